@@ -1,0 +1,37 @@
+import { defineConfig } from "vitest/config";
+
+/** Packages run from their sources: no build comes before a test. */
+const source = "@everstep/source";
+
+const slow = "**/*.slow.test.ts";
+const never = ["**/node_modules/**", "**/dist/**"];
+
+export default defineConfig({
+  resolve: { conditions: [source] },
+  ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["packages/*/test/**/*.test.ts", "examples/*/test/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: [...never, slow],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "slow",
+          include: [slow],
+          exclude: never,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // Real processes that are killed and timed: they get the machine to themselves.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
