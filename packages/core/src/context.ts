@@ -1,0 +1,116 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+
+/** Milliseconds, or a number with a unit: `"250ms"`, `"30s"`, `"5m"`, `"2h"`, `"7d"`. */
+export type Duration = number | string;
+
+/** How a step is tried again. Without one: after 500 ms, then twice as long each time up to 60 s, full jitter, without end. */
+export interface RetryPolicy {
+  /** Failed attempts after which the step fails for good; default: never. 1 means a single attempt. */
+  readonly maxAttempts?: number;
+  /** Upper bound of the first wait; default 500 ms. Each wait is drawn between 0 and its bound. */
+  readonly initialDelay?: Duration;
+  /** The bound grows by this factor; default 2. */
+  readonly factor?: number;
+  /** The bound grows no further than this; default 60 s. */
+  readonly maxDelay?: Duration;
+  /** No attempt begins later than this after the first one began. */
+  readonly maxElapsed?: Duration;
+  /** What happens when the policy is used up: the step rejects with `StepFailedError` (default), or the run is stuck for a person. */
+  readonly onExhausted?: "throw" | "stick";
+}
+
+export interface Logger {
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** What a step's body gets. */
+export interface StepContext {
+  /** 1 for the first attempt; grows with each failed one. An interruption (a crash, a deploy) does not count. */
+  readonly attempt: number;
+  /** The same in every attempt of this step of this run: hand it to Stripe and the like. At most 255 characters. */
+  readonly idempotencyKey: string;
+  /** Aborted on timeout, cancel, shutdown, or when the worker lost the run. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+}
+
+/** What is known of a step when it is compensated. */
+export type StepOutcome<T> = { readonly outcome: "completed"; readonly result: T } | { readonly outcome: "unknown" };
+
+/** What an `inDoubt` function found out. */
+export type DoubtResolution<T> = { readonly result: T } | { readonly error: unknown } | "rerun" | "stick";
+
+export interface StepOptions<T> {
+  /** Gives the step the identity `name[key]`: needed in loops and parallel maps whose order may change. */
+  readonly key?: string;
+  readonly retry?: RetryPolicy | false;
+  /** Per attempt: aborts `step.signal`, and counts as a failure with unknown outcome. */
+  readonly timeout?: Duration;
+  /**
+   * Undoes this step when the run fails or is canceled later. Registered durably before the body runs, so it is called also
+   * when nobody knows whether the effect happened; not when the body threw `FatalError` with `happened: false`.
+   */
+  readonly compensate?: (done: StepOutcome<T>, step: StepContext) => unknown;
+  /**
+   * What to do when a worker died between this step's effect and its journal entry: run it again with the same idempotency
+   * key (default), leave the run stuck for a person, or call a function that looks the effect up.
+   */
+  readonly inDoubt?: "rerun" | "stick" | ((step: StepContext) => Promise<DoubtResolution<T>>);
+  /** The result is validated, and journaled as the schema's output. An invalid result fails the step for good. */
+  readonly output?: StandardSchemaV1<unknown, T>;
+  /** Older names of this step, oldest first. Its idempotency key stays that of the oldest. */
+  readonly was?: readonly string[];
+}
+
+export interface UndoOptions {
+  readonly retry?: RetryPolicy | false;
+  readonly timeout?: Duration;
+}
+
+/** What a workflow's handler can do. Everything journaled takes its name first; the same name again is `name#2`, `name#3` … */
+export interface Context {
+  readonly run: {
+    readonly id: string;
+    readonly workflow: string;
+    readonly version: string;
+    readonly startedAt: Date;
+  };
+  /**
+   * Runs `fn` and journals its result; once journaled, it is never run again. Whatever it throws is retried, but for
+   * `FatalError`. Rejects with `StepFailedError` when it failed for good. The result is a decoded copy, also the first time.
+   */
+  step<T>(name: string, fn: (step: StepContext) => T | Promise<T>, options?: StepOptions<T>): Promise<T>;
+  /** Registers an undo, to be called if the run fails or is canceled later. Call it before what it undoes. */
+  compensate(name: string, undo: (step: StepContext) => unknown, options?: UndoOptions): void;
+  /** The point of no return: a later failure undoes only what comes after it. */
+  pivot(name: string): Promise<void>;
+  /** Sleeps durably: years too. The run uses no memory meanwhile. */
+  sleep(name: string, duration: Duration, options?: { readonly signal?: AbortSignal }): Promise<void>;
+  sleepUntil(name: string, date: Date, options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Waits for a signal sent to this run, now or earlier. Rejects with `SignalTimeoutError`. */
+  waitForSignal<T = unknown>(
+    name: string,
+    options?: { readonly timeout?: Duration; readonly schema?: StandardSchemaV1<unknown, T>; readonly signal?: AbortSignal },
+  ): Promise<T>;
+  /** The first branch to settle wins; the others' waits are withdrawn and their steps aborted. Rejects if the winner rejects. */
+  race<B extends Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>>(branches: B): Promise<RaceResult<B>>;
+  /** Merges searchable tags into the run's. Durable with the run's next entry. */
+  tag(tags: Readonly<Record<string, string>>): void;
+  /** Deterministic: the time of the last journaled outcome this code has seen. */
+  now(): Date;
+  /** Deterministic, in [0, 1). */
+  random(): number;
+  /** Deterministic, a version 4 UUID. */
+  uuid(): string;
+  /** True in runs that reach this change for the first time with the new code; false in runs that passed it with the old. */
+  patched(change: string): boolean;
+  /** Silent while replaying. */
+  readonly log: Logger;
+}
+
+export type RaceResult<B extends Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>> = {
+  readonly [K in keyof B]: { readonly winner: K; readonly value: Awaited<ReturnType<B[K]>> };
+}[keyof B];

@@ -1,0 +1,393 @@
+/**
+ * The port to durability: the only door through which everstep reads or changes what survives a crash.
+ *
+ * Owns: the shapes of runs, journal entries, messages and leases, and what each method must guarantee.
+ * Does not own: any rule of the engine. A store never looks into a value, never decides that a run retries or sticks.
+ *
+ * Invariants every implementation keeps (the conformance suite of `@everstep/core/testing` defends each by its number):
+ *
+ * S1  `commit` is one transaction, durable when it settles; a refused write never sinks another one of its batch.
+ * S2  A batch number is applied at most once; the same batch sent again changes nothing and answers the same.
+ * S3  Writes of a lease that was taken over are refused ("fenced"), also when they arrive late.
+ * S4  Entries are appended only by the owner of the run under the attempt it claimed; seqs are gapless.
+ * S5  A run has one owner; every claim makes a new, greater attempt. Worker ids are never reused.
+ * S6  A run is parked only if its inbox is as its owner last saw it; a message makes a parked run due in its own transaction.
+ * S7  A message id is accepted once per run, also after it was consumed; an ended run accepts no new message.
+ * S8  An ended run never changes but by an operator.
+ * S9  Time is the store's clock, in milliseconds since the epoch.
+ * S10 Hints may be late, repeated or lost: nothing but latency depends on them.
+ */
+
+/** Where a run is in its life; with `owner`, `dueAt` and `stuck` it gives the status that people see. */
+export type Phase = "forward" | "closing" | "compensating" | "done";
+
+/** How a run ended. */
+export type EndStatus = "completed" | "failed" | "canceled";
+
+/** The status of a run as people see it; derived, never stored. */
+export type RunStatus = "ready" | "running" | "waiting" | "compensating" | "stuck" | EndStatus;
+
+/** Kinds of journal entries. `step`, `timer`, `signal` and `undo` are settlements: the final outcome of one ask. */
+export type EntryKind =
+  | "step"
+  | "timer"
+  | "signal"
+  | "started"
+  | "pivot"
+  | "patched"
+  | "cancel"
+  | "unwinding"
+  | "undo"
+  | "resume"
+  | "end";
+
+/** A journal entry to be appended. `value` and `error` are encoded text; an entry with `error` rejects its ask. */
+export interface NewEntry {
+  /** Position in the run's journal: 1, 2, 3 … without gaps. */
+  readonly seq: number;
+  readonly kind: EntryKind;
+  /** The key of the ask that it settles, or what the kind says; `""` when there is none. */
+  readonly key: string;
+  /** When it was queued, by the store's clock as its worker knows it; never decreasing within a run. */
+  readonly at: number;
+  readonly value?: string;
+  readonly error?: string;
+}
+
+/** A journal entry as stored: with the attempt of the run that wrote it. */
+export interface Entry extends NewEntry {
+  readonly attempt: number;
+}
+
+/** The one mutable row of a step that has not settled yet: what its failed attempts left behind. */
+export interface RetryState {
+  readonly key: string;
+  /** Failed attempts of the body; interruptions do not count. */
+  readonly failures: number;
+  /** When its first attempt began: `maxElapsed` counts from here. */
+  readonly firstAt: number;
+  /** When the next attempt is due; null when it needs a person. */
+  readonly nextAt: number | null;
+  /** Encoded error of the last failed attempt. */
+  readonly error?: string;
+  /** True when an attempt was interrupted or timed out: nobody knows whether its effect happened. */
+  readonly inDoubt: boolean;
+}
+
+/** What a parked run waits for; shown by `why`, read by nobody else. */
+export interface WaitNote {
+  readonly kind: "timer" | "signal" | "retry";
+  readonly key: string;
+  readonly until: number | null;
+}
+
+/** Why a run needs a person. */
+export interface StuckNote {
+  /** Stable, e.g. `DIVERGED`. */
+  readonly code: string;
+  /** What happened, to which step, and what to do next. Encoded like an error: it may quote payloads. */
+  readonly message: string;
+  readonly key?: string;
+  readonly at: number;
+}
+
+export interface RunRecord {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly phase: Phase;
+  /** Set when `phase` is `done`. */
+  readonly end: EndStatus | null;
+  /** The worker that owns the run; null when nobody does. */
+  readonly owner: number | null;
+  /** Grows by one with every claim; 0 before the first. The fence of the run. */
+  readonly attempt: number;
+  /** When the run is to be claimed; null when only a message or a person can move it. */
+  readonly dueAt: number | null;
+  readonly stuck: StuckNote | null;
+  readonly priority: number;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Encoded. */
+  readonly input: string;
+  readonly result: string | null;
+  readonly error: string | null;
+  /** How many messages the run has ever been sent. */
+  readonly inbox: number;
+  /** Workers that died while they owned the run, since it last made progress. */
+  readonly strikes: number;
+  /** Those of them that died while this run's bodies had their process to themselves. */
+  readonly strikesAlone: number;
+  /** True from a worker's death until the run is let go in order: bodies may have been interrupted. */
+  readonly interrupted: boolean;
+  readonly waits: readonly WaitNote[];
+  readonly createdAt: number;
+  /** First claim. */
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly timeoutMs: number | null;
+}
+
+export interface Message {
+  /** Grows within a run. */
+  readonly no: number;
+  readonly type: "signal" | "cancel";
+  /** Unique per run: the sender's idempotency key. */
+  readonly id: string;
+  /** The signal's name; `""` for a cancel. */
+  readonly name: string;
+  /** Encoded. */
+  readonly payload: string;
+  /** When the store accepted it. */
+  readonly at: number;
+}
+
+export interface WorkerRecord {
+  readonly id: number;
+  readonly live: boolean;
+  readonly expiresAt: number;
+  readonly host: string;
+  readonly pid: number;
+  readonly workflows: readonly WorkflowRef[];
+}
+
+export interface WorkflowRef {
+  readonly name: string;
+  readonly version: string;
+}
+
+// ---------------------------------------------------------------------------------------------- writes
+
+export interface StartWrite {
+  readonly kind: "start";
+  readonly run: {
+    readonly id: string;
+    readonly workflow: string;
+    readonly version: string;
+    readonly input: string;
+    /** Digest of the plain input: the same id with another one is a conflict. */
+    readonly inputHash: string;
+    readonly priority: number;
+    readonly tags: Readonly<Record<string, string>>;
+    readonly timeoutMs: number | null;
+    /** Now when absent. `inMs` counts from the store's now. */
+    readonly due?: { readonly inMs: number } | { readonly at: number };
+  };
+  /** The run is born owned by the batch's lease under attempt 1 (only without `due`). */
+  readonly claim: boolean;
+}
+
+/** All that the owner of a run changes, in one write: fenced by worker and attempt. */
+export interface AdvanceWrite {
+  readonly kind: "advance";
+  readonly runId: string;
+  readonly attempt: number;
+  readonly entries: readonly NewEntry[];
+  /** Messages that these entries consume: [message no, seq of the entry]. */
+  readonly consume?: readonly (readonly [no: number, seq: number])[];
+  /** Rows to insert or replace. */
+  readonly retries?: readonly RetryState[];
+  /** Keys whose retry rows are no longer needed. */
+  readonly settled?: readonly string[];
+  /** Merged into the run's tags. */
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly phase?: Phase;
+  /** Forget `strikes` and `strikesAlone`: the run made progress. */
+  readonly progressed?: true;
+  /** From now on, while true, the run's bodies have this worker's process to themselves. */
+  readonly alone?: boolean;
+  readonly then?: Then;
+}
+
+/** How the owner lets go of the run, in the same transaction as its last entries. */
+export type Then =
+  /** Refused ("inbox-changed", entries kept, still owned) when messages arrived beyond `inbox`. Clears `interrupted`. */
+  | { readonly do: "park"; readonly dueAt: number | null; readonly inbox: number; readonly waits: readonly WaitNote[] }
+  /** Due now, no strike. Clears `interrupted`. */
+  | { readonly do: "release" }
+  | { readonly do: "stick"; readonly stuck: StuckNote }
+  | { readonly do: "end"; readonly status: EndStatus; readonly result?: string; readonly error?: string };
+
+export interface MessageWrite {
+  readonly kind: "message";
+  readonly runId: string;
+  readonly message: Pick<Message, "type" | "id" | "name" | "payload">;
+}
+
+/** An operator's wish. `resume`: a stuck run becomes due; retry rows that need a person and all strikes are forgotten. */
+export interface OperateWrite {
+  readonly kind: "operate";
+  readonly runId: string;
+  readonly operation: "resume";
+  /** Encoded: who and why; becomes an entry of the journal. */
+  readonly value: string;
+}
+
+/** The batch's worker is gone for good: its runs become due, without a strike. */
+export interface LeaveWrite {
+  readonly kind: "leave";
+}
+
+export type Write = StartWrite | AdvanceWrite | MessageWrite | OperateWrite | LeaveWrite;
+
+export interface Batch<Tx = unknown> {
+  readonly writes: readonly Write[];
+  /** Needed by claiming starts, advances and leave. `batch` is 1 for the worker's first batch, then 2, 3 … */
+  readonly lease?: { readonly worker: number; readonly batch: number };
+  /** Write inside the caller's own open transaction; all is done synchronously where the driver is synchronous. */
+  readonly tx?: Tx;
+}
+
+/** The answer to one write, in the order of the batch. */
+export type Outcome =
+  | { readonly is: "done" }
+  /** start: `claimed` says whether the batch's lease owns it now (never when that lease is gone). */
+  | { readonly is: "created"; readonly createdAt: number; readonly claimed: boolean }
+  /** start: the id is taken, by the same workflow and input. */
+  | { readonly is: "exists" }
+  /** start: the id is taken by something else. */
+  | { readonly is: "conflict"; readonly workflow: string }
+  /** message: the id was seen before. */
+  | { readonly is: "duplicate" }
+  | { readonly is: "not-found" }
+  /** message: the run has ended. */
+  | { readonly is: "ended"; readonly status: EndStatus }
+  /** operate: the run is not in a state for it. */
+  | { readonly is: "wrong-state"; readonly status: RunStatus }
+  /** advance: entries are written, but the run was not parked. */
+  | { readonly is: "inbox-changed" }
+  /** The lease or the claim is gone: nothing of this write happened, nor will. */
+  | { readonly is: "fenced" }
+  /** The store can't hold this write's data: nothing of it happened. */
+  | { readonly is: "refused"; readonly reason: string };
+
+// ---------------------------------------------------------------------------------------------- claims and leases
+
+export interface ClaimRequest {
+  readonly worker: number;
+  /** At most so many runs; 0 asks for messages only. */
+  readonly limit: number;
+  readonly workflows: readonly WorkflowRef[];
+  /** Runs not to claim: an old body of theirs still runs here. */
+  readonly except: readonly string[];
+  /** Runs that the worker holds and whose messages beyond `after` it wants. */
+  readonly inboxes: readonly { readonly runId: string; readonly after: number }[];
+}
+
+export interface Claim {
+  readonly run: RunRecord;
+  readonly journal: readonly Entry[];
+  /** Not consumed yet, in order. */
+  readonly messages: readonly Message[];
+  readonly retries: readonly RetryState[];
+}
+
+export interface ClaimResult {
+  readonly now: number;
+  readonly claims: readonly Claim[];
+  readonly inboxes: readonly { readonly runId: string; readonly inbox: number; readonly messages: readonly Message[] }[];
+  /** When the next run of these workflows is due that was not claimed now (in the past when `limit` was met); null: none. */
+  readonly nextDueAt: number | null;
+}
+
+export interface JoinRequest {
+  readonly workflows: readonly WorkflowRef[];
+  readonly leaseMs: number;
+  readonly host: string;
+  readonly pid: number;
+}
+
+export interface Lease {
+  readonly worker: number;
+  readonly now: number;
+  readonly expiresAt: number;
+}
+
+export interface Renewal {
+  /** False: the lease was taken over; the worker may write nothing and must join again. */
+  readonly live: boolean;
+  readonly now: number;
+  readonly expiresAt: number;
+  /** All runs that the store says this worker owns; null when it was not looked up this time. */
+  readonly owned: readonly { readonly runId: string; readonly attempt: number; readonly inbox: number }[] | null;
+  /** How many dead workers this call took over. */
+  readonly reaped: number;
+}
+
+// ---------------------------------------------------------------------------------------------- reading
+
+export interface RunFilter {
+  readonly ids?: readonly string[];
+  readonly status?: RunStatus | readonly RunStatus[];
+  readonly workflow?: string;
+  /** Runs that have all of these tags. */
+  readonly tag?: Readonly<Record<string, string>>;
+  /** Created at or after, before: milliseconds since the epoch. */
+  readonly since?: number;
+  readonly until?: number;
+}
+
+export interface PageRequest {
+  readonly limit: number;
+  /** `next` of the page before. */
+  readonly after?: string;
+  readonly order?: "newest" | "oldest";
+}
+
+export interface Page {
+  readonly now: number;
+  readonly runs: readonly RunRecord[];
+  readonly next: string | null;
+}
+
+/** One run with all that belongs to it, from one snapshot. */
+export interface RunDetails extends Claim {
+  readonly now: number;
+  readonly owner: WorkerRecord | null;
+  /** How many live workers have the run's workflow in its version. */
+  readonly capable: number;
+}
+
+/** "Something may be due or have changed": which runs, when it is known. */
+export interface Hint {
+  readonly runIds?: readonly string[];
+}
+
+/** Inside `transact`, when the caller's function succeeded: the entry that records its result. */
+export interface TransactRequest<Tx, T> {
+  readonly worker: number;
+  readonly runId: string;
+  readonly attempt: number;
+  /** The caller's SQL. */
+  readonly body: (tx: Tx) => T | Promise<T>;
+  /** Called with the body's result, once, before the commit. Throwing rolls back. */
+  readonly settle: (value: T) => { readonly entry: NewEntry; readonly settled: readonly string[] };
+}
+
+/**
+ * What everstep needs of a database. Methods reject only for outages (`StoreUnavailableError`), a store that can't be
+ * used (`StoreError`), or a broken promise of the caller; an answer about one write is an `Outcome`.
+ */
+export interface Store<Tx = unknown> {
+  /** Applies all writes in one transaction; durable when it settles (S1, S2, S3). */
+  commit(batch: Batch<Tx>): Promise<readonly Outcome[]>;
+  /**
+   * The caller's SQL and one journal entry in one transaction (S1, S3, S4). Answers "done" or "fenced"; rejects with what the
+   * body threw, with nothing kept. The body may run more than once where the database may refuse a serialization.
+   */
+  transact<T>(request: TransactRequest<Tx, T>): Promise<{ readonly is: "done" } | { readonly is: "fenced" }>;
+  /** Takes due runs, highest priority first, then longest due, with all they need to go on; and new messages of held runs. */
+  claim(request: ClaimRequest): Promise<ClaimResult>;
+  /** A new worker with a new id. */
+  join(request: JoinRequest): Promise<Lease>;
+  /**
+   * To be called about twice a second. Extends the lease when a good part of it is used up, and takes over the runs of
+   * workers that are dead: each gets a strike and is due.
+   */
+  renew(lease: Lease): Promise<Renewal>;
+  read(runId: string): Promise<RunDetails | undefined>;
+  list(filter: RunFilter, page: PageRequest): Promise<Page>;
+  count(filter: RunFilter): Promise<number>;
+  /** Calls back on hints of this and, where the database can tell, other processes (S10). Returns the way to stop. */
+  watch(listener: (hint: Hint) => void): () => void;
+  close(): Promise<void>;
+}
