@@ -1,0 +1,171 @@
+import { FatalError, type StepContext } from "@everstep/core";
+import { Stripe } from "stripe";
+import { type OrderRequest, totalCents } from "./order-request.ts";
+
+/** What a payment needs to know of the step that it runs in. */
+export type PaymentStep = Pick<StepContext, "idempotencyKey" | "attempt" | "signal">;
+
+/**
+ * The shop's payments, in two steps, so that a charge whose reply was lost can always be looked up:
+ *
+ * `open` makes a PaymentIntent, which moves no money, and its id is journaled. `charge` then confirms that one intent, and an
+ * intent is charged once at most. The idempotency key alone would not do: Stripe may forget it after 24 hours, and an order can
+ * wait longer than that; and a 500 that Stripe stored under a key is replayed for as long as the key lives.
+ *
+ * Errors that a later attempt may not meet (no connection, 429, 5xx, "key in use") are thrown as they are, and so retried.
+ */
+export class Payments {
+  readonly #stripe: Stripe;
+
+  constructor(stripe: Stripe) {
+    this.#stripe = stripe;
+  }
+
+  /** Opens a payment of the order's total and answers its id. Opened twice by bad luck, one of the two is never charged. */
+  async open(request: OrderRequest, step: PaymentStep): Promise<string> {
+    const params: Stripe.PaymentIntentCreateParams = {
+      amount: totalCents(request.items),
+      currency: "usd",
+      payment_method: request.paymentMethodId,
+      allowed_payment_method_types: ["card"],
+      metadata: { order_id: request.orderId },
+    };
+    const create = (idempotencyKey: string): Promise<Stripe.PaymentIntent> =>
+      this.#stripe.paymentIntents.create(params, { idempotencyKey });
+    const intent = await send(step, step.idempotencyKey, create);
+    return intent.id;
+  }
+
+  /** Charges an open payment, unless an attempt before did, and answers the charge's id. */
+  async charge(intentId: string, step: PaymentStep): Promise<string> {
+    const known = await this.#look(intentId, step);
+    return chargeOf(known.status === "requires_confirmation" ? await this.#confirm(intentId, step) : known);
+  }
+
+  /** Undoes a charge, also one of which nobody knows whether it happened: refunds it, or makes sure that it never will. */
+  async giveBack(intentId: string, step: PaymentStep): Promise<void> {
+    const { status } = await this.#look(intentId, step);
+    if (status === "canceled") return;
+    if (status === "succeeded") await this.#refund(intentId, step);
+    // A confirmation may still be on its way: a canceled intent refuses it.
+    else await this.#cancel(intentId, step);
+  }
+
+  #look(intentId: string, step: PaymentStep): Promise<Stripe.PaymentIntent> {
+    return send(step, step.idempotencyKey, () => this.#stripe.paymentIntents.retrieve(intentId));
+  }
+
+  #confirm(intentId: string, step: PaymentStep): Promise<Stripe.PaymentIntent> {
+    return send(step, step.idempotencyKey, (idempotencyKey) =>
+      this.#stripe.paymentIntents.confirm(intentId, { off_session: true }, { idempotencyKey }),
+    );
+  }
+
+  async #refund(intentId: string, step: PaymentStep): Promise<void> {
+    const refund = (idempotencyKey: string): Promise<Stripe.Refund> =>
+      this.#stripe.refunds.create({ payment_intent: intentId }, { idempotencyKey });
+    try {
+      await send(step, step.idempotencyKey, refund);
+    } catch (error) {
+      if (!(error instanceof FatalError && error.code === "charge_already_refunded")) throw error;
+    }
+  }
+
+  /** Not under the refund's key: a confirmation may win the race, and then the next attempt refunds. */
+  #cancel(intentId: string, step: PaymentStep): Promise<Stripe.PaymentIntent> {
+    return send(step, `${step.idempotencyKey}/cancel`, (idempotencyKey) =>
+      this.#stripe.paymentIntents.cancel(intentId, {}, { idempotencyKey }),
+    );
+  }
+}
+
+/** The charge of a payment that went through; throws what the order should know of any other. */
+function chargeOf({
+  id,
+  status,
+  latest_charge: charge,
+  last_payment_error: error,
+}: Stripe.PaymentIntent): string {
+  switch (status) {
+    case "succeeded":
+      if (charge === null) throw new Error(`payment ${id} succeeded, but its charge is not known yet`);
+      return typeof charge === "string" ? charge : charge.id;
+    case "processing":
+      throw new Error(`payment ${id} is still being processed`);
+    case "requires_payment_method":
+      throw declined(error ?? {});
+    default:
+      throw new FatalError(`The payment can't be completed: it is ${status}.`, { code: `payment_${status}` });
+  }
+}
+
+/**
+ * One request to Stripe. The SDK can't abort it: it ends by the client's timeout at the latest, and an aborted step begins no
+ * other. A replayed 500 says that the first request under this key is over, and nothing else, so the wish is sent once more under
+ * a key of this attempt. That can't do it twice: an intent is charged once, and is refunded no more than it was charged.
+ */
+async function send<T>(
+  step: PaymentStep,
+  key: string,
+  request: (idempotencyKey: string) => Promise<T>,
+): Promise<T> {
+  step.signal.throwIfAborted();
+  try {
+    return await request(key);
+  } catch (error) {
+    if (!isReplayedFailure(error)) throw translated(error);
+  }
+  step.signal.throwIfAborted();
+  return request(`${key}/${step.attempt}`).catch((error: unknown) => {
+    throw translated(error);
+  });
+}
+
+function isReplayedFailure(error: unknown): boolean {
+  if (!(error instanceof Stripe.errors.StripeAPIError)) return false;
+  return (error.statusCode ?? 0) >= 500 && error.headers?.["idempotent-replayed"] === "true";
+}
+
+/** What is final becomes a `FatalError`; the rest is thrown as it is, and retried. */
+function translated(error: unknown): unknown {
+  const { StripeCardError, StripeIdempotencyError, StripeInvalidRequestError } = Stripe.errors;
+  if (error instanceof StripeCardError) return declined(error);
+  if (!(error instanceof StripeInvalidRequestError || error instanceof StripeIdempotencyError)) return error;
+  // Somebody else changed the payment since we looked, such as our own request of an attempt before: look again.
+  if (error.code === "payment_intent_unexpected_state") return error;
+  return new FatalError(`Stripe refused the request: ${error.message}`, {
+    code: error.code ?? "payment_refused",
+  });
+}
+
+interface Decline {
+  readonly message?: string;
+  readonly code?: string | undefined;
+  readonly decline_code?: string | undefined;
+}
+
+/** Stripe's messages about cards are written for the customer. */
+function declined({ message, code, decline_code: declineCode }: Decline): FatalError {
+  return new FatalError(message ?? "Your card was declined.", {
+    code: code ?? "card_declined",
+    details: { declineCode: declineCode ?? null },
+    happened: false,
+  });
+}
+
+export interface StripeAccess {
+  /** A test key; without one, the simulator at `simulatorPort` is used. */
+  readonly secretKey?: string | undefined;
+  readonly simulatorPort?: number | undefined;
+}
+
+/** Retries are left to everstep, where they are seen and survive a crash. */
+export function connectStripe({ secretKey, simulatorPort }: StripeAccess): Stripe {
+  if (secretKey === undefined) {
+    const local = { host: "127.0.0.1", port: simulatorPort ?? 12111, protocol: "http" } as const;
+    return new Stripe("sk_test_local", { ...local, timeout: 3_000, maxNetworkRetries: 0, telemetry: false });
+  }
+  if (!/^[sr]k_test_/.test(secretKey))
+    throw new Error("STRIPE_SECRET_KEY is not a test key: this example charges no real cards");
+  return new Stripe(secretKey, { timeout: 20_000, maxNetworkRetries: 0 });
+}

@@ -1,0 +1,52 @@
+import { Stripe } from "stripe";
+import { onTestFinished } from "vitest";
+import type { FaultInput } from "../src/simulator/faults.ts";
+import type { Operation } from "../src/simulator/stripe-account.ts";
+import { startStripeServer } from "../src/simulator/stripe-server.ts";
+
+export interface SimulatedStripe {
+  readonly port: number;
+  /** A client of its own, without the SDK's retries. */
+  readonly stripe: Stripe;
+  readonly held: Promise<string>;
+  readonly fault: (fault: FaultInput) => Promise<void>;
+  readonly forgetKeys: () => Promise<void>;
+  /** Every operation that was executed, and the kinds of them. */
+  readonly ledger: () => Promise<readonly Operation[]>;
+  readonly executed: () => Promise<readonly Operation["kind"][]>;
+}
+
+/** A simulator for one test. */
+export async function simulatedStripe(): Promise<SimulatedStripe> {
+  const held = Promise.withResolvers<string>();
+  const server = await startStripeServer({ onHeld: held.resolve });
+  onTestFinished(() => server.close());
+  const url = `http://127.0.0.1:${server.port}/_sim`;
+  const post = async (path: string, body: unknown): Promise<void> => {
+    const response = await fetch(`${url}/${path}`, { method: "POST", body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  };
+  const ledger = async (): Promise<readonly Operation[]> => {
+    const { operations } = (await (await fetch(`${url}/ledger`)).json()) as { operations: Operation[] };
+    return operations;
+  };
+  return {
+    port: server.port,
+    stripe: clientOf(server.port),
+    held: held.promise,
+    fault: (fault) => post("faults", fault),
+    forgetKeys: () => post("forget-keys", {}),
+    executed: async () => (await ledger()).map(({ kind }) => kind),
+    ledger,
+  };
+}
+
+export function clientOf(port: number, apiKey = "sk_test_local"): Stripe {
+  return new Stripe(apiKey, {
+    host: "127.0.0.1",
+    port,
+    protocol: "http",
+    maxNetworkRetries: 0,
+    telemetry: false,
+  });
+}
