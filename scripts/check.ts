@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** The slowest first, for two cores have to share them. */
 const CHECKS: Readonly<Record<string, string>> = {
   unit: "vitest run --project unit --reporter=dot",
-  unused: "knip",
+  unused: "knip --no-config-hints",
   lint: "oxlint",
   types: "tsc -p tsconfig.json",
   declarations: "tsc -p tsconfig.declarations.json --noEmit",
