@@ -36,9 +36,19 @@ interface Declared {
   readonly name: string;
 }
 
-export function apiReport(title: string, entry: string, read: ReadDeclarations): string {
-  const exported = new Map([...exportsOf(read(entry), read)].toSorted(byName));
-  const seen = reachable([...exported.values()], read);
+interface Entry {
+  readonly title: string;
+  readonly file: string;
+  /** Entry points of the same package whose reports hold what they export. */
+  readonly beside?: readonly string[];
+}
+
+export function apiReport({ title, file, beside = [] }: Entry, read: ReadDeclarations): string {
+  const exported = new Map([...exportsOf(read(file), read)].toSorted(byName));
+  const elsewhere = new Set(
+    beside.flatMap((other) => [...exportsOf(read(other), read).values()].map(identity)),
+  );
+  const seen = reachable([...exported.values()], elsewhere, read);
   const named = new Set([...exported.values()].map(identity));
   const hidden = seen
     .filter((declared) => !named.has(identity(declared)))
@@ -67,14 +77,19 @@ function show(name: string, { file, name: local }: Declared): string {
   return [...alias, ...texts.map((text) => text.replace(/^declare /, ""))].join("\n");
 }
 
-/** Every declaration that the given ones mention, themselves included. */
-function reachable(from: readonly Declared[], read: ReadDeclarations): Declared[] {
+/** Every declaration that the given ones mention, themselves included, but for what is told elsewhere. */
+function reachable(
+  from: readonly Declared[],
+  elsewhere: ReadonlySet<string>,
+  read: ReadDeclarations,
+): Declared[] {
   const found = new Map(from.map((declared) => [identity(declared), declared]));
   // A map hands out what is set while it is walked: each declaration is visited, and visited once.
   for (const { file, name } of found.values()) {
     for (const mention of declarationsOf(file, name).flatMap(mentions)) {
       const declared = resolve(file, mention, read);
-      if (declared !== undefined) found.set(identity(declared), declared);
+      if (declared !== undefined && !elsewhere.has(identity(declared)))
+        found.set(identity(declared), declared);
     }
   }
   return [...found.values()];

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { apiReport, declarationsIn, emitDeclarations } from "./api-report.ts";
-import { repositoryRoot } from "./source-file.ts";
+import { repositoryRoot, type SourceFile } from "./source-file.ts";
 
 const update = process.env["UPDATE_API"] === "1";
 const folder = mkdtempSync(join(tmpdir(), "everstep-api-"));
@@ -16,18 +16,23 @@ afterAll(() => {
 });
 
 const ENTRY_POINTS = [
-  { entry: "@everstep/core", file: "core/src/index.ts", report: "core.api.md" },
-  { entry: "@everstep/core/testing", file: "core/src/testing/index.ts", report: "core-testing.api.md" },
+  { title: "@everstep/core", file: "core/src/index.ts", report: "core.api.md" },
   {
-    entry: "@everstep/adapters/sqlite",
+    title: "@everstep/core/testing",
+    file: "core/src/testing/index.ts",
+    beside: ["core/src/index.ts"],
+    report: "core-testing.api.md",
+  },
+  {
+    title: "@everstep/adapters/sqlite",
     file: "adapters/src/sqlite/index.ts",
     report: "adapters-sqlite.api.md",
   },
 ];
 
-test.for(ENTRY_POINTS)("the API of $entry is the reviewed one", ({ entry, file, report }) => {
+test.for(ENTRY_POINTS)("the API of $title is the reviewed one", ({ report, ...entry }) => {
   const path = join(repositoryRoot, "api", report);
-  const now = apiReport(entry, file, declarationsIn(folder));
+  const now = apiReport(entry, declarationsIn(folder));
   if (update) writeFileSync(path, now);
   const reviewed = existsSync(path) ? readFileSync(path, "utf8") : "";
   expect(now, "after a review: UPDATE_API=1 npm test -- test/api.test.ts").toBe(reviewed);
@@ -39,7 +44,7 @@ test("every published entry point has a report", () => {
     const { exports } = JSON.parse(manifest) as { exports: Record<string, unknown> };
     return Object.keys(exports).map((path) => `@everstep/${name}${path.slice(1)}`);
   });
-  expect(ENTRY_POINTS.map(({ entry }) => entry)).toEqual(published);
+  expect(ENTRY_POINTS.map(({ title }) => title)).toEqual(published);
 });
 
 test("a report holds what the exports lead to, and nothing else", () => {
@@ -57,12 +62,27 @@ test("a report holds what the exports lead to, and nothing else", () => {
     ],
     ["inner.ts", "type Depth = 1;\nexport type Inner = Depth;\nexport type Other = 2;"],
     ["all.ts", "declare const one: 1;\nexport { one };"],
+    [
+      "testing.ts",
+      'import type { Inner } from "./inner.ts";\nimport type { Options } from "./run.ts";\nexport type Both = [Inner, Options];',
+    ],
   ]);
-  const report = apiReport("x", "index.ts", (path) => ({ path, text: files.get(path) ?? "" }));
-  expect(report.split("\n\n").slice(2)).toEqual([
+  const read = (path: string): SourceFile => ({ path, text: files.get(path) ?? "" });
+  const parts = (report: string): string[] => report.split("\n\n").slice(2);
+
+  expect(parts(apiReport({ title: "x", file: "index.ts" }, read))).toEqual([
     "```ts\n// RunOptions is the exported name of Options\ninterface Options { readonly unrelated: Inner; }",
     "const one: 1;",
     "function run(id: string): void;\nfunction run(id: string, options: Options): void;\n```",
+    "## Mentioned above, not exported",
+    "```ts\ntype Depth = 1;",
+    "type Inner = Depth;\n```",
+    "",
+  ]);
+
+  const beside = ["index.ts"];
+  expect(parts(apiReport({ title: "x/testing", file: "testing.ts", beside }, read))).toEqual([
+    "```ts\ntype Both = [Inner, Options];\n```",
     "## Mentioned above, not exported",
     "```ts\ntype Depth = 1;",
     "type Inner = Depth;\n```",
