@@ -1,6 +1,16 @@
 export * from "./context.ts";
 export * from "./errors.ts";
+export type { Clock } from "./clock.ts";
+export { systemClock } from "./clock.ts";
 export { statusOf } from "./engine/status.ts";
+export type { Codec, CodecContext } from "./engine/values.ts";
+export type { ClientOptions, StartOptions } from "./runtime/client.ts";
+export { Client } from "./runtime/client.ts";
+export type { RunHandle } from "./runtime/run-handle.ts";
+export type { JournalEntry, ListOptions, RunReport, Runs, RunSummary } from "./runtime/runs.ts";
+export { transactStep } from "./runtime/transact-step.ts";
+export type { StopOptions, WorkerOptions } from "./runtime/worker.ts";
+export { Worker } from "./runtime/worker.ts";
 export type * from "./store.ts";
+export type { AnyWorkflow, Workflow, WorkflowOptions } from "./workflow.ts";
 export { workflow } from "./workflow.ts";
-export type { Workflow, WorkflowOptions } from "./workflow.ts";

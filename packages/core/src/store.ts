@@ -235,6 +235,8 @@ export interface Batch<Tx = unknown> {
   readonly lease?: { readonly worker: number; readonly batch: number };
   /** Write inside the caller's own open transaction; all is done synchronously where the driver is synchronous. */
   readonly tx?: Tx;
+  /** Told the outcomes as soon as they are known: with a synchronous driver and `tx`, before `commit` returns its promise. */
+  readonly onOutcomes?: (outcomes: readonly Outcome[]) => void;
 }
 
 /** The answer to one write, in the order of the batch. */

@@ -29,6 +29,9 @@ export interface Workflow<I = unknown, O = unknown> {
   readonly handler: (ctx: Context, input: I) => O | Promise<O>;
 }
 
+/** A workflow of whatever input and result. */
+export type AnyWorkflow = Pick<Workflow, "name" | "version">;
+
 /**
  * Defines a workflow: an ordinary async function whose steps survive crashes. Without an input schema, annotate the
  * handler's parameter. Throws `InvalidArgumentError` for a bad name or option.

@@ -1,0 +1,88 @@
+/** Errors as plain data and back, so that a first run and every replay see the same: name, message, code, stack, cause. */
+import * as errors from "../errors.ts";
+import { EverstepError } from "../errors.ts";
+
+const STACK_MAX = 4000;
+const MESSAGE_MAX = 20_000;
+const TEXT_MAX = 1000;
+const CAUSES_MAX = 5;
+
+/** The stored form of an error. `props` are its own plain properties, such as a vendor's `decline_code`. */
+export interface ErrorData {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string;
+  readonly props?: Readonly<Record<string, unknown>>;
+  readonly cause?: ErrorData;
+}
+
+/** Never throws, whatever was thrown: null, a frozen error, a getter that throws, a cause that is its own cause. */
+export function dataOf(thrown: unknown, depth = 0): ErrorData {
+  try {
+    if (thrown instanceof Error) return ofError(thrown, depth);
+    return { name: "Error", message: `thrown, though not an Error: ${String(thrown).slice(0, TEXT_MAX)}` };
+  } catch {
+    return { name: "Error", message: "an error that can't be read was thrown" };
+  }
+}
+
+function ofError(error: Error, depth: number): ErrorData {
+  const props = propsOf(error);
+  return {
+    name: String(error.name).slice(0, TEXT_MAX),
+    message: String(error.message).slice(0, MESSAGE_MAX),
+    // everstep's own wrappers say where in the engine they were made: of no use to anybody.
+    ...(typeof error.stack === "string" && !isWrapper(error) ? { stack: error.stack.slice(0, STACK_MAX) } : {}),
+    ...(props === undefined ? {} : { props }),
+    ...(error.cause === undefined || depth >= CAUSES_MAX ? {} : { cause: dataOf(error.cause, depth + 1) }),
+  };
+}
+
+function isWrapper(error: Error): boolean {
+  return error instanceof EverstepError && !(error instanceof errors.FatalError || error instanceof errors.RetryAfterError);
+}
+
+function propsOf(error: Error): Record<string, unknown> | undefined {
+  let props: Record<string, unknown> | undefined;
+  for (const key of Object.keys(error)) {
+    if (key === "name" || key === "message" || key === "stack" || key === "cause" || key === "__proto__") continue;
+    const value = plainProp((error as unknown as Readonly<Record<string, unknown>>)[key], key);
+    if (value !== undefined) (props ??= {})[key] = value;
+  }
+  return props;
+}
+
+/** Vendors hang requests, sockets and headers on their errors: only plain facts are kept, and what everstep's own classes declare. */
+function plainProp(value: unknown, key: string): unknown {
+  if (typeof value === "boolean" || value === null) return value;
+  if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
+  if (typeof value === "string") return value.slice(0, TEXT_MAX);
+  if ((key === "details" || key === "issues") && typeof value === "object") {
+    const text = JSON.stringify(value);
+    return text.length <= MESSAGE_MAX ? (JSON.parse(text) as unknown) : undefined;
+  }
+  return undefined;
+}
+
+const OWN_CLASSES = new Map<string, object>(
+  Object.values(errors)
+    .filter((value) => typeof value === "function")
+    .map((error) => [error.name, error.prototype as object]),
+);
+
+/** The error again: everstep's own classes are revived by name, all others are an `Error` with that name. */
+export function errorOf(data: unknown): Error {
+  const stored = (typeof data === "object" && data !== null ? data : {}) as Partial<ErrorData>;
+  const name = typeof stored.name === "string" ? stored.name : "Error";
+  const message = typeof stored.message === "string" ? stored.message : "an error that could not be read";
+  const error = new Error(message, stored.cause === undefined ? undefined : { cause: errorOf(stored.cause) });
+  const prototype = OWN_CLASSES.get(name);
+  if (prototype !== undefined) Object.setPrototypeOf(error, prototype);
+  const hidden = (value: string): PropertyDescriptor => ({ value, writable: true, configurable: true, enumerable: false });
+  Object.defineProperty(error, "name", hidden(name));
+  Object.defineProperty(error, "stack", hidden(stored.stack ?? `${name}: ${message}`));
+  for (const [key, value] of Object.entries(stored.props ?? {})) {
+    Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: true });
+  }
+  return error;
+}

@@ -1,0 +1,57 @@
+import type { Message } from "../store.ts";
+
+/** A signal that no wait has taken: sent by somebody, or given back by a wait that was withdrawn after it got it. */
+export interface BufferedSignal {
+  /** Null when its message is consumed already. */
+  readonly no: number | null;
+  readonly name: string;
+  readonly payload: string;
+  readonly at: number;
+}
+
+/** The run's messages that are not consumed, in order of arrival, and how many it was ever sent. */
+export class Inbox {
+  readonly #signals: BufferedSignal[] = [];
+  readonly #cancels: Message[] = [];
+  #lastNo = 0;
+  /** The store's count as last seen: the condition of parking. */
+  seen: number;
+
+  constructor(messages: readonly Message[], seen: number) {
+    this.seen = seen;
+    this.add(messages, seen);
+  }
+
+  get lastNo(): number {
+    return this.#lastNo;
+  }
+
+  /** Takes what is new; what was seen before is ignored, so late and repeated answers do no harm. */
+  add(messages: readonly Message[], seen: number): void {
+    for (const message of messages) {
+      if (message.no <= this.#lastNo) continue;
+      this.#lastNo = message.no;
+      if (message.type === "cancel") this.#cancels.push(message);
+      else this.#signals.push(message);
+    }
+    if (seen > this.seen) this.seen = seen;
+  }
+
+  giveBack(name: string, payload: string, at: number): void {
+    this.#signals.unshift({ no: null, name, payload, at });
+  }
+
+  takeCancel(): Message | undefined {
+    return this.#cancels.shift();
+  }
+
+  /** The oldest signal of that name that came no later than `dueAt`. */
+  takeSignal(name: string, dueAt: number | null): BufferedSignal | undefined {
+    const index = this.#signals.findIndex((signal) => signal.name === name && (dueAt === null || signal.at <= dueAt));
+    return index === -1 ? undefined : this.#signals.splice(index, 1)[0];
+  }
+
+  get hasSignals(): boolean {
+    return this.#signals.length > 0;
+  }
+}

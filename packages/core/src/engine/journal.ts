@@ -1,0 +1,160 @@
+/**
+ * The journal of one run as the engine sees it: what was recorded, what is queued, how far it was delivered and is durable.
+ *
+ * Order: seq is given when an entry is queued; the committer keeps it; delivery order = seq order. `at` never decreases.
+ */
+import type { AdvanceWrite, Entry, EntryKind, NewEntry, Phase, RetryState, Then } from "../store.ts";
+
+export interface Draft {
+  readonly kind: EntryKind;
+  readonly key: string;
+  readonly value?: string | undefined;
+  readonly error?: string | undefined;
+}
+
+export class Journal {
+  readonly #entries: NewEntry[];
+  /** How many entries were there when this attempt began: all of them are replayed. */
+  readonly recorded: number;
+  /** Entries that are not given to the committer yet. */
+  #unwritten: NewEntry[] = [];
+  #consume: [no: number, seq: number][] = [];
+  readonly #retries = new Map<string, RetryState>();
+  #settled: string[] = [];
+  #tags: Record<string, string> | undefined;
+  #phase: Phase | undefined;
+  #delivered = 0;
+  #durable: number;
+  #at: number;
+  #deliveredAt: number;
+
+  constructor(entries: readonly Entry[], startedAt: number) {
+    this.#entries = [...entries];
+    this.recorded = entries.length;
+    this.#durable = entries.length;
+    this.#deliveredAt = startedAt;
+    this.#at = Math.max(startedAt, entries.at(-1)?.at ?? 0);
+  }
+
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  /** The `at` of the last delivered entry: what the run's code sees as now. */
+  get deliveredAt(): number {
+    return this.#deliveredAt;
+  }
+
+  get undelivered(): number {
+    return this.#entries.length - this.#delivered;
+  }
+
+  /** Replaying until everything that an earlier attempt recorded is delivered. */
+  get replaying(): boolean {
+    return this.#delivered < this.recorded;
+  }
+
+  get allDurable(): boolean {
+    return this.#durable >= this.#entries.length;
+  }
+
+  recordedEntries(): readonly NewEntry[] {
+    return this.#entries.slice(0, this.recorded);
+  }
+
+  peek(): NewEntry | undefined {
+    return this.#entries[this.#delivered];
+  }
+
+  markDelivered(): void {
+    const entry = this.#entries[this.#delivered];
+    if (entry === undefined) return;
+    this.#delivered += 1;
+    this.#deliveredAt = entry.at;
+  }
+
+  markDurable(seq: number): void {
+    if (seq > this.#durable) this.#durable = seq;
+  }
+
+  append(draft: Draft, now: number): NewEntry {
+    this.#at = Math.max(this.#at, now);
+    const entry: NewEntry = {
+      seq: this.#entries.length + 1,
+      kind: draft.kind,
+      key: draft.key,
+      at: this.#at,
+      ...(draft.value === undefined ? {} : { value: draft.value }),
+      ...(draft.error === undefined ? {} : { error: draft.error }),
+    };
+    this.#entries.push(entry);
+    this.#unwritten.push(entry);
+    return entry;
+  }
+
+  /** An entry that a `transaction` commits by itself: it is durable when it is appended. */
+  appendCommitted(entry: NewEntry): void {
+    this.#at = Math.max(this.#at, entry.at);
+    this.#entries.push(entry);
+    this.#durable = this.#entries.length;
+  }
+
+  /** The next entry, as `appendCommitted` will add it once its transaction is through. */
+  draftNext(draft: Draft, now: number): NewEntry {
+    return { seq: this.#entries.length + 1, kind: draft.kind, key: draft.key, at: Math.max(this.#at, now), ...(draft.value === undefined ? {} : { value: draft.value }) };
+  }
+
+  consume(messageNo: number, seq: number): void {
+    this.#consume.push([messageNo, seq]);
+  }
+
+  keepRetry(state: RetryState): void {
+    this.#retries.set(state.key, state);
+  }
+
+  dropRetry(key: string): void {
+    this.#retries.delete(key);
+    this.#settled.push(key);
+  }
+
+  tag(tags: Readonly<Record<string, string>>): void {
+    this.#tags = { ...this.#tags, ...tags };
+  }
+
+  setPhase(phase: Phase): void {
+    this.#phase = phase;
+  }
+
+  get hasUnwritten(): boolean {
+    return this.#unwritten.length > 0 || this.#retries.size > 0 || this.#tags !== undefined || this.#phase !== undefined;
+  }
+
+  /** Everything queued since the last call, as one write. */
+  takeWrite(run: { readonly runId: string; readonly attempt: number }, more: WriteExtras = {}): AdvanceWrite {
+    const write: AdvanceWrite = {
+      kind: "advance",
+      runId: run.runId,
+      attempt: run.attempt,
+      entries: this.#unwritten,
+      ...(this.#consume.length === 0 ? {} : { consume: this.#consume }),
+      ...(this.#retries.size === 0 ? {} : { retries: [...this.#retries.values()] }),
+      ...(this.#settled.length === 0 ? {} : { settled: this.#settled }),
+      ...(this.#tags === undefined ? {} : { tags: this.#tags }),
+      ...(this.#phase === undefined ? {} : { phase: this.#phase }),
+      ...more,
+    };
+    this.#unwritten = [];
+    this.#consume = [];
+    this.#retries.clear();
+    this.#settled = [];
+    this.#tags = undefined;
+    this.#phase = undefined;
+    return write;
+  }
+}
+
+export interface WriteExtras {
+  readonly progressed?: true;
+  readonly alone?: boolean;
+  readonly then?: Then;
+}

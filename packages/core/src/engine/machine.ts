@@ -1,0 +1,407 @@
+/**
+ * One run as a pure state machine: asks, outcomes, messages and instants go in; deliveries, bodies to begin and writes come out.
+ *
+ * Owns: the replay rule, the order of everything, what is undone. Does not own: promises, timers, durability, the lease.
+ *
+ * E1 Delivery order is seq order, live and on replay alike; one settlement per delivery turn.
+ * E2 A body begins only when nothing is undelivered, all that was delivered is durable, and no cancel, unwinding or end is queued.
+ * E3 An entry whose ask is not open stops the run before any effect.
+ * E4 A closed run serves no new ask; what its bodies still do is recorded.
+ * E5 The run is let go only when none of its bodies executes.
+ * E6 Undos run one by one in reverse order of start, each until it succeeded; one that can't leaves the run stuck after the others.
+ */
+import type { StuckCode } from "../errors.ts";
+import { ContextError, InvalidArgumentError, RunTimeoutError, SignalTimeoutError } from "../errors.ts";
+import type { Claim, Message, NewEntry, RetryState, RunRecord, StuckNote, WaitNote } from "../store.ts";
+import { Asks, type Ask, type AskRequest } from "./asks.ts";
+import { type AttemptEnd, Bodies } from "./bodies.ts";
+import { divergenceText } from "./divergence.ts";
+import { Inbox } from "./inbox.ts";
+import { Journal } from "./journal.ts";
+import { type Cause, Unwinding } from "./unwinding.ts";
+import type { Values } from "./values.ts";
+
+/** What to do next with the journal. */
+export type Next<H> =
+  /** Resolve this ask's promise with this entry, let microtasks drain, close the turn. */
+  | { readonly do: "deliver"; readonly ask: Ask<H>; readonly entry: NewEntry }
+  /** The entry has no open ask. `final`: waiting for the code's own awaits can't help. */
+  | { readonly do: "diverge"; readonly entry: NewEntry; readonly final: boolean }
+  /** Nothing is undelivered. */
+  | { readonly do: "quiet" };
+
+export type Conclusion =
+  | { readonly do: "stick"; readonly stuck: StuckNote }
+  | { readonly do: "end"; readonly status: "completed"; readonly result: string | undefined }
+  | { readonly do: "end"; readonly status: "failed" | "canceled"; readonly error: string | undefined };
+
+const QUIET = { do: "quiet" } as const;
+const WAITS_SHOWN = 20;
+
+export class RunMachine<H> {
+  readonly run: RunRecord;
+  readonly journal: Journal;
+  readonly asks = new Asks<H>();
+  readonly bodies: Bodies<H>;
+  readonly #values: Values;
+  readonly #inbox: Inbox;
+  readonly #unwinding: Unwinding<H>;
+  readonly #patches = new Map<string, boolean>();
+  readonly #known = new Map<string, RetryState | true>();
+  readonly #deadlineAt: number | null;
+  #returned: { readonly text: string | undefined } | undefined;
+  #stuck: StuckNote | undefined;
+
+  constructor(claim: Claim, values: Values) {
+    const { run, journal, messages, retries } = claim;
+    const startedAt = run.startedAt ?? run.createdAt;
+    this.run = run;
+    this.#values = values;
+    this.journal = new Journal(journal, startedAt);
+    this.bodies = new Bodies(this.journal, this.asks, values, run);
+    this.#inbox = new Inbox(messages, run.inbox);
+    this.#unwinding = new Unwinding(this.asks, run.id);
+    this.#deadlineAt = run.timeoutMs === null ? null : startedAt + run.timeoutMs;
+    for (const entry of journal) {
+      if (entry.kind === "patched") this.#patches.set(entry.key, true);
+      else if (entry.kind === "step" || entry.kind === "started") this.#known.set(entry.key, true);
+    }
+    for (const row of retries) this.#known.set(row.key, row);
+    this.#rememberDoubts(journal);
+  }
+
+  /** Interrupted bodies are in doubt until they settle: said durably before the run can be let go. */
+  #rememberDoubts(journal: readonly NewEntry[]): void {
+    if (!this.run.interrupted) return;
+    const settled = new Set(journal.filter((entry) => entry.kind === "step").map((entry) => entry.key));
+    for (const { kind, key, at } of journal) {
+      if (kind !== "started" || settled.has(key)) continue;
+      const row = this.#known.get(key);
+      const doubt: RetryState = { failures: 0, firstAt: at, nextAt: at, ...(typeof row === "object" ? row : {}), key, inDoubt: true };
+      this.#known.set(key, doubt);
+      this.journal.keepRetry(doubt);
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------ the code's asks
+
+  /** The instant that the run's code sees. */
+  get nowMs(): number {
+    return this.journal.deliveredAt;
+  }
+
+  get closed(): boolean {
+    return this.#unwinding.closed || this.#stuck !== undefined;
+  }
+
+  /** What was done is being undone, or will be once no body executes. */
+  get closing(): boolean {
+    return this.#unwinding.closed;
+  }
+
+  get handlerEnded(): boolean {
+    return this.#returned !== undefined || this.#unwinding.closed;
+  }
+
+  get stuck(): StuckNote | undefined {
+    return this.#stuck;
+  }
+
+  /** True until everything that earlier attempts recorded is delivered. */
+  get replaying(): boolean {
+    return this.journal.replaying;
+  }
+
+  /** Adds an ask, or undefined when the run serves none any more (it is closed, or this misuse makes it stuck). */
+  ask(request: AskRequest<H>, inTurn: boolean, now: number): Ask<H> | undefined {
+    if (this.closed) return undefined;
+    const ask = this.asks.add(request, inTurn, (key) => this.#known.get(key) ?? false);
+    if ("misuse" in ask) {
+      this.stick("BUG", `run ${this.run.id}: ${ask.misuse}. Nothing was run for it; fix the code, deploy, and resume the run.`, now);
+      return undefined;
+    }
+    if (ask.kind === "step") this.bodies.wish(ask);
+    return ask;
+  }
+
+  /** The ask is given up: its promise no longer matters. A body of it that executes is still awaited and recorded. */
+  withdraw(ask: Ask<H>): void {
+    if (ask.state !== "open") return;
+    this.asks.close(ask, "withdrawn");
+    this.bodies.unwish(ask);
+  }
+
+  patched(change: string, now: number): boolean {
+    const known = this.#patches.get(change);
+    if (known !== undefined) return known;
+    const live = this.journal.undelivered === 0 && !this.closed;
+    this.#patches.set(change, live);
+    if (live) this.journal.append({ kind: "patched", key: change }, now);
+    return live;
+  }
+
+  /** The handler returned: the run completes when every step that it asked for has settled. */
+  returned(text: string | undefined): void {
+    if (!this.closed) this.#returned = { text };
+  }
+
+  /** The handler threw, or its result can't be stored. */
+  failed(error: unknown, now: number): void {
+    if (this.closed) return;
+    if (isBug(error)) {
+      const text = `run ${this.run.id}: the handler threw ${error.name}: ${error.message}. That is a bug rather than a failure of the business: nothing was undone. Fix it, deploy, and resume the run.`;
+      this.stick("BUG", text, now);
+    } else this.#unwinding.close({ status: "failed", error: this.#values.errorToText(error, ""), compensate: true });
+  }
+
+  stick(code: StuckCode, message: string, now: number, key?: string): void {
+    this.#stuck ??= { code, message, at: now, ...(key === undefined ? {} : { key }) };
+  }
+
+  // ------------------------------------------------------------------------------------------ delivery
+
+  next(): Next<H> {
+    for (;;) {
+      const entry = this.journal.peek();
+      if (entry === undefined || this.#stuck !== undefined) return QUIET;
+      if (this.#isMark(entry)) {
+        this.journal.markDelivered();
+        continue;
+      }
+      const ask = this.asks.find(entry.key);
+      if (ask === undefined || ask.kind !== (entry.kind === "started" ? "step" : entry.kind) || ask.state === "settled") {
+        return { do: "diverge", entry, final: ask !== undefined || this.handlerEnded };
+      }
+      this.journal.markDelivered();
+      if (this.#settle(ask, entry)) return { do: "deliver", ask, entry };
+    }
+  }
+
+  /** Entries that settle no promise and need none to be there. */
+  #isMark(entry: NewEntry): boolean {
+    switch (entry.kind) {
+      case "cancel":
+        this.#unwinding.cancel(this.#values.fromText(entry.value ?? "{}", "", "cancel"), this.#values);
+        return true;
+      case "unwinding":
+        this.#unwinding.begin(entry.value ?? "{}");
+        return true;
+      case "undo":
+        this.#unwinding.undone(entry.key);
+        return true;
+      case "patched":
+      case "resume":
+      case "end":
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** Records an entry on its ask; true when a promise is to be settled with it. */
+  #settle(ask: Ask<H>, entry: NewEntry): boolean {
+    if (entry.kind === "started") {
+      ask.started = true;
+      return false;
+    }
+    if (entry.kind === "step") this.bodies.settled(ask, entry);
+    if (entry.kind === "pivot") this.#unwinding.pivot(ask.index);
+    const awaited = ask.state === "open";
+    if (!awaited && entry.kind === "signal" && entry.value !== undefined) this.#inbox.giveBack(ask.name, entry.value, entry.at);
+    if (awaited) this.asks.close(ask, "settled");
+    return awaited && !this.#unwinding.closed;
+  }
+
+  /** The code did not ask for what the journal continues with, also after it was given the time to. */
+  diverged(entry: NewEntry, now: number): void {
+    this.stick("DIVERGED", divergenceText(this.run.id, entry, this.asks.open, this.handlerEnded), now, entry.key);
+  }
+
+  // ------------------------------------------------------------------------------------------ what is due
+
+  addMessages(messages: readonly Message[], inbox: number): void {
+    this.#inbox.add(messages, inbox);
+  }
+
+  get inbox(): { readonly seen: number; readonly lastNo: number } {
+    return this.#inbox;
+  }
+
+  /** Queues at most one settlement that is due without a body; call it when quiet, until it answers false. */
+  settleDue(now: number): boolean {
+    if (this.#stuck !== undefined) return false;
+    if (this.#takeCancel(now)) return true;
+    if (this.#unwinding.closed) return false;
+    if (this.#deadlineAt !== null && now >= this.#deadlineAt) {
+      const error = new RunTimeoutError(this.run.id, this.run.timeoutMs ?? 0);
+      this.#unwinding.close({ status: "failed", error: this.#values.errorToText(error, ""), compensate: true });
+      return true;
+    }
+    return this.#settleWait(now);
+  }
+
+  #takeCancel(now: number): boolean {
+    const cancel = this.#inbox.takeCancel();
+    if (cancel === undefined) return false;
+    const entry = this.journal.append({ kind: "cancel", key: "", value: cancel.payload }, now);
+    this.journal.consume(cancel.no, entry.seq);
+    if (!this.#unwinding.closed) this.journal.setPhase("closing");
+    return true;
+  }
+
+  #settleWait(now: number): boolean {
+    let due: Ask<H> | undefined;
+    for (const ask of this.asks.open) {
+      if (ask.kind === "pivot") return this.#queue(ask, {}, now);
+      if (ask.kind === "signal" && this.#inbox.hasSignals && this.#takeSignal(ask, now)) return true;
+      if (ask.dueAt !== null && ask.dueAt <= now && ask.dueAt < (due?.dueAt ?? Number.POSITIVE_INFINITY)) due = ask;
+    }
+    if (due === undefined) return false;
+    if (due.kind === "timer") return this.#queue(due, {}, now);
+    return this.#queue(due, { error: this.#values.errorToText(new SignalTimeoutError(this.run.id, due.name), due.name) }, now);
+  }
+
+  #takeSignal(ask: Ask<H>, now: number): boolean {
+    const signal = this.#inbox.takeSignal(ask.name, ask.dueAt);
+    if (signal === undefined) return false;
+    const entry = this.journal.append({ kind: "signal", key: ask.key, value: signal.payload }, now);
+    if (signal.no !== null) this.journal.consume(signal.no, entry.seq);
+    return true;
+  }
+
+  #queue(ask: Ask<H>, outcome: { readonly error?: string }, now: number): true {
+    if (ask.kind !== "step" && ask.kind !== "undo") this.journal.append({ kind: ask.kind, key: ask.key, ...outcome }, now);
+    return true;
+  }
+
+  // ------------------------------------------------------------------------------------------ bodies
+
+  /** Queues the `started` entries of steps that need one; call it when quiet, before `begins`. */
+  queueStarts(now: number): boolean {
+    return !this.#mayNotBegin() && this.bodies.queueStarts(now);
+  }
+
+  /** Steps (or the one undo) whose body may begin now (E2). `unregistered`: the code no longer has this undo. */
+  begins(now: number): { readonly steps: readonly Ask<H>[]; readonly undo?: Ask<H>; readonly unregistered?: string } {
+    const idle = { steps: [] };
+    if (this.#stuck !== undefined || this.journal.undelivered > 0 || !this.journal.allDurable) return idle;
+    if (!this.#unwinding.closed) return { steps: this.bodies.due(now) };
+    const undo = this.bodies.executing > 0 ? undefined : this.#unwinding.nextUndo(now, (key) => this.undoRowOf(key));
+    if (undo === undefined) return idle;
+    return typeof undo === "string" ? { steps: [], unregistered: undo } : { steps: [], undo };
+  }
+
+  #mayNotBegin(): boolean {
+    return this.closed || this.journal.undelivered > 0;
+  }
+
+  /** The code no longer registers this undo: the others still run, then the run is stuck. */
+  undoUnregistered(key: string): void {
+    this.#unwinding.markFailed(key, `the code no longer registers it`);
+  }
+
+  undoBegan(): void {
+    this.bodies.executing += 1;
+  }
+
+  undoCompleted(key: string, now: number): void {
+    this.bodies.executing -= 1;
+    this.journal.append({ kind: "undo", key }, now);
+    this.journal.dropRetry(undoRow(key));
+    this.#known.delete(undoRow(key));
+  }
+
+  /** An undo threw: tried again later, or left for a person when it never can succeed. */
+  undoFailed(ask: Ask<H>, end: AttemptEnd & { readonly how: "failed" | "interrupted" }, now: number): void {
+    this.bodies.executing -= 1;
+    if (end.how === "interrupted") return;
+    const row = this.bodies.failedRow(undoRow(ask.key), this.undoRowOf(ask.key), end, now, this.#unwinding.retryOf(ask));
+    this.#known.set(row.key, row);
+    this.journal.keepRetry(row);
+    if (row.nextAt === null) this.#unwinding.markFailed(ask.key, end.message);
+  }
+
+  undoRowOf(key: string): RetryState | undefined {
+    const row = this.#known.get(undoRow(key));
+    return typeof row === "object" ? row : undefined;
+  }
+
+  /** A step's attempt is over: its outcome is queued, or its next attempt is. */
+  stepEnded(ask: Ask<H>, end: AttemptEnd, now: number): void {
+    const verdict = this.bodies.ended(ask, end, now, this.closed);
+    if (verdict !== undefined) this.stick(verdict.code, verdict.message, now, ask.key);
+  }
+
+  /** A step whose entry was committed together with the caller's SQL. */
+  stepTransacted(ask: Ask<H>, entry: NewEntry): void {
+    this.bodies.over(ask);
+    this.journal.appendCommitted(entry);
+  }
+
+  // ------------------------------------------------------------------------------------------ letting go
+
+  /**
+   * What the run comes to, once all is delivered and no body executes. Queues the entries that go with it: call `next` again
+   * when it answers `"queued"`.
+   */
+  conclude(now: number): Conclusion | "queued" | undefined {
+    if (this.bodies.executing > 0) return undefined;
+    if (this.#stuck !== undefined) return { do: "stick", stuck: this.#stuck };
+    if (this.journal.undelivered > 0) return undefined;
+    const cause = this.#unwinding.cause;
+    if (cause !== undefined) return this.#concludeClosed(cause, now);
+    if (this.#returned === undefined || this.bodies.wishes > 0) return undefined;
+    this.journal.append({ kind: "end", key: "completed" }, now);
+    this.journal.markDelivered();
+    return { do: "end", status: "completed", result: this.#returned.text };
+  }
+
+  #concludeClosed(cause: Cause, now: number): Conclusion | "queued" | undefined {
+    if (!this.#unwinding.begun) {
+      const keys = cause.compensate ? this.#unwinding.keys(this.bodies) : [];
+      if (keys.length > 0) {
+        this.journal.append({ kind: "unwinding", key: cause.status, value: JSON.stringify({ cause, keys }) }, now);
+        this.journal.setPhase("compensating");
+        return "queued";
+      }
+    }
+    if (this.#unwinding.remaining > 0) return undefined;
+    const failed = this.#unwinding.failures();
+    if (failed !== undefined) {
+      const message = `run ${this.run.id}: the compensation of ${failed} did not succeed; all others are done. Mend the cause and resume the run.`;
+      return { do: "stick", stuck: { code: "UNDO_FAILED", message, at: now } };
+    }
+    this.journal.append({ kind: "end", key: cause.status }, now);
+    this.journal.markDelivered();
+    return { do: "end", status: cause.status, error: cause.error };
+  }
+
+  /** What the run waits for when nothing executes and every ask waits; undefined when something is still to be done here. */
+  waiting(now: number): { readonly dueAt: number | null; readonly waits: readonly WaitNote[] } | undefined {
+    if (this.journal.undelivered > 0 || this.bodies.executing > 0 || this.#stuck !== undefined) return undefined;
+    const waits = this.#unwinding.closed ? this.#unwinding.waits((key) => this.undoRowOf(key)) : [...this.#waits()];
+    if (waits.length === 0) return undefined;
+    let dueAt = this.#unwinding.closed ? null : this.#deadlineAt;
+    for (const { until } of waits) if (until !== null && (dueAt === null || until < dueAt)) dueAt = until;
+    return dueAt !== null && dueAt <= now ? undefined : { dueAt, waits: waits.slice(0, WAITS_SHOWN) };
+  }
+
+  *#waits(): Iterable<WaitNote> {
+    for (const ask of this.asks.open) {
+      if (ask.kind === "timer" || ask.kind === "signal") yield { kind: ask.kind, key: ask.key, until: ask.dueAt };
+      else if (ask.kind === "step") yield { kind: "retry", key: ask.key, until: ask.retry?.nextAt ?? 0 };
+    }
+  }
+}
+
+/** A step's row and the row of its undo are two. */
+function undoRow(key: string): string {
+  return `${key}#undo`;
+}
+
+const BUGS = [TypeError, ReferenceError, SyntaxError, RangeError, EvalError, URIError, ContextError, InvalidArgumentError];
+
+/** Thrown by the handler itself these are mistakes in the program. What a step threw comes back wrapped, and as plain errors. */
+function isBug(error: unknown): error is Error {
+  return BUGS.some((bug) => error instanceof bug);
+}

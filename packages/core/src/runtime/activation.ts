@@ -1,0 +1,453 @@
+/**
+ * One attempt of one run: where its code's promises meet the engine.
+ *
+ * Owns: delivery turns, running bodies, writing what the engine queued, letting go. Does not own: any rule of replay or
+ * undoing (engine/machine.ts), the lease, claims (worker.ts).
+ *
+ * A delivery turn is two macrotasks queued together: in the first, one promise is resolved; Node then drains all microtasks; the
+ * second closes the turn. Nothing else of this process runs between them, so what the code asks for in between follows from that
+ * one settlement alone.
+ */
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../context.ts";
+import { DecodingError, StoreUnavailableError } from "../errors.ts";
+import type { Ask, AskRequest } from "../engine/asks.ts";
+import { type Conclusion, RunMachine } from "../engine/machine.ts";
+import { type Codec, type Values, valuesOf } from "../engine/values.ts";
+import type { AdvanceWrite, Claim, Message, NewEntry, Outcome, Store, Then } from "../store.ts";
+import type { Workflow } from "../workflow.ts";
+import type { BodyGate } from "./body-gate.ts";
+import { BodyRunner } from "./body-runner.ts";
+import type { AskHandle } from "./handle.ts";
+import { checkSize } from "./limits.ts";
+import { RunContext } from "./run-context.ts";
+import { scope } from "./scope.ts";
+import { validate } from "./validate.ts";
+
+/** What an activation needs of its worker. */
+export interface Host {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly logger: Logger;
+  readonly codec: Codec | undefined;
+  readonly gate: BodyGate;
+  readonly maxPayloadBytes: number;
+  readonly worker: number;
+  /** The store's clock. */
+  now(): number;
+  /** Within the lease by both clocks, minus a margin. */
+  mayBegin(): boolean;
+  submit(write: AdvanceWrite, settle: (outcome: Outcome) => void): void;
+  /** The run's messages changed: ask the store for them. */
+  wantInbox(activation: Activation): void;
+  /** A run that is no longer this worker's has no body left in this process. */
+  bodiesGone(activation: Activation): void;
+  /** The run is no longer this worker's. */
+  letGo(activation: Activation, how: LetGo): void;
+}
+
+export type LetGo =
+  | { readonly how: "ended"; readonly status: "completed" | "failed" | "canceled"; readonly result: string | undefined; readonly error: string | undefined }
+  | { readonly how: "parked" | "released" | "stuck" | "fenced" };
+
+/** How long the code's own awaits may take before a journal entry without an ask is a divergence. */
+const OWN_AWAITS_MS = 1000;
+/** A shorter wait is waited for in memory: parking it would cost more. */
+const LINGER_MS = 1000;
+const LINGER_RETRY_MS = 5000;
+const SUSPECT_STRIKES = 2;
+const POISON_STRIKES = 5;
+
+export class Activation {
+  readonly host: Host;
+  readonly machine: RunMachine<AskHandle>;
+  readonly values: Values;
+  readonly workflow: Workflow;
+  readonly runId: string;
+  readonly #runner: BodyRunner;
+  #inTurn = false;
+  #over = false;
+  #pumping = false;
+  #scheduled = false;
+  #lettingGo = false;
+  #draining = false;
+  #started = false;
+  #alone = false;
+  #strikes: number;
+  #cancelTimer: (() => void) | undefined;
+  #cancelPatience: (() => void) | undefined;
+  #impatientFor: number | string | undefined;
+
+  constructor(host: Host, claim: Claim, definition: Workflow) {
+    this.host = host;
+    this.runId = claim.run.id;
+    this.workflow = definition;
+    this.values = valuesOf(claim.run.id, host.codec);
+    this.machine = new RunMachine(claim, this.values);
+    this.#runner = new BodyRunner(this);
+    this.#strikes = claim.run.strikes;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  get lettingGo(): boolean {
+    return this.#lettingGo;
+  }
+
+  get attempt(): number {
+    return this.machine.run.attempt;
+  }
+
+  /** Bodies of it that live in this process, those included that were given up. */
+  get livingBodies(): number {
+    return this.#runner.living;
+  }
+
+  begin(): void {
+    const { run } = this.machine;
+    if (run.strikesAlone >= POISON_STRIKES) {
+      const text = `run ${run.id}: its worker died ${run.strikesAlone} times while nothing but this run was executing. Find what ends the process (out of memory, process.exit, an endless loop), deploy a fix, and resume the run.`;
+      this.machine.stick("POISON", text, this.host.now());
+      this.#started = true;
+      this.#schedule();
+    } else if (this.#strikes >= SUSPECT_STRIKES) this.host.gate.enterAlone(this, () => this.#enterAlone());
+    else this.#turn(() => this.#startHandler());
+  }
+
+  /** Durably marked as alone first: only a death in that state counts against this run for good. */
+  #enterAlone(): void {
+    this.#alone = true;
+    this.#submit({ alone: true }, () => this.#turn(() => this.#startHandler()));
+  }
+
+  #startHandler(): void {
+    this.#started = true;
+    const context = new RunContext(this);
+    const input = this.#guard(() => this.values.fromText(this.machine.run.input, "", "its input"));
+    if (this.machine.stuck !== undefined) return;
+    scope.run({ run: this }, () => {
+      try {
+        const result = this.workflow.handler(context, input);
+        Promise.resolve(result).then((value) => this.#returned(value), (error: unknown) => this.#threw(error));
+      } catch (error) {
+        this.#threw(error);
+      }
+    });
+  }
+
+  #returned(value: unknown): void {
+    const { output } = this.workflow.options;
+    const checked = output === undefined ? value : validate(output, value, `run ${this.runId}: the result of workflow ${this.workflow.name}`);
+    if (checked instanceof Promise) checked.then((settled) => this.#completed(settled), (error: unknown) => this.#resultRefused(error));
+    else this.#completed(checked);
+  }
+
+  #completed(value: unknown): void {
+    if (this.#over) return;
+    try {
+      const text = value === undefined ? undefined : this.values.toText(value, "", "the result of its handler");
+      if (text !== undefined) checkSize(text, this.host.maxPayloadBytes, `run ${this.runId}: the result of its handler`);
+      this.machine.returned(text);
+    } catch (error) {
+      this.#resultRefused(error);
+    }
+    this.wake();
+  }
+
+  /** All steps are done: undoing them because of a bug in the last line would help nobody. */
+  #resultRefused(error: unknown): void {
+    this.machine.stick("BUG", `${error instanceof Error ? error.message : String(error)}. Fix the handler, deploy, and resume the run.`, this.host.now());
+    this.wake();
+  }
+
+  #threw(error: unknown): void {
+    if (this.#over) return;
+    try {
+      this.machine.failed(error, this.host.now());
+    } catch (unstorable) {
+      this.#resultRefused(unstorable);
+    }
+    this.wake();
+  }
+
+  // ------------------------------------------------------------------------------------------ the code's asks
+
+  /** An ask of the run's code; undefined when it will never settle. */
+  ask(request: AskRequest<AskHandle>): Ask<AskHandle> | undefined {
+    if (this.#over || this.#lettingGo) return undefined;
+    const ask = this.machine.ask(request, this.#inTurn, this.host.now());
+    if (!this.#inTurn) this.wake();
+    return ask;
+  }
+
+  withdraw(ask: Ask<AskHandle>): void {
+    if (this.#over) return;
+    this.machine.withdraw(ask);
+    this.#runner.abort(ask, new DOMException("The ask was withdrawn", "AbortError"));
+    if (!this.#inTurn) this.wake();
+  }
+
+  /** Something changed outside a turn: look what there is to do. */
+  wake(): void {
+    if (!this.#inTurn) this.#schedule();
+  }
+
+  /** Something of this run became durable, free or due: bodies may begin at once. */
+  pumpNow(): void {
+    if (!this.#inTurn && !this.#scheduled) this.#pump(false);
+  }
+
+  addMessages(messages: readonly Message[], inbox: number): void {
+    if (this.#over) return;
+    this.machine.addMessages(messages, inbox);
+    this.wake();
+  }
+
+  // ------------------------------------------------------------------------------------------ turns
+
+  #schedule(): void {
+    if (this.#scheduled || this.#over) return;
+    this.#scheduled = true;
+    this.#pair(() => this.#pump(true));
+  }
+
+  #turn(open: () => void): void {
+    this.#scheduled = true;
+    this.#pair(() => {
+      this.#inTurn = true;
+      open();
+    });
+  }
+
+  #pair(first: () => void): void {
+    this.host.clock.macrotask(() => {
+      if (!this.#over) first();
+    });
+    this.host.clock.macrotask(() => {
+      this.#inTurn = false;
+      this.#scheduled = false;
+      if (!this.#over) this.#pump(false);
+    });
+  }
+
+  /** Does all there is to do. Resolves a promise only where a turn was prepared for it. */
+  #pump(mayDeliver: boolean): void {
+    if (!this.#started || this.#over || this.#lettingGo || this.#pumping || this.#runner.holding) return;
+    this.#pumping = true;
+    try {
+      this.#guard(() => this.#work(mayDeliver));
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  #work(mayDeliver: boolean): void {
+    const now = this.host.now();
+    for (;;) {
+      const next = this.machine.next();
+      if (next.do === "deliver") {
+        if (mayDeliver) this.#deliver(next.ask, next.entry);
+        else this.#redeliver(next.ask, next.entry);
+        return;
+      }
+      if (next.do === "diverge") {
+        if (!this.#lostPatience(next.entry.seq, next.final)) return;
+        this.machine.diverged(next.entry, now);
+        continue;
+      }
+      if (this.machine.settleDue(now)) continue;
+      if (this.machine.closing) this.#runner.abortSteps(new DOMException(`run ${this.runId} is being undone`, "AbortError"));
+      if (!this.#draining && this.machine.queueStarts(now)) continue;
+      const conclusion = this.machine.conclude(now);
+      if (conclusion === "queued") continue;
+      if (conclusion !== undefined) this.#conclude(conclusion);
+      else this.#goOn(now);
+      return;
+    }
+  }
+
+  #deliver(ask: Ask<AskHandle>, entry: NewEntry): void {
+    this.#cancelPatience?.();
+    this.#inTurn = true;
+    const { resolve, reject } = ask.handle;
+    if (entry.error !== undefined) reject(this.values.errorFromText(entry.error, keyOf(ask), `error of ${ask.kind} ${ask.key}`));
+    else resolve(entry.value === undefined ? undefined : this.values.fromText(entry.value, keyOf(ask), `result of ${ask.kind} ${ask.key}`));
+  }
+
+  /** A delivery that came up in the second macrotask of a turn gets a turn of its own. */
+  #redeliver(ask: Ask<AskHandle>, entry: NewEntry): void {
+    this.#turn(() => this.#guard(() => this.#deliver(ask, entry)));
+  }
+
+  /** The code may be awaiting something of its own before it asks; a second is enough for that. */
+  #lostPatience(key: number | string, final: boolean): boolean {
+    if (final) return true;
+    if (this.#impatientFor === key) return this.#cancelPatience === undefined;
+    this.#cancelPatience?.();
+    this.#impatientFor = key;
+    this.#cancelPatience = this.host.clock.after(OWN_AWAITS_MS, () => {
+      this.#cancelPatience = undefined;
+      this.wake();
+    });
+    return false;
+  }
+
+  /** Text that can't be decoded makes the run stuck: nothing is run again because of it. */
+  #guard<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof DecodingError)) throw error;
+      this.machine.stick("UNDECODABLE", error.message, this.host.now());
+      this.#schedule();
+      return undefined;
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------ bodies and writes
+
+  #goOn(now: number): void {
+    const { steps, undo, unregistered } = this.#draining || !this.host.mayBegin() || !this.host.gate.mayBegin(this) ? { steps: [] } : this.machine.begins(now);
+    if (this.machine.journal.hasUnwritten && !this.#considerPark(now)) this.#submit({});
+    if (unregistered !== undefined) {
+      if (this.#lostPatience(unregistered, false)) {
+        this.machine.undoUnregistered(unregistered);
+        this.wake();
+      }
+    } else if (undo !== undefined) this.#runner.beginUndo(undo);
+    else for (const ask of steps) this.#runner.begin(ask);
+    if (!this.#lettingGo && this.machine.bodies.executing === 0) this.#rest(now);
+  }
+
+  /** Nothing executes: let go of the run, or wait here for what is due soon. */
+  #rest(now: number): void {
+    if (this.#considerPark(now)) return;
+    if (this.#draining && this.#runner.living === 0) this.#letGo({ do: "release" }, { how: "released" });
+  }
+
+  #considerPark(now: number): boolean {
+    if (this.#runner.living > 0) return false;
+    const waiting = this.machine.waiting(now);
+    this.#cancelTimer?.();
+    if (waiting === undefined) return false;
+    const { dueAt, waits } = waiting;
+    const soonMs = waits.some((wait) => wait.kind === "retry") ? LINGER_RETRY_MS : LINGER_MS;
+    if (!this.#draining && dueAt !== null && dueAt - now <= soonMs) {
+      this.#cancelTimer = this.host.clock.after(Math.max(1, dueAt - now), () => this.wake());
+      return false;
+    }
+    this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits }, { how: "parked" });
+    return true;
+  }
+
+  #conclude(conclusion: Conclusion): void {
+    if (conclusion.do === "stick") {
+      const stuck = { ...conclusion.stuck, message: this.values.toText(conclusion.stuck.message, "", "why it is stuck") };
+      this.host.logger.error(conclusion.stuck.message, { run: this.runId, code: stuck.code });
+      this.#letGo({ do: "stick", stuck }, { how: "stuck" });
+      return;
+    }
+    const { status } = conclusion;
+    const result = conclusion.status === "completed" ? conclusion.result : undefined;
+    const error = conclusion.status === "completed" ? undefined : conclusion.error;
+    this.#letGo({ do: "end", status, ...(result === undefined ? {} : { result }), ...(error === undefined ? {} : { error }) }, { how: "ended", status, result, error });
+  }
+
+  #letGo(then: Then, how: LetGo): void {
+    this.#lettingGo = true;
+    this.#submit({ then, ...(this.#alone ? { alone: false } : {}) }, () => this.#finish(how));
+  }
+
+  #submit(extras: { readonly then?: Then; readonly alone?: boolean }, done?: () => void): void {
+    // A step that settled is progress: the run is under suspicion no longer.
+    const cleared = this.#strikes > 0 && this.#runner.takeProgress();
+    if (cleared) this.#strikes = 0;
+    const write = this.machine.journal.takeWrite({ runId: this.runId, attempt: this.attempt }, { ...extras, ...(cleared ? { progressed: true, alone: false } : {}) });
+    const lastSeq = this.machine.journal.length;
+    this.host.submit(write, (outcome) => {
+      if (cleared) this.#leaveAlone();
+      this.#written(outcome, lastSeq, done);
+    });
+  }
+
+  #leaveAlone(): void {
+    this.#alone = false;
+    this.host.gate.leaveAlone(this);
+  }
+
+  #written(outcome: Outcome, lastSeq: number, done: (() => void) | undefined): void {
+    if (this.#over) return;
+    switch (outcome.is) {
+      case "done":
+        this.machine.journal.markDurable(lastSeq);
+        if (done !== undefined) done();
+        else this.pumpNow();
+        return;
+      case "inbox-changed":
+        this.machine.journal.markDurable(lastSeq);
+        this.#lettingGo = false;
+        this.host.wantInbox(this);
+        return;
+      case "refused":
+        this.#refused(outcome.reason);
+        return;
+      default:
+        this.abandon();
+    }
+  }
+
+  /** The store can't hold what this run wrote: nothing of it is kept, and a person has to look. */
+  #refused(reason: string): void {
+    const message = `run ${this.runId}: the store refused its data: ${reason}. Nothing of that write was kept; find the value, fix the code, and resume the run.`;
+    const stuck = { code: "REFUSED", message: this.values.toText(message, "", "why it is stuck"), at: this.host.now() };
+    this.#lettingGo = true;
+    this.#runner.abortAll(new DOMException("the store refused the run's data", "AbortError"));
+    this.host.logger.error(message, { run: this.runId });
+    const write: AdvanceWrite = { kind: "advance", runId: this.runId, attempt: this.attempt, entries: [], then: { do: "stick", stuck } };
+    this.host.submit(write, () => this.#finish({ how: "stuck" }));
+  }
+
+  // ------------------------------------------------------------------------------------------ letting go
+
+  /** Begin no more bodies and let go as soon as none executes; bodies are aborted when `abort` says so. */
+  drain(abort: boolean): void {
+    this.#draining = true;
+    if (abort) this.#runner.abortAll(new DOMException("the worker is stopping", "AbortError"));
+    if (this.#started || this.#over) this.pumpNow();
+    else this.#letGo({ do: "release" }, { how: "released" });
+  }
+
+  /** Fenced: this attempt is over. Its promises never settle, it can write nothing. */
+  abandon(): void {
+    if (this.#over) return;
+    this.#runner.abortAll(new DOMException(`run ${this.runId} was taken over by another worker`, "AbortError"));
+    this.#finish({ how: "fenced" });
+  }
+
+  #finish(how: LetGo): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#cancelTimer?.();
+    this.#cancelPatience?.();
+    this.#leaveAlone();
+    this.host.letGo(this, how);
+  }
+
+  /** A body that lived in this process is over. */
+  bodyGone(): void {
+    if (this.#over && this.#runner.living === 0) this.host.bodiesGone(this);
+  }
+
+  /** The store failed in the middle of a transaction of the caller: what is durable is known only after reading it again. */
+  storeLost(error: unknown): void {
+    if (!(error instanceof StoreUnavailableError)) this.host.logger.error(String(error), { run: this.runId });
+    this.abandon();
+  }
+}
+
+/** What the codec bound the text to: a signal was encoded by its sender, who knows its name only. */
+function keyOf(ask: Ask<AskHandle>): string {
+  return ask.kind === "signal" ? ask.name : ask.key;
+}

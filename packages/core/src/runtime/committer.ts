@@ -1,0 +1,105 @@
+/**
+ * Group commit: one commit in flight, what arrives meanwhile is the next batch. No timer, no knob.
+ *
+ * Owns: the order of writes, batch numbers, resending after an outage. An unknown reply is resolved by sending the identical
+ * batch again: the store applies a batch number at most once (S2).
+ */
+import type { Clock } from "../clock.ts";
+import { StoreUnavailableError } from "../errors.ts";
+import type { Outcome, Store, Write } from "../store.ts";
+import { Backoff } from "./backoff.ts";
+
+/** The right of one worker to write, as the committer needs it. */
+export interface Writer {
+  readonly worker: number;
+  nextBatch(): number;
+}
+
+interface Pending {
+  readonly write: Write;
+  readonly writer: Writer | undefined;
+  readonly settle: (outcome: Outcome) => void;
+  /** The store can't be used at all: nothing is known of this write. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** A longer transaction would block the event loop for longer than 20 ms on a slow disk. */
+const BATCH_MAX = 250;
+
+export class Committer {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #outages: Backoff;
+  #queue: Pending[] = [];
+  #scheduled = false;
+  #inFlight = false;
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#outages = new Backoff(clock);
+  }
+
+  /** Calls back with the outcome once it is durable. Writes of one writer are applied in the order of their submission. */
+  submit(pending: Pending): void {
+    this.#queue.push(pending);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#inFlight || this.#queue.length === 0) return;
+    this.#scheduled = true;
+    this.#clock.macrotask(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const batch = this.#take();
+    if (batch.length === 0) return;
+    const writer = batch.find((pending) => pending.writer !== undefined)?.writer;
+    const writes = batch.map((pending) => pending.write);
+    this.#inFlight = true;
+    void this.#send(batch, { writes, ...(writer === undefined ? {} : { lease: { worker: writer.worker, batch: writer.nextBatch() } }) });
+  }
+
+  /** The queue's head, of one writer and of those who need none. */
+  #take(): Pending[] {
+    let writer: Writer | undefined;
+    const batch: Pending[] = [];
+    const rest: Pending[] = [];
+    for (const pending of this.#queue) {
+      writer ??= pending.writer;
+      if (batch.length < BATCH_MAX && (pending.writer === undefined || pending.writer === writer)) batch.push(pending);
+      else rest.push(pending);
+    }
+    this.#queue = rest;
+    return batch;
+  }
+
+  async #send(batch: readonly Pending[], request: Parameters<Store["commit"]>[0]): Promise<void> {
+    for (;;) {
+      try {
+        const outcomes = await this.#store.commit(request);
+        this.#outages.over();
+        this.#done();
+        for (const [index, pending] of batch.entries()) pending.settle(outcomes[index] ?? { is: "fenced" });
+        return;
+      } catch (error) {
+        if (error instanceof StoreUnavailableError) {
+          await this.#outages.wait();
+          continue;
+        }
+        this.#done();
+        for (const pending of batch) pending.fail(error);
+        return;
+      }
+    }
+  }
+
+  #done(): void {
+    this.#inFlight = false;
+    this.#schedule();
+  }
+}

@@ -1,0 +1,20 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { DoubtResolution, StepContext, StepOutcome } from "../context.ts";
+
+/** What the runtime keeps with each ask: the promise that the run's code awaits, and the body to run. */
+export interface AskHandle {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  readonly schema?: StandardSchemaV1 | undefined;
+  readonly body?: Body | undefined;
+}
+
+export interface Body {
+  readonly timeoutMs: number | undefined;
+  /** The step itself; absent for a bare compensation. */
+  readonly run?: (step: StepContext) => unknown;
+  /** The step's own SQL, committed with its journal entry. */
+  readonly transact?: (tx: unknown) => unknown;
+  readonly undo?: (done: StepOutcome<unknown>, step: StepContext) => unknown;
+  readonly inDoubt?: "stick" | ((step: StepContext) => Promise<DoubtResolution<unknown>>);
+}

@@ -1,0 +1,18 @@
+import { hash, randomBytes } from "node:crypto";
+
+/** A version 7 UUID: ordered by time, so that new runs are neighbours in the database's indexes. */
+export function newRunId(now: number): string {
+  const hex = Math.floor(now).toString(16).padStart(12, "0") + randomBytes(10).toString("hex");
+  const variant = ((Number.parseInt(hex.charAt(16), 16) & 3) | 8).toString(16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`;
+}
+
+/** Equal for equal inputs, whatever the order of their keys. */
+export function inputHash(text: string): string {
+  return hash("sha256", JSON.stringify(JSON.parse(text), sortedKeys), "base64url").slice(0, 22);
+}
+
+function sortedKeys(_key: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

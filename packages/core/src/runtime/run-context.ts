@@ -1,0 +1,185 @@
+/** The `ctx` of one attempt: turns what the code asks for into asks of the engine and promises. */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { Context, Duration, Logger, RaceResult, StepContext, StepOptions, UndoOptions } from "../context.ts";
+import { ContextError, InvalidArgumentError } from "../errors.ts";
+import type { AskRequest } from "../engine/asks.ts";
+import { durationMs, INSTANT_MAX } from "../engine/duration.ts";
+import { checkAskName, checkName } from "../engine/names.ts";
+import { prng } from "../engine/prng.ts";
+import { retryOf } from "../engine/retry.ts";
+import type { Activation } from "./activation.ts";
+import type { AskHandle, Body } from "./handle.ts";
+import { childLogger } from "./log.ts";
+import { race } from "./race.ts";
+import { scope } from "./scope.ts";
+import { validate } from "./validate.ts";
+
+type Wish = Omit<AskRequest<AskHandle>, "handle">;
+
+export class RunContext implements Context {
+  readonly #activation: Activation;
+  readonly #prng: () => ReturnType<typeof prng>;
+  #log: Logger | undefined;
+
+  constructor(activation: Activation) {
+    this.#activation = activation;
+    let generator: ReturnType<typeof prng> | undefined;
+    this.#prng = () => (generator ??= prng(activation.runId));
+  }
+
+  get run(): Context["run"] {
+    const { id, workflow, version, startedAt, createdAt } = this.#activation.machine.run;
+    return { id, workflow, version, startedAt: new Date(startedAt ?? createdAt) };
+  }
+
+  get log(): Logger {
+    const { machine, host, runId } = this.#activation;
+    this.#log ??= childLogger(host.logger, { run: runId }, () => machine.replaying || this.#activation.over);
+    return this.#log;
+  }
+
+  step<T>(name: string, fn: (step: StepContext) => T | Promise<T>, options: StepOptions<T> = {}): Promise<T> {
+    this.#check("step", name);
+    if (typeof fn !== "function") throw new InvalidArgumentError(`step ${name}: the second argument must be a function`);
+    const { compensate, inDoubt } = options;
+    return this.#body(name, options, {
+      timeoutMs: timeoutOf(name, options.timeout),
+      run: fn,
+      ...(compensate === undefined ? {} : { undo: compensate as NonNullable<Body["undo"]> }),
+      ...(inDoubt === undefined || inDoubt === "rerun" ? {} : { inDoubt }),
+    });
+  }
+
+  /** A step whose body is SQL in the store's own transaction. */
+  transact<T>(name: string, sql: (tx: unknown) => unknown, options: Pick<StepOptions<T>, "key" | "retry"> = {}): Promise<T> {
+    this.#check("step", name);
+    return this.#body(name, options, { timeoutMs: undefined, transact: sql });
+  }
+
+  compensate(name: string, undo: (step: StepContext) => unknown, options: UndoOptions = {}): void {
+    this.#check("undo", name);
+    const body: Body = { timeoutMs: timeoutOf(name, options.timeout), undo: (_done, step) => undo(step) };
+    const plan = { retry: retryOf(options.retry, `compensation ${name}`), recordStart: false, askInDoubt: false };
+    this.#activation.ask({ kind: "undo", name, plan, compensates: true, handle: { resolve: ignore, reject: ignore, body } });
+  }
+
+  pivot(name: string): Promise<void> {
+    this.#check("pivot", name);
+    return this.#promise({ kind: "pivot", name });
+  }
+
+  sleep(name: string, duration: Duration, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#check("timer", name);
+    const ms = durationMs(duration, `sleep ${name}`);
+    return this.#promise({ kind: "timer", name, dueAt: Math.min(this.#activation.machine.nowMs + ms, INSTANT_MAX) }, options);
+  }
+
+  sleepUntil(name: string, date: Date, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#check("timer", name);
+    const dueAt = date instanceof Date ? date.getTime() : Number.NaN;
+    if (Number.isNaN(dueAt)) throw new InvalidArgumentError(`sleepUntil ${name}: the date is not valid`);
+    return this.#promise({ kind: "timer", name, dueAt }, options);
+  }
+
+  async waitForSignal<T = unknown>(
+    name: string,
+    options: { readonly timeout?: Duration; readonly schema?: StandardSchemaV1<unknown, T>; readonly signal?: AbortSignal } = {},
+  ): Promise<T> {
+    this.#check("signal", name);
+    const { timeout, schema } = options;
+    const dueAt = timeout === undefined ? null : this.#activation.machine.nowMs + durationMs(timeout, `timeout of signal ${name}`);
+    const payload = await this.#promise<unknown>({ kind: "signal", name, dueAt }, options);
+    return validate(schema, payload, `run ${this.#activation.runId}: signal ${name}`);
+  }
+
+  race<B extends Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>>(branches: B): Promise<RaceResult<B>> {
+    this.#checkScope("race");
+    return race(this.#activation, branches);
+  }
+
+  tag(tags: Readonly<Record<string, string>>): void {
+    this.#checkScope("tag");
+    for (const [name, value] of Object.entries(tags)) {
+      checkName("tag", name);
+      checkName(`value of tag ${name}`, value);
+    }
+    if (!this.#activation.over && !this.#activation.machine.replaying) this.#activation.machine.journal.tag(tags);
+  }
+
+  now(): Date {
+    return new Date(this.#activation.machine.nowMs);
+  }
+
+  random(): number {
+    return this.#prng().next();
+  }
+
+  uuid(): string {
+    return this.#prng().uuid();
+  }
+
+  patched(change: string): boolean {
+    this.#checkScope("patched");
+    checkName("change", change);
+    return this.#activation.over ? false : this.#activation.machine.patched(change, this.#activation.host.now());
+  }
+
+  #body<T>(name: string, options: StepOptions<T>, body: Body): Promise<T> {
+    const { workflow } = this.#activation;
+    const plan = {
+      retry: retryOf(options.retry ?? workflow.options.retry, `step ${name}`),
+      recordStart: body.undo !== undefined || body.inDoubt !== undefined,
+      askInDoubt: body.inDoubt !== undefined,
+    };
+    const { key, was, output } = options;
+    const wish: Wish = { kind: "step", name, plan, compensates: body.undo !== undefined, ...(key === undefined ? {} : { key }), ...(was === undefined ? {} : { was }) };
+    const lost = scope.getStore()?.lost;
+    return this.#promise(wish, lost === undefined ? {} : { signal: lost }, body, output);
+  }
+
+  /** Never rejects unhandled: a failed step that nobody awaits yet must not end the process. */
+  #promise<T>(wish: Wish, options: { readonly signal?: AbortSignal } = {}, body?: Body, schema?: StandardSchemaV1): Promise<T> {
+    const { signal } = options;
+    const promise = new Promise<T>((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(signal.reason as Error);
+        return;
+      }
+      const handle: AskHandle = { resolve: resolve as (value: unknown) => void, reject, body, schema };
+      const ask = this.#activation.ask({ ...wish, handle });
+      if (ask === undefined || signal === undefined) return;
+      const withdraw = (): void => {
+        if (ask.state !== "open") return;
+        this.#activation.withdraw(ask);
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener("abort", withdraw, { once: true });
+    });
+    promise.catch(ignore);
+    return promise;
+  }
+
+  #check(kind: string, name: string): void {
+    this.#checkScope(`${kind} ${String(name)}`);
+    checkAskName(kind, name);
+  }
+
+  /** A context belongs to its run's handler: not to a step's body, and not to another run. */
+  #checkScope(what: string): void {
+    const here = scope.getStore();
+    if (here === undefined) return;
+    const { runId, machine, host } = this.#activation;
+    if (here.step !== undefined) {
+      const error = new ContextError(`run ${runId}: ${what} was asked for inside the body of step ${here.step}; a body can't use ctx: do it before or after the step`);
+      machine.stick("BUG", `${error.message}. Fix the code, deploy, and resume the run.`, host.now());
+      throw error;
+    }
+    if (here.run !== this.#activation) throw new ContextError(`run ${runId}: ${what} was asked for by the handler of another run; use the ctx that the handler is given`);
+  }
+}
+
+function timeoutOf(name: string, timeout: Duration | undefined): number | undefined {
+  return timeout === undefined ? undefined : durationMs(timeout, `timeout of step ${name}`);
+}
+
+function ignore(): void {}

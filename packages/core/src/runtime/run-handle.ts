@@ -1,0 +1,106 @@
+import { randomUUID } from "node:crypto";
+import type { Duration } from "../context.ts";
+import { ResultTimeoutError, RunEndedError, RunFailedError, RunNotFoundError, StoreError } from "../errors.ts";
+import { durationMs } from "../engine/duration.ts";
+import { checkAskName, checkRunId } from "../engine/names.ts";
+import { statusOf } from "../engine/status.ts";
+import { valuesOf } from "../engine/values.ts";
+import type { MessageWrite, Outcome, RunStatus } from "../store.ts";
+import type { ClientCore } from "./client.ts";
+import { checkSize } from "./limits.ts";
+import type { RunEnd } from "./results.ts";
+
+/** One run, reached through the store: works in every process. */
+export class RunHandle<O = unknown> {
+  readonly id: string;
+  readonly #core: ClientCore;
+
+  constructor(core: ClientCore, id: string) {
+    this.#core = core;
+    this.id = id;
+  }
+
+  /**
+   * The run's result, once it completed. Throws `RunFailedError` (its `cause` is what the handler threw), `RunCanceledError`,
+   * `RunNotFoundError`, and after `timeout` `ResultTimeoutError`: the run goes on.
+   */
+  async result(options: { readonly timeout?: Duration; readonly signal?: AbortSignal } = {}): Promise<O> {
+    const end = await this.#end(options);
+    const values = valuesOf(this.id, this.#core.codec);
+    if (end.status === "completed") return (end.result === undefined ? undefined : values.fromText(end.result, "", "its result")) as O;
+    const cause = end.error === undefined ? undefined : values.errorFromText(end.error, "", "its error");
+    throw end.status === "canceled" && cause !== undefined ? cause : new RunFailedError(this.id, cause);
+  }
+
+  /** Throws `RunNotFoundError`. */
+  async status(): Promise<RunStatus> {
+    const { runs, now } = await this.#core.store.list({ ids: [this.id] }, { limit: 1 });
+    const [run] = runs;
+    if (run === undefined) throw new RunNotFoundError(this.id);
+    return statusOf(run, now);
+  }
+
+  /**
+   * Durably orders the run to be canceled: what it did is compensated, unless `compensate` is false. Resolves when the order is
+   * stored, not when it is carried out; `result()` then rejects with `RunCanceledError`. Throws `RunEndedError` when the run
+   * has completed or failed already.
+   */
+  async cancel(options: { readonly compensate?: boolean; readonly reason?: string } = {}): Promise<void> {
+    const { compensate = true, reason } = options;
+    const payload = valuesOf(this.id, this.#core.codec).toText({ compensate, ...(reason === undefined ? {} : { reason }) }, "", "the order to cancel it");
+    const outcome = await this.#core.write(this.#message("cancel", randomUUID(), "", payload), `the order to cancel run ${this.id}`);
+    if (outcome.is === "ended" && outcome.status === "canceled") return;
+    this.#accepted(outcome, "the order to cancel it");
+  }
+
+  /**
+   * Sends a signal, durably when it resolves: it reaches the run's next `waitForSignal` of that name, also one that comes later.
+   * Give `id` (such as a webhook's event id) to be deduplicated. Throws `RunEndedError`, `RunNotFoundError`.
+   */
+  signal(name: string, payload?: unknown, options: { readonly id?: string; readonly tx?: unknown } = {}): Promise<void> {
+    checkAskName("signal", name);
+    const { id = randomUUID(), tx } = options;
+    checkRunId(id);
+    const what = `the signal ${name}`;
+    const text = valuesOf(this.id, this.#core.codec).toText(payload, name, what);
+    checkSize(text, this.#core.maxPayloadBytes, `run ${this.id}: ${what}`);
+    const write = this.#message("signal", id, name, text);
+    if (tx === undefined) return this.#core.write(write, `${what} to run ${this.id}`).then((outcome) => this.#accepted(outcome, what));
+    const { now, later } = this.#core.writeIn(tx, write);
+    if (now === undefined) return later.then((outcome) => this.#accepted(outcome, what));
+    this.#accepted(now, what);
+    return Promise.resolve();
+  }
+
+  #message(type: "signal" | "cancel", id: string, name: string, payload: string): MessageWrite {
+    return { kind: "message", runId: this.id, message: { type, id, name, payload } };
+  }
+
+  #accepted(outcome: Outcome, wish: string): void {
+    if (outcome.is === "not-found") throw new RunNotFoundError(this.id);
+    if (outcome.is === "ended") throw new RunEndedError(this.id, outcome.status, wish);
+    if (outcome.is === "refused") throw new StoreError(`run ${this.id}: the store refused ${wish}: ${outcome.reason}`);
+  }
+
+  #end(options: { readonly timeout?: Duration; readonly signal?: AbortSignal }): Promise<RunEnd> {
+    const { hub, clock } = this.#core;
+    const { signal } = options;
+    const timeoutMs = options.timeout === undefined ? undefined : durationMs(options.timeout, "timeout of result()");
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(signal.reason as Error);
+        return;
+      }
+      const aborted = (): void => over(() => reject(signal?.reason as Error));
+      const cancelWait = hub.results.wait(this.id, (end) => over(() => (end === "not-found" ? reject(new RunNotFoundError(this.id)) : resolve(end))));
+      const cancelTimer = timeoutMs === undefined ? undefined : clock.after(timeoutMs, () => over(() => reject(new ResultTimeoutError(this.id, timeoutMs))));
+      signal?.addEventListener("abort", aborted, { once: true });
+      const over = (settle: () => void): void => {
+        cancelWait();
+        cancelTimer?.();
+        signal?.removeEventListener("abort", aborted);
+        settle();
+      };
+    });
+  }
+}
