@@ -1,0 +1,55 @@
+import type { Database } from "better-sqlite3";
+import type { EndStatus, MessageWrite, Outcome } from "@everstep/core";
+import { DONE, NOT_FOUND, type Scope } from "./scope.ts";
+import { prepare, storable } from "./statement.ts";
+
+interface Recipient {
+  readonly no: number;
+  readonly inbox: number;
+  readonly ended: EndStatus | null;
+}
+
+/** Puts messages into the inboxes of runs. */
+export class MessageWrites {
+  readonly #recipient;
+  readonly #seen;
+  readonly #insert;
+  readonly #deliver;
+
+  constructor(db: Database) {
+    this.#recipient = prepare<[string], Recipient>(
+      db,
+      `SELECT no, inbox, ended FROM everstep_runs WHERE id = ?`,
+    );
+    this.#seen = prepare<[number, string], number>(
+      db,
+      `SELECT 1 FROM everstep_messages WHERE run = ? AND id = ?`,
+    ).pluck();
+    this.#insert = prepare<[number, number, string, string, string, string, number]>(
+      db,
+      `INSERT INTO everstep_messages (run, no, type, id, name, payload, at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    );
+    // S6: a parked run is due with the message. A signal leaves a stuck run to its person; a cancel is such a person.
+    this.#deliver = prepare<[isCancel: number, now: number, run: number]>(
+      db,
+      `UPDATE everstep_runs SET inbox = inbox + 1, stuck = iif(?1, NULL, stuck),
+         due_at = iif(owner IS NULL AND (stuck IS NULL OR ?1), min(ifnull(due_at, ?2), ?2), due_at)
+       WHERE no = ?3`,
+    );
+  }
+
+  apply({ runId, message }: MessageWrite, scope: Scope): Outcome {
+    const run = this.#recipient.get(storable(runId, "the run's id"));
+    if (run === undefined) return NOT_FOUND;
+    // S7: a seen id is a duplicate also after the run ended, so that a sender may always try again.
+    if (this.#seen.get(run.no, storable(message.id, "the message's id")) !== undefined)
+      return { is: "duplicate" };
+    if (run.ended !== null) return { is: "ended", status: run.ended };
+    const name = storable(message.name, "the signal's name");
+    const payload = storable(message.payload, "the payload");
+    this.#insert.run(run.no, run.inbox + 1, message.type, message.id, name, payload, scope.now);
+    this.#deliver.run(Number(message.type === "cancel"), scope.now, run.no);
+    scope.changed.push(runId);
+    return DONE;
+  }
+}

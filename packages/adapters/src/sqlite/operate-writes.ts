@@ -1,0 +1,68 @@
+import type { Database } from "better-sqlite3";
+import { type OperateWrite, type Outcome, type Phase, type EndStatus, statusOf } from "@everstep/core";
+import { DONE, NOT_FOUND, type Scope } from "./scope.ts";
+import { prepare, storable } from "./statement.ts";
+
+interface Subject {
+  readonly no: number;
+  readonly phase: Phase;
+  readonly ended: EndStatus | null;
+  readonly owner: number | null;
+  readonly due_at: number | null;
+  readonly stuck: string | null;
+}
+
+/** What a person asks for. */
+export class OperateWrites {
+  readonly #subject;
+  readonly #resume;
+  readonly #dropRetries;
+  readonly #resetRetries;
+  readonly #append;
+
+  constructor(db: Database) {
+    this.#subject = prepare<[string], Subject>(
+      db,
+      `SELECT no, phase, ended, owner, due_at, stuck FROM everstep_runs WHERE id = ?`,
+    );
+    this.#resume = prepare<[number, number]>(
+      db,
+      `UPDATE everstep_runs SET stuck = NULL, strikes = 0, strikes_alone = 0, due_at = ? WHERE no = ?`,
+    );
+    this.#dropRetries = prepare<[number]>(
+      db,
+      `DELETE FROM everstep_retries WHERE run = ? AND next_at IS NULL AND in_doubt = 0`,
+    );
+    // A doubt outlives its person's "go on": the step's own `inDoubt` decides again.
+    this.#resetRetries = prepare<[number, number]>(
+      db,
+      `UPDATE everstep_retries SET failures = 0, next_at = ? WHERE run = ? AND next_at IS NULL`,
+    );
+    // S4: gapless, and `at` never decreases, whatever clock wrote the entry before.
+    this.#append = prepare<[run: number, now: number, value: string]>(
+      db,
+      `INSERT INTO everstep_journal (run, seq, attempt, kind, key, at, value)
+       SELECT r.no, ifnull(j.seq, 0) + 1, r.attempt, 'resume', '', max(ifnull(j.at, ?2), ?2), ?3
+       FROM everstep_runs r
+       LEFT JOIN everstep_journal j ON j.run = r.no AND j.seq = (SELECT max(seq) FROM everstep_journal WHERE run = ?1)
+       WHERE r.no = ?1`,
+    );
+  }
+
+  apply(write: OperateWrite, scope: Scope): Outcome {
+    const run = this.#subject.get(storable(write.runId, "the run's id"));
+    if (run === undefined) return NOT_FOUND;
+    if (run.stuck === null) return { is: "wrong-state", status: statusNow(run, scope.now) };
+    const value = storable(write.value, "the note");
+    this.#resume.run(scope.now, run.no);
+    this.#dropRetries.run(run.no);
+    this.#resetRetries.run(scope.now, run.no);
+    this.#append.run(run.no, scope.now, value);
+    scope.changed.push(write.runId);
+    return DONE;
+  }
+}
+
+function statusNow({ phase, ended, owner, due_at }: Subject, now: number): ReturnType<typeof statusOf> {
+  return statusOf({ phase, end: ended, owner, dueAt: due_at, stuck: null }, now);
+}

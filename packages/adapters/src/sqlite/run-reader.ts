@@ -1,0 +1,94 @@
+import type { Database } from "better-sqlite3";
+import type { Claim, Message, RunDetails } from "@everstep/core";
+import {
+  ENTRY_COLUMNS,
+  type EntryRow,
+  MESSAGE_COLUMNS,
+  type MessageRow,
+  RETRY_COLUMNS,
+  type RetryRow,
+  RUN_COLUMNS,
+  type RunRow,
+  toEntry,
+  toRetry,
+  toRun,
+  toWorker,
+  WORKER_COLUMNS,
+  type WorkerRow,
+} from "./run-rows.ts";
+import { prepare } from "./statement.ts";
+
+/** One run with all that belongs to it. Call it within one read transaction: it takes several statements. */
+export class RunReader {
+  readonly #byNo;
+  readonly #byId;
+  readonly #journal;
+  readonly #messages;
+  readonly #retries;
+  readonly #worker;
+  readonly #capable;
+
+  constructor(db: Database) {
+    const run = `SELECT ${RUN_COLUMNS} FROM everstep_runs r`;
+    this.#byNo = prepare<[number, number, number], RunRow>(
+      db,
+      `${run} WHERE r.no = ? AND r.owner = ? AND r.attempt = ?`,
+    );
+    this.#byId = prepare<[string], RunRow>(db, `${run} WHERE r.id = ?`);
+    this.#journal = prepare<[number], EntryRow>(
+      db,
+      `SELECT ${ENTRY_COLUMNS} FROM everstep_journal WHERE run = ? ORDER BY seq`,
+    );
+    this.#messages = prepare<[number, number], MessageRow>(
+      db,
+      `SELECT ${MESSAGE_COLUMNS} FROM everstep_messages INDEXED BY everstep_messages_new
+       WHERE run = ? AND no > ? AND consumed_by IS NULL ORDER BY no`,
+    );
+    this.#retries = prepare<[number], RetryRow>(
+      db,
+      `SELECT ${RETRY_COLUMNS} FROM everstep_retries WHERE run = ?`,
+    );
+    this.#worker = prepare<[number], WorkerRow>(
+      db,
+      `SELECT ${WORKER_COLUMNS} FROM everstep_workers WHERE id = ?`,
+    );
+    this.#capable = prepare<[number, string, string], number>(
+      db,
+      `SELECT count(*) FROM everstep_workers w INDEXED BY everstep_workers_live
+       WHERE w.live = 1 AND w.expires_at >= ? AND EXISTS (SELECT 1 FROM json_each(w.workflows) f
+         WHERE f.value ->> 'name' = ? AND f.value ->> 'version' = ?)`,
+    ).pluck();
+  }
+
+  /** Undefined when the worker does not own the run under this attempt any more. */
+  owned(no: number, worker: number, attempt: number): Claim | undefined {
+    const row = this.#byNo.get(no, worker, attempt);
+    return row === undefined ? undefined : this.#claim(row);
+  }
+
+  details(runId: string, now: number): RunDetails | undefined {
+    const row = runId.isWellFormed() ? this.#byId.get(runId) : undefined;
+    if (row === undefined) return undefined;
+    const owner = row.owner === null ? undefined : this.#worker.get(row.owner);
+    return {
+      ...this.#claim(row),
+      now,
+      owner: owner === undefined ? null : toWorker(owner),
+      capable: this.#capable.get(now, row.workflow, row.version) ?? 0,
+    };
+  }
+
+  /** Those not consumed yet, beyond `after`. */
+  messages(no: number, after: number): readonly Message[] {
+    return this.#messages.all(no, after);
+  }
+
+  #claim(row: RunRow): Claim {
+    return {
+      run: toRun(row),
+      journal: this.#journal.all(row.no).map(toEntry),
+      messages: this.messages(row.no, 0),
+      retries: this.#retries.all(row.no).map(toRetry),
+    };
+  }
+}

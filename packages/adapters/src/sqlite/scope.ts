@@ -1,0 +1,15 @@
+import type { Outcome } from "@everstep/core";
+
+/** What one transaction knows while it applies writes. */
+export interface Scope {
+  /** The store's clock, read once per transaction (S9). */
+  readonly now: number;
+  /** The worker under whose lease the batch writes; null without a lease, when it was taken over, and after it was left. */
+  worker: number | null;
+  /** Runs that became due, ended or got a message: what watchers want to hear once it is durable. */
+  readonly changed: string[];
+}
+
+export const DONE: Outcome = { is: "done" };
+export const FENCED: Outcome = { is: "fenced" };
+export const NOT_FOUND: Outcome = { is: "not-found" };

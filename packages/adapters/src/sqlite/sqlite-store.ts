@@ -1,0 +1,197 @@
+import type { Database } from "better-sqlite3";
+import {
+  type Batch,
+  type Claim,
+  type ClaimRequest,
+  type ClaimResult,
+  type Hint,
+  type JoinRequest,
+  type Lease,
+  type Outcome,
+  type Page,
+  type PageRequest,
+  type Renewal,
+  type RunDetails,
+  type RunFilter,
+  type Store,
+  StoreError,
+  type TransactRequest,
+} from "@everstep/core";
+import { Batches } from "./batches.ts";
+import { Claims, type Picked } from "./claims.ts";
+import { Enlisted } from "./enlisted.ts";
+import { storeFailure } from "./failure.ts";
+import { FileIdentity } from "./file-identity.ts";
+import { Leases } from "./leases.ts";
+import { insist } from "./patience.ts";
+import { RunLists } from "./run-lists.ts";
+import { RunReader } from "./run-reader.ts";
+import type { Scope } from "./scope.ts";
+import { CallerError, Transacting } from "./transacting.ts";
+import { Transactions } from "./transactions.ts";
+import { Watching } from "./watching.ts";
+
+/** Loading claimed runs pauses after so long, so that long journals don't stall the process. */
+const LOAD_SLICE_MS = 8;
+
+export interface StoreSettings {
+  readonly db: Database;
+  readonly file: string;
+  readonly lockWaitMs: number;
+  /** The store's clock: that of the machine, which all processes of a SQLite file share (S9). */
+  readonly now: () => number;
+}
+
+/**
+ * The port over one file and one connection, on the thread that calls. Every method is one or two synchronous transactions;
+ * only waiting for another process's lock is asynchronous.
+ */
+export class SqliteStore implements Store<Database> {
+  readonly #settings: StoreSettings;
+  readonly #db: Database;
+  readonly #identity: FileIdentity;
+  readonly #transactions: Transactions;
+  readonly #leases: Leases;
+  readonly #batches: Batches;
+  readonly #enlisted: Enlisted;
+  readonly #transacting: Transacting;
+  readonly #reader: RunReader;
+  readonly #claims: Claims;
+  readonly #lists: RunLists;
+  readonly #watching: Watching;
+
+  constructor(settings: StoreSettings) {
+    const { db, file } = settings;
+    this.#settings = settings;
+    this.#db = db;
+    this.#identity = new FileIdentity(file);
+    this.#transactions = new Transactions(db);
+    this.#leases = new Leases(db, file, this.#transactions);
+    this.#batches = new Batches(db, this.#transactions, this.#leases);
+    this.#enlisted = new Enlisted(this.#identity);
+    this.#transacting = new Transacting(db, this.#transactions, this.#batches.advances);
+    this.#reader = new RunReader(db);
+    this.#claims = new Claims(db, this.#transactions, this.#reader);
+    this.#lists = new RunLists(db);
+    this.#watching = new Watching(db);
+  }
+
+  async commit(batch: Batch<Database>): Promise<readonly Outcome[]> {
+    // Before the first await: the caller's transaction may end in this very turn.
+    if (batch.tx !== undefined) return this.#enlist(batch.tx, batch);
+    const { outcomes, changed } = await this.#insist((now) => this.#batches.apply(batch, now));
+    if (batch.lease !== undefined && batch.writes.some(({ kind }) => kind === "leave")) {
+      this.#leases.forget(batch.lease.worker);
+    }
+    this.#watching.tell(changed);
+    return outcomes;
+  }
+
+  async transact<T>(
+    request: TransactRequest<Database, T>,
+  ): Promise<{ readonly is: "done" } | { readonly is: "fenced" }> {
+    try {
+      return await this.#insist((now) => this.#transacting.apply(request, now));
+    } catch (error) {
+      throw error instanceof CallerError ? error.thrown : error;
+    }
+  }
+
+  async claim(request: ClaimRequest): Promise<ClaimResult> {
+    const { picked, nextDueAt } = await this.#insist((now) => this.#claims.pick(request, now));
+    const claims = await this.#load(picked, request.worker);
+    const inboxes = request.inboxes.length === 0 ? [] : await this.#read(() => this.#claims.inboxes(request));
+    return { now: this.#settings.now(), claims, inboxes, nextDueAt };
+  }
+
+  join(request: JoinRequest): Promise<Lease> {
+    return this.#insist((now) => this.#leases.join(request, now));
+  }
+
+  async renew(lease: Lease): Promise<Renewal> {
+    const renewal = await this.#insist((now) => {
+      this.#identity.look();
+      this.#identity.assertSame();
+      return this.#leases.renew(lease, now);
+    });
+    if (renewal.reaped > 0) this.#watching.tellAll();
+    return renewal;
+  }
+
+  read(runId: string): Promise<RunDetails | undefined> {
+    return this.#read((now) => this.#reader.details(runId, now));
+  }
+
+  list(filter: RunFilter, page: PageRequest): Promise<Page> {
+    return this.#read((now) => this.#lists.page(filter, page, now));
+  }
+
+  count(filter: RunFilter): Promise<number> {
+    return this.#read((now) => this.#lists.count(filter, now));
+  }
+
+  watch(listener: (hint: Hint) => void): () => void {
+    return this.#watching.add(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#watching.close();
+    this.#leases.forgetAll();
+    this.#db.close();
+  }
+
+  /** Synchronous up to here, so all is written, or refused, when the caller has its promise. */
+  #enlist(tx: Database, batch: Batch<Database>): readonly Outcome[] {
+    try {
+      this.#assertUsable();
+      const scope: Scope = { now: this.#settings.now(), worker: null, changed: [] };
+      const outcomes = this.#enlisted.apply(tx, batch, scope);
+      this.#watching.tell(scope.changed);
+      return outcomes;
+    } catch (error) {
+      throw storeFailure(error, this.#settings.file);
+    }
+  }
+
+  /** In slices: what a worker has claimed stays as it is, but for new messages, which a run's own snapshot counts. */
+  async #load(picked: readonly Picked[], worker: number): Promise<readonly Claim[]> {
+    const claims: Claim[] = [];
+    for (let next = 0; next < picked.length; ) {
+      if (next > 0) await new Promise(setImmediate);
+      next += await this.#read(() => this.#loadSlice(picked.slice(next), worker, claims));
+    }
+    return claims;
+  }
+
+  #loadSlice(picked: readonly Picked[], worker: number, claims: Claim[]): number {
+    const until = performance.now() + LOAD_SLICE_MS;
+    let loaded = 0;
+    for (const { no, attempt } of picked) {
+      const claim = this.#reader.owned(no, worker, attempt);
+      if (claim !== undefined) claims.push(claim);
+      loaded += 1;
+      if (performance.now() > until) break;
+    }
+    return loaded;
+  }
+
+  #read<T>(work: (now: number) => T): Promise<T> {
+    return this.#insist((now) => this.#transactions.read(() => work(now)));
+  }
+
+  #insist<T>(attempt: (now: number) => T): Promise<T> {
+    const { file, lockWaitMs: giveUpAfterMs, now } = this.#settings;
+    return insist(
+      () => {
+        this.#assertUsable();
+        return attempt(now());
+      },
+      { file, giveUpAfterMs },
+    );
+  }
+
+  #assertUsable(): void {
+    if (!this.#db.open) throw new StoreError(`the store of ${this.#settings.file} was closed`);
+    this.#identity.assertSame();
+  }
+}

@@ -1,0 +1,25 @@
+import type { Database } from "better-sqlite3";
+import type { Store } from "@everstep/core";
+import { openDatabase } from "./open.ts";
+import { SqliteStore } from "./sqlite-store.ts";
+
+export interface SqliteOptions {
+  /**
+   * How long a write waits while another process keeps the file locked, in milliseconds, before it counts as an outage;
+   * default 60,000. The event loop is not blocked meanwhile, and no attempt of any step is used up.
+   */
+  readonly lockWaitMs?: number;
+}
+
+/**
+ * everstep's store in a SQLite file, which may also hold the application's own tables: those of everstep are named `everstep_…`.
+ * Any number of processes of one machine may use the file at once. What is acknowledged survives a power cut: the file is in WAL
+ * mode and this connection commits with `synchronous=FULL`, both checked on every open.
+ *
+ * Throws `StoreError` at once, with what to do, when the file can't be used: no SQLite database, corrupt, read-only, on a network
+ * disk, or made by a newer everstep. Beside the file lie `-wal` and `-shm`, which belong to it, and one empty file per worker.
+ */
+export function sqlite(file: string, options: SqliteOptions = {}): Store<Database> {
+  const db = openDatabase(file);
+  return new SqliteStore({ db, file: db.name, lockWaitMs: options.lockWaitMs ?? 60_000, now: Date.now });
+}
