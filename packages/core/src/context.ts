@@ -38,7 +38,9 @@ export interface StepContext {
 }
 
 /** What is known of a step when it is compensated. */
-export type StepOutcome<T> = { readonly outcome: "completed"; readonly result: T } | { readonly outcome: "unknown" };
+export type StepOutcome<T> =
+  | { readonly outcome: "completed"; readonly result: T }
+  | { readonly outcome: "unknown" };
 
 /** What an `inDoubt` function found out. */
 export type DoubtResolution<T> = { readonly result: T } | { readonly error: unknown } | "rerun" | "stick";
@@ -93,10 +95,16 @@ export interface Context {
   /** Waits for a signal sent to this run, now or earlier. Rejects with `SignalTimeoutError`. */
   waitForSignal<T = unknown>(
     name: string,
-    options?: { readonly timeout?: Duration; readonly schema?: StandardSchemaV1<unknown, T>; readonly signal?: AbortSignal },
+    options?: {
+      readonly timeout?: Duration;
+      readonly schema?: StandardSchemaV1<unknown, T>;
+      readonly signal?: AbortSignal;
+    },
   ): Promise<T>;
   /** The first branch to settle wins; the others' waits are withdrawn and their steps aborted. Rejects if the winner rejects. */
-  race<B extends Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>>(branches: B): Promise<RaceResult<B>>;
+  race<B extends Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>>(
+    branches: B,
+  ): Promise<RaceResult<B>>;
   /** Merges searchable tags into the run's. Durable with the run's next entry. */
   tag(tags: Readonly<Record<string, string>>): void;
   /** Deterministic: the time of the last journaled outcome this code has seen. */

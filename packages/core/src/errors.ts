@@ -53,7 +53,10 @@ export class StepFailedError extends EverstepError {
   /** How often the body failed. */
   readonly attempts: number;
 
-  constructor(at: { readonly runId: string; readonly step: string; readonly attempts: number }, cause: unknown) {
+  constructor(
+    at: { readonly runId: string; readonly step: string; readonly attempts: number },
+    cause: unknown,
+  ) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super("STEP_FAILED", `run ${at.runId}: step ${at.step} failed: ${reason}`, { cause });
     this.runId = at.runId;
@@ -65,7 +68,10 @@ export class StepFailedError extends EverstepError {
 /** One attempt of a step took longer than its `timeout`. Retried like any other failure; its outcome is unknown. */
 export class StepTimeoutError extends EverstepError {
   constructor(at: { readonly runId: string; readonly step: string; readonly timeoutMs: number }) {
-    super("STEP_TIMEOUT", `run ${at.runId}: step ${at.step} took longer than its timeout of ${at.timeoutMs} ms; whether its effect happened is unknown`);
+    super(
+      "STEP_TIMEOUT",
+      `run ${at.runId}: step ${at.step} took longer than its timeout of ${at.timeoutMs} ms; whether its effect happened is unknown`,
+    );
   }
 }
 
@@ -114,7 +120,10 @@ export class RunEndedError extends EverstepError {
 /** No run has this id. */
 export class RunNotFoundError extends EverstepError {
   constructor(runId: string) {
-    super("RUN_NOT_FOUND", `there is no run ${runId} in this store; check the id and that both sides use the same database`);
+    super(
+      "RUN_NOT_FOUND",
+      `there is no run ${runId} in this store; check the id and that both sides use the same database`,
+    );
   }
 }
 
@@ -138,7 +147,10 @@ export class RunStateError extends EverstepError {
 /** `result({ timeout })` waited long enough; the run goes on. */
 export class ResultTimeoutError extends EverstepError {
   constructor(runId: string, timeoutMs: number) {
-    super("RESULT_TIMEOUT", `run ${runId} did not end within ${timeoutMs} ms; it goes on, ask for its result again`);
+    super(
+      "RESULT_TIMEOUT",
+      `run ${runId} did not end within ${timeoutMs} ms; it goes on, ask for its result again`,
+    );
   }
 }
 
@@ -147,7 +159,9 @@ export class ValidationError extends EverstepError {
   readonly issues: readonly { readonly message: string; readonly path: string }[];
 
   constructor(what: string, issues: readonly { readonly message: string; readonly path: string }[]) {
-    const list = issues.map((issue) => (issue.path === "" ? issue.message : `${issue.path}: ${issue.message}`)).join("; ");
+    const list = issues
+      .map((issue) => (issue.path === "" ? issue.message : `${issue.path}: ${issue.message}`))
+      .join("; ");
     super("VALIDATION", `${what} is not valid: ${list}`);
     this.issues = issues;
   }
@@ -167,7 +181,11 @@ export class SerializationError extends EverstepError {
 /** Stored text can't be read back: written with another codec or key, or damaged. */
 export class DecodingError extends EverstepError {
   constructor(what: string, cause: unknown) {
-    super("DECODING", `${what} can't be decoded: ${cause instanceof Error ? cause.message : String(cause)}; check the codec and its keys`, { cause });
+    super(
+      "DECODING",
+      `${what} can't be decoded: ${cause instanceof Error ? cause.message : String(cause)}; check the codec and its keys`,
+      { cause },
+    );
   }
 }
 

@@ -155,8 +155,6 @@ export interface WorkflowRef {
   readonly version: string;
 }
 
-// ---------------------------------------------------------------------------------------------- writes
-
 export interface StartWrite {
   readonly kind: "start";
   readonly run: {
@@ -201,7 +199,12 @@ export interface AdvanceWrite {
 /** How the owner lets go of the run, in the same transaction as its last entries. */
 export type Then =
   /** Refused ("inbox-changed", entries kept, still owned) when messages arrived beyond `inbox`. Clears `interrupted`. */
-  | { readonly do: "park"; readonly dueAt: number | null; readonly inbox: number; readonly waits: readonly WaitNote[] }
+  | {
+      readonly do: "park";
+      readonly dueAt: number | null;
+      readonly inbox: number;
+      readonly waits: readonly WaitNote[];
+    }
   /** Due now, no strike. Clears `interrupted`. */
   | { readonly do: "release" }
   | { readonly do: "stick"; readonly stuck: StuckNote }
@@ -262,8 +265,6 @@ export type Outcome =
   /** The store can't hold this write's data: nothing of it happened. */
   | { readonly is: "refused"; readonly reason: string };
 
-// ---------------------------------------------------------------------------------------------- claims and leases
-
 export interface ClaimRequest {
   readonly worker: number;
   /** At most so many runs; 0 asks for messages only. */
@@ -286,7 +287,11 @@ export interface Claim {
 export interface ClaimResult {
   readonly now: number;
   readonly claims: readonly Claim[];
-  readonly inboxes: readonly { readonly runId: string; readonly inbox: number; readonly messages: readonly Message[] }[];
+  readonly inboxes: readonly {
+    readonly runId: string;
+    readonly inbox: number;
+    readonly messages: readonly Message[];
+  }[];
   /** When the next run of these workflows is due that was not claimed now (in the past when `limit` was met); null: none. */
   readonly nextDueAt: number | null;
 }
@@ -310,12 +315,12 @@ export interface Renewal {
   readonly now: number;
   readonly expiresAt: number;
   /** All runs that the store says this worker owns; null when it was not looked up this time. */
-  readonly owned: readonly { readonly runId: string; readonly attempt: number; readonly inbox: number }[] | null;
+  readonly owned:
+    | readonly { readonly runId: string; readonly attempt: number; readonly inbox: number }[]
+    | null;
   /** How many dead workers this call took over. */
   readonly reaped: number;
 }
-
-// ---------------------------------------------------------------------------------------------- reading
 
 export interface RunFilter {
   readonly ids?: readonly string[];

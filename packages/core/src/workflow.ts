@@ -44,7 +44,9 @@ export function workflow<I, O>(
   if (options.version !== undefined) checkName("version", options.version);
   if (options.timeout !== undefined) durationMs(options.timeout, `timeout of workflow ${options.name}`);
   if (options.priority !== undefined && !Number.isSafeInteger(options.priority)) {
-    throw new InvalidArgumentError(`workflow ${options.name}: priority must be an integer, not ${options.priority}`);
+    throw new InvalidArgumentError(
+      `workflow ${options.name}: priority must be an integer, not ${options.priority}`,
+    );
   }
   return { name: options.name, version: options.version ?? "1", options, handler };
 }

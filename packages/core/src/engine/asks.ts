@@ -94,15 +94,23 @@ export class Asks<H> {
   }
 
   /** Adds an ask. `known` tells whether the journal has something under a key: that decides between a step's old and new name. */
-  add(request: AskRequest<H>, inTurn: boolean, known: (key: string) => RetryState | boolean): Ask<H> | Misuse {
+  add(
+    request: AskRequest<H>,
+    inTurn: boolean,
+    known: (key: string) => RetryState | boolean,
+  ): Ask<H> | Misuse {
     const use = this.#use(request, inTurn);
     if ("misuse" in use) return use;
-    const keyOf = (name: string): string => (request.key === undefined ? nth(name, use.count) : `${name}[${request.key}]`);
+    const keyOf = (name: string): string =>
+      request.key === undefined ? nth(name, use.count) : `${name}[${request.key}]`;
     const ownKey = keyOf(request.name);
     const olderKeys = (request.was ?? []).map(keyOf);
-    const key = known(ownKey) === false ? (olderKeys.find((older) => known(older) !== false) ?? ownKey) : ownKey;
+    const key =
+      known(ownKey) === false ? (olderKeys.find((older) => known(older) !== false) ?? ownKey) : ownKey;
     if (this.#byKey.has(key)) {
-      return { misuse: `${request.kind} ${key} was asked for twice: give each ask of one run its own \`key\`` };
+      return {
+        misuse: `${request.kind} ${key} was asked for twice: give each ask of one run its own \`key\``,
+      };
     }
     const row = known(key);
     if (typeof row === "object") this.#rows.add(key);
@@ -142,7 +150,9 @@ export class Asks<H> {
       return first;
     }
     if (use.kind !== request.kind) {
-      return { misuse: `the name ${request.name} is used for a ${use.kind} and for a ${request.kind}: all kinds share one name space, choose another name for one of them` };
+      return {
+        misuse: `the name ${request.name} is used for a ${use.kind} and for a ${request.kind}: all kinds share one name space, choose another name for one of them`,
+      };
     }
     if (request.key !== undefined) return use;
     use.count += 1;

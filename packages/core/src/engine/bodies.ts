@@ -97,7 +97,8 @@ export class Bodies<H> {
   due(now: number): readonly Ask<H>[] {
     const due: Ask<H>[] = [];
     for (const ask of this.#wishes) {
-      if (!ask.executing && !waits(ask, now) && (ask.started || ask.plan?.recordStart !== true)) due.push(ask);
+      if (!ask.executing && !waits(ask, now) && (ask.started || ask.plan?.recordStart !== true))
+        due.push(ask);
     }
     return due;
   }
@@ -141,7 +142,10 @@ export class Bodies<H> {
   #failed(ask: Ask<H>, end: FailedEnd, now: number, letGo: boolean): StuckVerdict | undefined {
     const failures = this.#row(ask, now).failures + (end.lookUp ? 0 : 1);
     if (end.fatal) {
-      const error = new StepFailedError({ runId: this.#run.id, step: ask.key, attempts: failures }, end.error);
+      const error = new StepFailedError(
+        { runId: this.#run.id, step: ask.key, attempts: failures },
+        end.error,
+      );
       this.#append(ask, { error: this.#values.errorToText(error, ask.key) }, now);
       return undefined;
     }
@@ -155,7 +159,10 @@ export class Bodies<H> {
     }
     if (retry.onExhausted === "throw") return this.#failed(ask, { ...end, fatal: true }, now, letGo);
     this.#keep(ask, row);
-    return { code: "EXHAUSTED", message: `run ${this.#run.id}: step ${ask.key} failed ${failures} times, at last with: ${end.message}. Mend the cause and resume the run: its attempts begin anew.` };
+    return {
+      code: "EXHAUSTED",
+      message: `run ${this.#run.id}: step ${ask.key} failed ${failures} times, at last with: ${end.message}. Mend the cause and resume the run: its attempts begin anew.`,
+    };
   }
 
   #lookUpFailed(ask: Ask<H>, end: FailedEnd, now: number): undefined {
@@ -166,12 +173,24 @@ export class Bodies<H> {
   }
 
   /** The row after one more failed attempt; `nextAt` is null when the policy is used up or the failure is final. */
-  failedRow(key: string, before: RetryState | undefined, end: FailedEnd, now: number, retry: Retry): RetryState {
+  failedRow(
+    key: string,
+    before: RetryState | undefined,
+    end: FailedEnd,
+    now: number,
+    retry: Retry,
+  ): RetryState {
     const failures = (before?.failures ?? 0) + 1;
     const firstAt = before?.firstAt ?? now;
     const next = end.fatal
       ? "exhausted"
-      : nextAttemptAt(retry, { failures, firstAt, now, random: end.random, ...(end.notBefore === undefined ? {} : { notBefore: end.notBefore }) });
+      : nextAttemptAt(retry, {
+          failures,
+          firstAt,
+          now,
+          random: end.random,
+          ...(end.notBefore === undefined ? {} : { notBefore: end.notBefore }),
+        });
     return {
       key,
       failures,
@@ -192,10 +211,34 @@ export class Bodies<H> {
     this.#journal.keepRetry(row);
   }
 
-  #append(ask: Ask<H>, outcome: { readonly value?: string | undefined; readonly error?: string }, now: number): void {
+  #append(
+    ask: Ask<H>,
+    outcome: { readonly value?: string | undefined; readonly error?: string },
+    now: number,
+  ): void {
     this.#journal.append({ kind: "step", key: ask.key, ...outcome }, now);
     if (this.#asks.touched(ask.key)) this.#journal.dropRetry(ask.key);
   }
+}
+
+/** Rows of the steps that a dead worker left in the middle: in doubt until they settle, said durably before the run is let go. */
+export function doubtsOf(
+  journal: readonly NewEntry[],
+  known: ReadonlyMap<string, RetryState | true>,
+): readonly RetryState[] {
+  const settled = new Set(journal.filter((entry) => entry.kind === "step").map((entry) => entry.key));
+  const open = journal.filter((entry) => entry.kind === "started" && !settled.has(entry.key));
+  return open.map(({ key, at }) => {
+    const row = known.get(key);
+    return {
+      failures: 0,
+      firstAt: at,
+      nextAt: at,
+      ...(typeof row === "object" ? row : {}),
+      key,
+      inDoubt: true,
+    };
+  });
 }
 
 function waits(ask: Ask<unknown>, now: number): boolean {

@@ -1,7 +1,14 @@
 import type { Duration } from "../context.ts";
 import { InvalidArgumentError } from "../errors.ts";
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
 
 /** The last instant that a Date can hold; a later due time could not be shown. */
 export const INSTANT_MAX = 8.64e15;

@@ -32,20 +32,26 @@ function ofError(error: Error, depth: number): ErrorData {
     name: String(error.name).slice(0, TEXT_MAX),
     message: String(error.message).slice(0, MESSAGE_MAX),
     // everstep's own wrappers say where in the engine they were made: of no use to anybody.
-    ...(typeof error.stack === "string" && !isWrapper(error) ? { stack: error.stack.slice(0, STACK_MAX) } : {}),
+    ...(typeof error.stack === "string" && !isWrapper(error)
+      ? { stack: error.stack.slice(0, STACK_MAX) }
+      : {}),
     ...(props === undefined ? {} : { props }),
     ...(error.cause === undefined || depth >= CAUSES_MAX ? {} : { cause: dataOf(error.cause, depth + 1) }),
   };
 }
 
 function isWrapper(error: Error): boolean {
-  return error instanceof EverstepError && !(error instanceof errors.FatalError || error instanceof errors.RetryAfterError);
+  return (
+    error instanceof EverstepError &&
+    !(error instanceof errors.FatalError || error instanceof errors.RetryAfterError)
+  );
 }
 
 function propsOf(error: Error): Record<string, unknown> | undefined {
   let props: Record<string, unknown> | undefined;
   for (const key of Object.keys(error)) {
-    if (key === "name" || key === "message" || key === "stack" || key === "cause" || key === "__proto__") continue;
+    if (key === "name" || key === "message" || key === "stack" || key === "cause" || key === "__proto__")
+      continue;
     const value = plainProp((error as unknown as Readonly<Record<string, unknown>>)[key], key);
     if (value !== undefined) (props ??= {})[key] = value;
   }
@@ -78,7 +84,12 @@ export function errorOf(data: unknown): Error {
   const error = new Error(message, stored.cause === undefined ? undefined : { cause: errorOf(stored.cause) });
   const prototype = OWN_CLASSES.get(name);
   if (prototype !== undefined) Object.setPrototypeOf(error, prototype);
-  const hidden = (value: string): PropertyDescriptor => ({ value, writable: true, configurable: true, enumerable: false });
+  const hidden = (value: string): PropertyDescriptor => ({
+    value,
+    writable: true,
+    configurable: true,
+    enumerable: false,
+  });
   Object.defineProperty(error, "name", hidden(name));
   Object.defineProperty(error, "stack", hidden(stored.stack ?? `${name}: ${message}`));
   for (const [key, value] of Object.entries(stored.props ?? {})) {

@@ -47,7 +47,9 @@ export class Inbox {
 
   /** The oldest signal of that name that came no later than `dueAt`. */
   takeSignal(name: string, dueAt: number | null): BufferedSignal | undefined {
-    const index = this.#signals.findIndex((signal) => signal.name === name && (dueAt === null || signal.at <= dueAt));
+    const index = this.#signals.findIndex(
+      (signal) => signal.name === name && (dueAt === null || signal.at <= dueAt),
+    );
     return index === -1 ? undefined : this.#signals.splice(index, 1)[0];
   }
 

@@ -101,7 +101,13 @@ export class Journal {
 
   /** The next entry, as `appendCommitted` will add it once its transaction is through. */
   draftNext(draft: Draft, now: number): NewEntry {
-    return { seq: this.#entries.length + 1, kind: draft.kind, key: draft.key, at: Math.max(this.#at, now), ...(draft.value === undefined ? {} : { value: draft.value }) };
+    return {
+      seq: this.#entries.length + 1,
+      kind: draft.kind,
+      key: draft.key,
+      at: Math.max(this.#at, now),
+      ...(draft.value === undefined ? {} : { value: draft.value }),
+    };
   }
 
   consume(messageNo: number, seq: number): void {
@@ -126,7 +132,12 @@ export class Journal {
   }
 
   get hasUnwritten(): boolean {
-    return this.#unwritten.length > 0 || this.#retries.size > 0 || this.#tags !== undefined || this.#phase !== undefined;
+    return (
+      this.#unwritten.length > 0 ||
+      this.#retries.size > 0 ||
+      this.#tags !== undefined ||
+      this.#phase !== undefined
+    );
   }
 
   /** Everything queued since the last call, as one write. */

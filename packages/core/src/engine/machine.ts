@@ -11,29 +11,17 @@
  * E6 Undos run one by one in reverse order of start, each until it succeeded; one that can't leaves the run stuck after the others.
  */
 import type { StuckCode } from "../errors.ts";
-import { ContextError, InvalidArgumentError, RunTimeoutError, SignalTimeoutError } from "../errors.ts";
+import { ContextError, InvalidArgumentError, RunTimeoutError } from "../errors.ts";
 import type { Claim, Message, NewEntry, RetryState, RunRecord, StuckNote, WaitNote } from "../store.ts";
 import { Asks, type Ask, type AskRequest } from "./asks.ts";
-import { type AttemptEnd, Bodies } from "./bodies.ts";
+import { type AttemptEnd, Bodies, doubtsOf } from "./bodies.ts";
+import type { Conclusion, Next } from "./decisions.ts";
 import { divergenceText } from "./divergence.ts";
 import { Inbox } from "./inbox.ts";
 import { Journal } from "./journal.ts";
 import { type Cause, Unwinding } from "./unwinding.ts";
+import { Waits } from "./waits.ts";
 import type { Values } from "./values.ts";
-
-/** What to do next with the journal. */
-export type Next<H> =
-  /** Resolve this ask's promise with this entry, let microtasks drain, close the turn. */
-  | { readonly do: "deliver"; readonly ask: Ask<H>; readonly entry: NewEntry }
-  /** The entry has no open ask. `final`: waiting for the code's own awaits can't help. */
-  | { readonly do: "diverge"; readonly entry: NewEntry; readonly final: boolean }
-  /** Nothing is undelivered. */
-  | { readonly do: "quiet" };
-
-export type Conclusion =
-  | { readonly do: "stick"; readonly stuck: StuckNote }
-  | { readonly do: "end"; readonly status: "completed"; readonly result: string | undefined }
-  | { readonly do: "end"; readonly status: "failed" | "canceled"; readonly error: string | undefined };
 
 const QUIET = { do: "quiet" } as const;
 const WAITS_SHOWN = 20;
@@ -46,11 +34,12 @@ export class RunMachine<H> {
   readonly #values: Values;
   readonly #inbox: Inbox;
   readonly #unwinding: Unwinding<H>;
+  readonly #waits: Waits<H>;
   readonly #patches = new Map<string, boolean>();
   readonly #known = new Map<string, RetryState | true>();
   readonly #deadlineAt: number | null;
   #returned: { readonly text: string | undefined } | undefined;
-  #stuck: StuckNote | undefined;
+  stuck: StuckNote | undefined;
 
   constructor(claim: Claim, values: Values) {
     const { run, journal, messages, retries } = claim;
@@ -61,24 +50,15 @@ export class RunMachine<H> {
     this.bodies = new Bodies(this.journal, this.asks, values, run);
     this.#inbox = new Inbox(messages, run.inbox);
     this.#unwinding = new Unwinding(this.asks, run.id);
+    this.#waits = new Waits(run.id, this.asks, this.#inbox, this.journal, values);
     this.#deadlineAt = run.timeoutMs === null ? null : startedAt + run.timeoutMs;
     for (const entry of journal) {
       if (entry.kind === "patched") this.#patches.set(entry.key, true);
       else if (entry.kind === "step" || entry.kind === "started") this.#known.set(entry.key, true);
     }
     for (const row of retries) this.#known.set(row.key, row);
-    this.#rememberDoubts(journal);
-  }
-
-  /** Interrupted bodies are in doubt until they settle: said durably before the run can be let go. */
-  #rememberDoubts(journal: readonly NewEntry[]): void {
-    if (!this.run.interrupted) return;
-    const settled = new Set(journal.filter((entry) => entry.kind === "step").map((entry) => entry.key));
-    for (const { kind, key, at } of journal) {
-      if (kind !== "started" || settled.has(key)) continue;
-      const row = this.#known.get(key);
-      const doubt: RetryState = { failures: 0, firstAt: at, nextAt: at, ...(typeof row === "object" ? row : {}), key, inDoubt: true };
-      this.#known.set(key, doubt);
+    for (const doubt of run.interrupted ? doubtsOf(journal, this.#known) : []) {
+      this.#known.set(doubt.key, doubt);
       this.journal.keepRetry(doubt);
     }
   }
@@ -91,7 +71,7 @@ export class RunMachine<H> {
   }
 
   get closed(): boolean {
-    return this.#unwinding.closed || this.#stuck !== undefined;
+    return this.#unwinding.closed || this.stuck !== undefined;
   }
 
   /** What was done is being undone, or will be once no body executes. */
@@ -101,10 +81,6 @@ export class RunMachine<H> {
 
   get handlerEnded(): boolean {
     return this.#returned !== undefined || this.#unwinding.closed;
-  }
-
-  get stuck(): StuckNote | undefined {
-    return this.#stuck;
   }
 
   /** True until everything that earlier attempts recorded is delivered. */
@@ -117,7 +93,11 @@ export class RunMachine<H> {
     if (this.closed) return undefined;
     const ask = this.asks.add(request, inTurn, (key) => this.#known.get(key) ?? false);
     if ("misuse" in ask) {
-      this.stick("BUG", `run ${this.run.id}: ${ask.misuse}. Nothing was run for it; fix the code, deploy, and resume the run.`, now);
+      this.stick(
+        "BUG",
+        `run ${this.run.id}: ${ask.misuse}. Nothing was run for it; fix the code, deploy, and resume the run.`,
+        now,
+      );
       return undefined;
     }
     if (ask.kind === "step") this.bodies.wish(ask);
@@ -151,11 +131,16 @@ export class RunMachine<H> {
     if (isBug(error)) {
       const text = `run ${this.run.id}: the handler threw ${error.name}: ${error.message}. That is a bug rather than a failure of the business: nothing was undone. Fix it, deploy, and resume the run.`;
       this.stick("BUG", text, now);
-    } else this.#unwinding.close({ status: "failed", error: this.#values.errorToText(error, ""), compensate: true });
+    } else
+      this.#unwinding.close({
+        status: "failed",
+        error: this.#values.errorToText(error, ""),
+        compensate: true,
+      });
   }
 
   stick(code: StuckCode, message: string, now: number, key?: string): void {
-    this.#stuck ??= { code, message, at: now, ...(key === undefined ? {} : { key }) };
+    this.stuck ??= { code, message, at: now, ...(key === undefined ? {} : { key }) };
   }
 
   // ------------------------------------------------------------------------------------------ delivery
@@ -163,13 +148,17 @@ export class RunMachine<H> {
   next(): Next<H> {
     for (;;) {
       const entry = this.journal.peek();
-      if (entry === undefined || this.#stuck !== undefined) return QUIET;
+      if (entry === undefined || this.stuck !== undefined) return QUIET;
       if (this.#isMark(entry)) {
         this.journal.markDelivered();
         continue;
       }
       const ask = this.asks.find(entry.key);
-      if (ask === undefined || ask.kind !== (entry.kind === "started" ? "step" : entry.kind) || ask.state === "settled") {
+      if (
+        ask === undefined ||
+        ask.kind !== (entry.kind === "started" ? "step" : entry.kind) ||
+        ask.state === "settled"
+      ) {
         return { do: "diverge", entry, final: ask !== undefined || this.handlerEnded };
       }
       this.journal.markDelivered();
@@ -207,14 +196,20 @@ export class RunMachine<H> {
     if (entry.kind === "step") this.bodies.settled(ask, entry);
     if (entry.kind === "pivot") this.#unwinding.pivot(ask.index);
     const awaited = ask.state === "open";
-    if (!awaited && entry.kind === "signal" && entry.value !== undefined) this.#inbox.giveBack(ask.name, entry.value, entry.at);
+    if (!awaited && entry.kind === "signal" && entry.value !== undefined)
+      this.#inbox.giveBack(ask.name, entry.value, entry.at);
     if (awaited) this.asks.close(ask, "settled");
     return awaited && !this.#unwinding.closed;
   }
 
   /** The code did not ask for what the journal continues with, also after it was given the time to. */
   diverged(entry: NewEntry, now: number): void {
-    this.stick("DIVERGED", divergenceText(this.run.id, entry, this.asks.open, this.handlerEnded), now, entry.key);
+    this.stick(
+      "DIVERGED",
+      divergenceText(this.run.id, entry, this.asks.open, this.handlerEnded),
+      now,
+      entry.key,
+    );
   }
 
   // ------------------------------------------------------------------------------------------ what is due
@@ -229,15 +224,19 @@ export class RunMachine<H> {
 
   /** Queues at most one settlement that is due without a body; call it when quiet, until it answers false. */
   settleDue(now: number): boolean {
-    if (this.#stuck !== undefined) return false;
+    if (this.stuck !== undefined) return false;
     if (this.#takeCancel(now)) return true;
     if (this.#unwinding.closed) return false;
     if (this.#deadlineAt !== null && now >= this.#deadlineAt) {
       const error = new RunTimeoutError(this.run.id, this.run.timeoutMs ?? 0);
-      this.#unwinding.close({ status: "failed", error: this.#values.errorToText(error, ""), compensate: true });
+      this.#unwinding.close({
+        status: "failed",
+        error: this.#values.errorToText(error, ""),
+        compensate: true,
+      });
       return true;
     }
-    return this.#settleWait(now);
+    return this.#waits.settleOne(now);
   }
 
   #takeCancel(now: number): boolean {
@@ -249,31 +248,6 @@ export class RunMachine<H> {
     return true;
   }
 
-  #settleWait(now: number): boolean {
-    let due: Ask<H> | undefined;
-    for (const ask of this.asks.open) {
-      if (ask.kind === "pivot") return this.#queue(ask, {}, now);
-      if (ask.kind === "signal" && this.#inbox.hasSignals && this.#takeSignal(ask, now)) return true;
-      if (ask.dueAt !== null && ask.dueAt <= now && ask.dueAt < (due?.dueAt ?? Number.POSITIVE_INFINITY)) due = ask;
-    }
-    if (due === undefined) return false;
-    if (due.kind === "timer") return this.#queue(due, {}, now);
-    return this.#queue(due, { error: this.#values.errorToText(new SignalTimeoutError(this.run.id, due.name), due.name) }, now);
-  }
-
-  #takeSignal(ask: Ask<H>, now: number): boolean {
-    const signal = this.#inbox.takeSignal(ask.name, ask.dueAt);
-    if (signal === undefined) return false;
-    const entry = this.journal.append({ kind: "signal", key: ask.key, value: signal.payload }, now);
-    if (signal.no !== null) this.journal.consume(signal.no, entry.seq);
-    return true;
-  }
-
-  #queue(ask: Ask<H>, outcome: { readonly error?: string }, now: number): true {
-    if (ask.kind !== "step" && ask.kind !== "undo") this.journal.append({ kind: ask.kind, key: ask.key, ...outcome }, now);
-    return true;
-  }
-
   // ------------------------------------------------------------------------------------------ bodies
 
   /** Queues the `started` entries of steps that need one; call it when quiet, before `begins`. */
@@ -282,11 +256,16 @@ export class RunMachine<H> {
   }
 
   /** Steps (or the one undo) whose body may begin now (E2). `unregistered`: the code no longer has this undo. */
-  begins(now: number): { readonly steps: readonly Ask<H>[]; readonly undo?: Ask<H>; readonly unregistered?: string } {
+  begins(now: number): {
+    readonly steps: readonly Ask<H>[];
+    readonly undo?: Ask<H>;
+    readonly unregistered?: string;
+  } {
     const idle = { steps: [] };
-    if (this.#stuck !== undefined || this.journal.undelivered > 0 || !this.journal.allDurable) return idle;
+    if (this.stuck !== undefined || this.journal.undelivered > 0 || !this.journal.allDurable) return idle;
     if (!this.#unwinding.closed) return { steps: this.bodies.due(now) };
-    const undo = this.bodies.executing > 0 ? undefined : this.#unwinding.nextUndo(now, (key) => this.undoRowOf(key));
+    const undo =
+      this.bodies.executing > 0 ? undefined : this.#unwinding.nextUndo(now, (key) => this.undoRowOf(key));
     if (undo === undefined) return idle;
     return typeof undo === "string" ? { steps: [], unregistered: undo } : { steps: [], undo };
   }
@@ -315,7 +294,13 @@ export class RunMachine<H> {
   undoFailed(ask: Ask<H>, end: AttemptEnd & { readonly how: "failed" | "interrupted" }, now: number): void {
     this.bodies.executing -= 1;
     if (end.how === "interrupted") return;
-    const row = this.bodies.failedRow(undoRow(ask.key), this.undoRowOf(ask.key), end, now, this.#unwinding.retryOf(ask));
+    const row = this.bodies.failedRow(
+      undoRow(ask.key),
+      this.undoRowOf(ask.key),
+      end,
+      now,
+      this.#unwinding.retryOf(ask),
+    );
     this.#known.set(row.key, row);
     this.journal.keepRetry(row);
     if (row.nextAt === null) this.#unwinding.markFailed(ask.key, end.message);
@@ -346,7 +331,7 @@ export class RunMachine<H> {
    */
   conclude(now: number): Conclusion | "queued" | undefined {
     if (this.bodies.executing > 0) return undefined;
-    if (this.#stuck !== undefined) return { do: "stick", stuck: this.#stuck };
+    if (this.stuck !== undefined) return { do: "stick", stuck: this.stuck };
     if (this.journal.undelivered > 0) return undefined;
     const cause = this.#unwinding.cause;
     if (cause !== undefined) return this.#concludeClosed(cause, now);
@@ -360,7 +345,10 @@ export class RunMachine<H> {
     if (!this.#unwinding.begun) {
       const keys = cause.compensate ? this.#unwinding.keys(this.bodies) : [];
       if (keys.length > 0) {
-        this.journal.append({ kind: "unwinding", key: cause.status, value: JSON.stringify({ cause, keys }) }, now);
+        this.journal.append(
+          { kind: "unwinding", key: cause.status, value: JSON.stringify({ cause, keys }) },
+          now,
+        );
         this.journal.setPhase("compensating");
         return "queued";
       }
@@ -378,19 +366,15 @@ export class RunMachine<H> {
 
   /** What the run waits for when nothing executes and every ask waits; undefined when something is still to be done here. */
   waiting(now: number): { readonly dueAt: number | null; readonly waits: readonly WaitNote[] } | undefined {
-    if (this.journal.undelivered > 0 || this.bodies.executing > 0 || this.#stuck !== undefined) return undefined;
-    const waits = this.#unwinding.closed ? this.#unwinding.waits((key) => this.undoRowOf(key)) : [...this.#waits()];
+    if (this.journal.undelivered > 0 || this.bodies.executing > 0 || this.stuck !== undefined)
+      return undefined;
+    const waits = this.#unwinding.closed
+      ? this.#unwinding.waits((key) => this.undoRowOf(key))
+      : this.#waits.notes();
     if (waits.length === 0) return undefined;
     let dueAt = this.#unwinding.closed ? null : this.#deadlineAt;
     for (const { until } of waits) if (until !== null && (dueAt === null || until < dueAt)) dueAt = until;
     return dueAt !== null && dueAt <= now ? undefined : { dueAt, waits: waits.slice(0, WAITS_SHOWN) };
-  }
-
-  *#waits(): Iterable<WaitNote> {
-    for (const ask of this.asks.open) {
-      if (ask.kind === "timer" || ask.kind === "signal") yield { kind: ask.kind, key: ask.key, until: ask.dueAt };
-      else if (ask.kind === "step") yield { kind: "retry", key: ask.key, until: ask.retry?.nextAt ?? 0 };
-    }
   }
 }
 
@@ -399,7 +383,16 @@ function undoRow(key: string): string {
   return `${key}#undo`;
 }
 
-const BUGS = [TypeError, ReferenceError, SyntaxError, RangeError, EvalError, URIError, ContextError, InvalidArgumentError];
+const BUGS = [
+  TypeError,
+  ReferenceError,
+  SyntaxError,
+  RangeError,
+  EvalError,
+  URIError,
+  ContextError,
+  InvalidArgumentError,
+];
 
 /** Thrown by the handler itself these are mistakes in the program. What a step threw comes back wrapped, and as plain errors. */
 function isBug(error: unknown): error is Error {

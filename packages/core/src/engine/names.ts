@@ -12,7 +12,9 @@ export function checkName(what: string, name: unknown): void {
 export function checkAskName(what: string, name: unknown): void {
   check(what, name, NAME_MAX);
   if (/[#[\]]/.test(String(name))) {
-    throw new InvalidArgumentError(`the name of a ${what} can't contain #, [ or ]: ${JSON.stringify(name)}; give steps in loops the option \`key\``);
+    throw new InvalidArgumentError(
+      `the name of a ${what} can't contain #, [ or ]: ${JSON.stringify(name)}; give steps in loops the option \`key\``,
+    );
   }
 }
 
@@ -21,10 +23,17 @@ export function checkRunId(id: unknown): void {
 }
 
 function check(what: string, text: unknown, max: number): void {
-  if (typeof text !== "string" || text.length === 0) throw new InvalidArgumentError(`a ${what} must be a text that is not empty, not ${String(text)}`);
-  if (text.length > max) throw new InvalidArgumentError(`a ${what} has at most ${max} characters, this one has ${text.length}: ${JSON.stringify(text.slice(0, 60))}…`);
+  if (typeof text !== "string" || text.length === 0)
+    throw new InvalidArgumentError(`a ${what} must be a text that is not empty, not ${String(text)}`);
+  if (text.length > max)
+    throw new InvalidArgumentError(
+      `a ${what} has at most ${max} characters, this one has ${text.length}: ${JSON.stringify(text.slice(0, 60))}…`,
+    );
   // A lone surrogate would be stored as another character; control characters attack terminals.
-  if (!text.isWellFormed() || hasControl(text)) throw new InvalidArgumentError(`a ${what} can't contain control characters or half a character: ${JSON.stringify(text)}`);
+  if (!text.isWellFormed() || hasControl(text))
+    throw new InvalidArgumentError(
+      `a ${what} can't contain control characters or half a character: ${JSON.stringify(text)}`,
+    );
 }
 
 function hasControl(text: string): boolean {

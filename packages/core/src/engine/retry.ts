@@ -28,9 +28,11 @@ export function retryOf(policy: RetryPolicy | false | undefined, what: string): 
   if (policy === undefined) return DEFAULT;
   if (policy === false) return ONCE;
   const maxAttempts = policy.maxAttempts ?? DEFAULT.maxAttempts;
-  if (!(maxAttempts >= 1)) throw new InvalidArgumentError(`${what}: retry.maxAttempts must be at least 1, not ${maxAttempts}`);
+  if (!(maxAttempts >= 1))
+    throw new InvalidArgumentError(`${what}: retry.maxAttempts must be at least 1, not ${maxAttempts}`);
   const factor = policy.factor ?? DEFAULT.factor;
-  if (!(factor >= 1)) throw new InvalidArgumentError(`${what}: retry.factor must be at least 1, not ${factor}`);
+  if (!(factor >= 1))
+    throw new InvalidArgumentError(`${what}: retry.factor must be at least 1, not ${factor}`);
   const ms = (duration: RetryPolicy["maxDelay"], option: string, otherwise: number): number =>
     duration === undefined ? otherwise : durationMs(duration, `${what}: retry.${option}`);
   return {

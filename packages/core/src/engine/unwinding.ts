@@ -69,9 +69,12 @@ export class Unwinding<H> {
   /** What completed or may have happened since the last pivot, in reverse order of start. */
   keys(bodies: Bodies<H>): string[] {
     const undos = [...this.#asks.all()].filter(
-      (ask) => ask.compensates && ask.index > this.#pivotIndex && (ask.kind === "undo" || (ask.started && !bodies.knownNotHappened(ask))),
+      (ask) =>
+        ask.compensates &&
+        ask.index > this.#pivotIndex &&
+        (ask.kind === "undo" || (ask.started && !bodies.knownNotHappened(ask))),
     );
-    return undos.sort((a, b) => b.index - a.index).map((ask) => ask.key);
+    return undos.toSorted((a, b) => b.index - a.index).map((ask) => ask.key);
   }
 
   undone(key: string): void {

@@ -50,7 +50,11 @@ function isPlain(value: unknown, depth: number): boolean {
     case "number":
       return Number.isFinite(value) && !Object.is(value, -0);
     case "object":
-      return value === null || (depth < DEPTH_MAX && (Array.isArray(value) ? isPlainArray(value, depth) : isPlainObject(value, depth)));
+      return (
+        value === null ||
+        (depth < DEPTH_MAX &&
+          (Array.isArray(value) ? isPlainArray(value, depth) : isPlainObject(value, depth)))
+      );
     default:
       return false;
   }
@@ -64,7 +68,8 @@ function isPlainArray(array: readonly unknown[], depth: number): boolean {
 }
 
 function isPlainObject(object: object, depth: number): boolean {
-  if (Object.getPrototypeOf(object) !== Object.prototype || Object.getOwnPropertySymbols(object).length > 0) return false;
+  if (Object.getPrototypeOf(object) !== Object.prototype || Object.getOwnPropertySymbols(object).length > 0)
+    return false;
   for (const key of Object.keys(object)) {
     if ((depth === 0 && key === "$devalue") || key === "toJSON") return false;
     if (!isPlain((object as Readonly<Record<string, unknown>>)[key], depth + 1)) return false;
@@ -79,7 +84,8 @@ function oddToText(value: unknown, what: string): string {
     textToValue(text);
     return text;
   } catch (error) {
-    const path = error instanceof Error && "path" in error && typeof error.path === "string" ? error.path : "";
+    const path =
+      error instanceof Error && "path" in error && typeof error.path === "string" ? error.path : "";
     throw unstorable(what, `$${path}`, error);
   }
 }

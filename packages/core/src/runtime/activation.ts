@@ -3,52 +3,19 @@
  *
  * Owns: delivery turns, running bodies, writing what the engine queued, letting go. Does not own: any rule of replay or
  * undoing (engine/machine.ts), the lease, claims (worker.ts).
- *
- * A delivery turn is two macrotasks queued together: in the first, one promise is resolved; Node then drains all microtasks; the
- * second closes the turn. Nothing else of this process runs between them, so what the code asks for in between follows from that
- * one settlement alone.
  */
-import type { Clock } from "../clock.ts";
-import type { Logger } from "../context.ts";
 import { DecodingError, StoreUnavailableError } from "../errors.ts";
 import type { Ask, AskRequest } from "../engine/asks.ts";
-import { type Conclusion, RunMachine } from "../engine/machine.ts";
-import { type Codec, type Values, valuesOf } from "../engine/values.ts";
-import type { AdvanceWrite, Claim, Message, NewEntry, Outcome, Store, Then } from "../store.ts";
+import type { Conclusion } from "../engine/decisions.ts";
+import { RunMachine } from "../engine/machine.ts";
+import { type Values, valuesOf } from "../engine/values.ts";
+import type { AdvanceWrite, Claim, Message, NewEntry, Outcome, Then } from "../store.ts";
 import type { Workflow } from "../workflow.ts";
-import type { BodyGate } from "./body-gate.ts";
 import { BodyRunner } from "./body-runner.ts";
 import type { AskHandle } from "./handle.ts";
-import { checkSize } from "./limits.ts";
-import { RunContext } from "./run-context.ts";
-import { scope } from "./scope.ts";
-import { validate } from "./validate.ts";
-
-/** What an activation needs of its worker. */
-export interface Host {
-  readonly clock: Clock;
-  readonly store: Store;
-  readonly logger: Logger;
-  readonly codec: Codec | undefined;
-  readonly gate: BodyGate;
-  readonly maxPayloadBytes: number;
-  readonly worker: number;
-  /** The store's clock. */
-  now(): number;
-  /** Within the lease by both clocks, minus a margin. */
-  mayBegin(): boolean;
-  submit(write: AdvanceWrite, settle: (outcome: Outcome) => void): void;
-  /** The run's messages changed: ask the store for them. */
-  wantInbox(activation: Activation): void;
-  /** A run that is no longer this worker's has no body left in this process. */
-  bodiesGone(activation: Activation): void;
-  /** The run is no longer this worker's. */
-  letGo(activation: Activation, how: LetGo): void;
-}
-
-export type LetGo =
-  | { readonly how: "ended"; readonly status: "completed" | "failed" | "canceled"; readonly result: string | undefined; readonly error: string | undefined }
-  | { readonly how: "parked" | "released" | "stuck" | "fenced" };
+import { runHandler } from "./handler.ts";
+import type { Host, LetGo } from "./host.ts";
+import { Turns } from "./turns.ts";
 
 /** How long the code's own awaits may take before a journal entry without an ask is a divergence. */
 const OWN_AWAITS_MS = 1000;
@@ -65,10 +32,9 @@ export class Activation {
   readonly workflow: Workflow;
   readonly runId: string;
   readonly #runner: BodyRunner;
-  #inTurn = false;
+  readonly #turns: Turns;
   #over = false;
   #pumping = false;
-  #scheduled = false;
   #lettingGo = false;
   #draining = false;
   #started = false;
@@ -85,6 +51,7 @@ export class Activation {
     this.values = valuesOf(claim.run.id, host.codec);
     this.machine = new RunMachine(claim, this.values);
     this.#runner = new BodyRunner(this);
+    this.#turns = new Turns(host.clock, (mayDeliver) => this.#pump(mayDeliver));
     this.#strikes = claim.run.strikes;
   }
 
@@ -111,65 +78,21 @@ export class Activation {
       const text = `run ${run.id}: its worker died ${run.strikesAlone} times while nothing but this run was executing. Find what ends the process (out of memory, process.exit, an endless loop), deploy a fix, and resume the run.`;
       this.machine.stick("POISON", text, this.host.now());
       this.#started = true;
-      this.#schedule();
+      this.#turns.wake();
     } else if (this.#strikes >= SUSPECT_STRIKES) this.host.gate.enterAlone(this, () => this.#enterAlone());
-    else this.#turn(() => this.#startHandler());
+    else this.#turns.run(() => this.#startHandler());
   }
 
   /** Durably marked as alone first: only a death in that state counts against this run for good. */
   #enterAlone(): void {
     this.#alone = true;
-    this.#submit({ alone: true }, () => this.#turn(() => this.#startHandler()));
+    this.#submit({ alone: true }, () => this.#turns.run(() => this.#startHandler()));
   }
 
   #startHandler(): void {
+    if (this.#over || this.#lettingGo) return;
     this.#started = true;
-    const context = new RunContext(this);
-    const input = this.#guard(() => this.values.fromText(this.machine.run.input, "", "its input"));
-    if (this.machine.stuck !== undefined) return;
-    scope.run({ run: this }, () => {
-      try {
-        const result = this.workflow.handler(context, input);
-        Promise.resolve(result).then((value) => this.#returned(value), (error: unknown) => this.#threw(error));
-      } catch (error) {
-        this.#threw(error);
-      }
-    });
-  }
-
-  #returned(value: unknown): void {
-    const { output } = this.workflow.options;
-    const checked = output === undefined ? value : validate(output, value, `run ${this.runId}: the result of workflow ${this.workflow.name}`);
-    if (checked instanceof Promise) checked.then((settled) => this.#completed(settled), (error: unknown) => this.#resultRefused(error));
-    else this.#completed(checked);
-  }
-
-  #completed(value: unknown): void {
-    if (this.#over) return;
-    try {
-      const text = value === undefined ? undefined : this.values.toText(value, "", "the result of its handler");
-      if (text !== undefined) checkSize(text, this.host.maxPayloadBytes, `run ${this.runId}: the result of its handler`);
-      this.machine.returned(text);
-    } catch (error) {
-      this.#resultRefused(error);
-    }
-    this.wake();
-  }
-
-  /** All steps are done: undoing them because of a bug in the last line would help nobody. */
-  #resultRefused(error: unknown): void {
-    this.machine.stick("BUG", `${error instanceof Error ? error.message : String(error)}. Fix the handler, deploy, and resume the run.`, this.host.now());
-    this.wake();
-  }
-
-  #threw(error: unknown): void {
-    if (this.#over) return;
-    try {
-      this.machine.failed(error, this.host.now());
-    } catch (unstorable) {
-      this.#resultRefused(unstorable);
-    }
-    this.wake();
+    this.#guard(() => runHandler(this));
   }
 
   // ------------------------------------------------------------------------------------------ the code's asks
@@ -177,8 +100,8 @@ export class Activation {
   /** An ask of the run's code; undefined when it will never settle. */
   ask(request: AskRequest<AskHandle>): Ask<AskHandle> | undefined {
     if (this.#over || this.#lettingGo) return undefined;
-    const ask = this.machine.ask(request, this.#inTurn, this.host.now());
-    if (!this.#inTurn) this.wake();
+    const ask = this.machine.ask(request, this.#turns.inTurn, this.host.now());
+    if (!this.#turns.inTurn) this.wake();
     return ask;
   }
 
@@ -186,17 +109,17 @@ export class Activation {
     if (this.#over) return;
     this.machine.withdraw(ask);
     this.#runner.abort(ask, new DOMException("The ask was withdrawn", "AbortError"));
-    if (!this.#inTurn) this.wake();
+    if (!this.#turns.inTurn) this.wake();
   }
 
   /** Something changed outside a turn: look what there is to do. */
   wake(): void {
-    if (!this.#inTurn) this.#schedule();
+    if (!this.#turns.inTurn) this.#turns.wake();
   }
 
   /** Something of this run became durable, free or due: bodies may begin at once. */
   pumpNow(): void {
-    if (!this.#inTurn && !this.#scheduled) this.#pump(false);
+    if (!this.#turns.prepared) this.#pump(false);
   }
 
   addMessages(messages: readonly Message[], inbox: number): void {
@@ -205,32 +128,7 @@ export class Activation {
     this.wake();
   }
 
-  // ------------------------------------------------------------------------------------------ turns
-
-  #schedule(): void {
-    if (this.#scheduled || this.#over) return;
-    this.#scheduled = true;
-    this.#pair(() => this.#pump(true));
-  }
-
-  #turn(open: () => void): void {
-    this.#scheduled = true;
-    this.#pair(() => {
-      this.#inTurn = true;
-      open();
-    });
-  }
-
-  #pair(first: () => void): void {
-    this.host.clock.macrotask(() => {
-      if (!this.#over) first();
-    });
-    this.host.clock.macrotask(() => {
-      this.#inTurn = false;
-      this.#scheduled = false;
-      if (!this.#over) this.#pump(false);
-    });
-  }
+  // ------------------------------------------------------------------------------------------ what there is to do
 
   /** Does all there is to do. Resolves a promise only where a turn was prepared for it. */
   #pump(mayDeliver: boolean): void {
@@ -258,7 +156,8 @@ export class Activation {
         continue;
       }
       if (this.machine.settleDue(now)) continue;
-      if (this.machine.closing) this.#runner.abortSteps(new DOMException(`run ${this.runId} is being undone`, "AbortError"));
+      if (this.machine.closing)
+        this.#runner.abortSteps(new DOMException(`run ${this.runId} is being undone`, "AbortError"));
       if (!this.#draining && this.machine.queueStarts(now)) continue;
       const conclusion = this.machine.conclude(now);
       if (conclusion === "queued") continue;
@@ -269,16 +168,23 @@ export class Activation {
   }
 
   #deliver(ask: Ask<AskHandle>, entry: NewEntry): void {
+    if (this.#over) return;
     this.#cancelPatience?.();
-    this.#inTurn = true;
+    this.#turns.enter();
     const { resolve, reject } = ask.handle;
-    if (entry.error !== undefined) reject(this.values.errorFromText(entry.error, keyOf(ask), `error of ${ask.kind} ${ask.key}`));
-    else resolve(entry.value === undefined ? undefined : this.values.fromText(entry.value, keyOf(ask), `result of ${ask.kind} ${ask.key}`));
+    if (entry.error !== undefined)
+      reject(this.values.errorFromText(entry.error, keyOf(ask), `error of ${ask.kind} ${ask.key}`));
+    else
+      resolve(
+        entry.value === undefined
+          ? undefined
+          : this.values.fromText(entry.value, keyOf(ask), `result of ${ask.kind} ${ask.key}`),
+      );
   }
 
   /** A delivery that came up in the second macrotask of a turn gets a turn of its own. */
   #redeliver(ask: Ask<AskHandle>, entry: NewEntry): void {
-    this.#turn(() => this.#guard(() => this.#deliver(ask, entry)));
+    this.#turns.run(() => this.#guard(() => this.#deliver(ask, entry)));
   }
 
   /** The code may be awaiting something of its own before it asks; a second is enough for that. */
@@ -299,9 +205,16 @@ export class Activation {
     try {
       return work();
     } catch (error) {
-      if (!(error instanceof DecodingError)) throw error;
-      this.machine.stick("UNDECODABLE", error.message, this.host.now());
-      this.#schedule();
+      if (this.machine.stuck !== undefined) {
+        this.storeLost(error);
+        return undefined;
+      }
+      const [code, text] =
+        error instanceof DecodingError
+          ? (["UNDECODABLE", ""] as const)
+          : (["BUG", "everstep itself failed: "] as const);
+      this.machine.stick(code, `run ${this.runId}: ${text}${String(error)}`, this.host.now());
+      this.#turns.wake();
       return undefined;
     }
   }
@@ -309,7 +222,10 @@ export class Activation {
   // ------------------------------------------------------------------------------------------ bodies and writes
 
   #goOn(now: number): void {
-    const { steps, undo, unregistered } = this.#draining || !this.host.mayBegin() || !this.host.gate.mayBegin(this) ? { steps: [] } : this.machine.begins(now);
+    const { steps, undo, unregistered } =
+      this.#draining || !this.host.mayBegin() || !this.host.gate.mayBegin(this)
+        ? { steps: [] }
+        : this.machine.begins(now);
     if (this.machine.journal.hasUnwritten && !this.#considerPark(now)) this.#submit({});
     if (unregistered !== undefined) {
       if (this.#lostPatience(unregistered, false)) {
@@ -344,7 +260,10 @@ export class Activation {
 
   #conclude(conclusion: Conclusion): void {
     if (conclusion.do === "stick") {
-      const stuck = { ...conclusion.stuck, message: this.values.toText(conclusion.stuck.message, "", "why it is stuck") };
+      const stuck = {
+        ...conclusion.stuck,
+        message: this.values.toText(conclusion.stuck.message, "", "why it is stuck"),
+      };
       this.host.logger.error(conclusion.stuck.message, { run: this.runId, code: stuck.code });
       this.#letGo({ do: "stick", stuck }, { how: "stuck" });
       return;
@@ -352,7 +271,15 @@ export class Activation {
     const { status } = conclusion;
     const result = conclusion.status === "completed" ? conclusion.result : undefined;
     const error = conclusion.status === "completed" ? undefined : conclusion.error;
-    this.#letGo({ do: "end", status, ...(result === undefined ? {} : { result }), ...(error === undefined ? {} : { error }) }, { how: "ended", status, result, error });
+    this.#letGo(
+      {
+        do: "end",
+        status,
+        ...(result === undefined ? {} : { result }),
+        ...(error === undefined ? {} : { error }),
+      },
+      { how: "ended", status, result, error },
+    );
   }
 
   #letGo(then: Then, how: LetGo): void {
@@ -364,7 +291,10 @@ export class Activation {
     // A step that settled is progress: the run is under suspicion no longer.
     const cleared = this.#strikes > 0 && this.#runner.takeProgress();
     if (cleared) this.#strikes = 0;
-    const write = this.machine.journal.takeWrite({ runId: this.runId, attempt: this.attempt }, { ...extras, ...(cleared ? { progressed: true, alone: false } : {}) });
+    const write = this.machine.journal.takeWrite(
+      { runId: this.runId, attempt: this.attempt },
+      { ...extras, ...(cleared ? { progressed: true, alone: false } : {}) },
+    );
     const lastSeq = this.machine.journal.length;
     this.host.submit(write, (outcome) => {
       if (cleared) this.#leaveAlone();
@@ -401,11 +331,21 @@ export class Activation {
   /** The store can't hold what this run wrote: nothing of it is kept, and a person has to look. */
   #refused(reason: string): void {
     const message = `run ${this.runId}: the store refused its data: ${reason}. Nothing of that write was kept; find the value, fix the code, and resume the run.`;
-    const stuck = { code: "REFUSED", message: this.values.toText(message, "", "why it is stuck"), at: this.host.now() };
+    const stuck = {
+      code: "REFUSED",
+      message: this.values.toText(message, "", "why it is stuck"),
+      at: this.host.now(),
+    };
     this.#lettingGo = true;
     this.#runner.abortAll(new DOMException("the store refused the run's data", "AbortError"));
     this.host.logger.error(message, { run: this.runId });
-    const write: AdvanceWrite = { kind: "advance", runId: this.runId, attempt: this.attempt, entries: [], then: { do: "stick", stuck } };
+    const write: AdvanceWrite = {
+      kind: "advance",
+      runId: this.runId,
+      attempt: this.attempt,
+      entries: [],
+      then: { do: "stick", stuck },
+    };
     this.host.submit(write, () => this.#finish({ how: "stuck" }));
   }
 
@@ -422,7 +362,9 @@ export class Activation {
   /** Fenced: this attempt is over. Its promises never settle, it can write nothing. */
   abandon(): void {
     if (this.#over) return;
-    this.#runner.abortAll(new DOMException(`run ${this.runId} was taken over by another worker`, "AbortError"));
+    this.#runner.abortAll(
+      new DOMException(`run ${this.runId} was taken over by another worker`, "AbortError"),
+    );
     this.#finish({ how: "fenced" });
   }
 

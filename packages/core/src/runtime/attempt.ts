@@ -13,7 +13,13 @@ const IDEMPOTENCY_KEY_MAX = 255;
 export type AttemptResult =
   | { readonly ok: true; readonly value: unknown }
   /** `lingering`: given up after its timeout, it still runs. */
-  | { readonly ok: false; readonly error: unknown; readonly timedOut: boolean; readonly aborted: boolean; readonly lingering: boolean };
+  | {
+      readonly ok: false;
+      readonly error: unknown;
+      readonly timedOut: boolean;
+      readonly aborted: boolean;
+      readonly lingering: boolean;
+    };
 
 export interface AttemptSetup {
   readonly clock: Clock;
@@ -50,7 +56,9 @@ export class Attempt implements StepContext {
   get idempotencyKey(): string {
     const { runId, identity, suffix } = this.#setup;
     const path = idempotencyPath(runId, identity, suffix);
-    return path.length <= IDEMPOTENCY_KEY_MAX ? path : `${path.slice(0, IDEMPOTENCY_KEY_MAX - 65)}-${hash("sha256", path)}`;
+    return path.length <= IDEMPOTENCY_KEY_MAX
+      ? path
+      : `${path.slice(0, IDEMPOTENCY_KEY_MAX - 65)}-${hash("sha256", path)}`;
   }
 
   get signal(): AbortSignal {
@@ -76,7 +84,11 @@ export class Attempt implements StepContext {
       this.#failed(error);
       return;
     }
-    if (isThenable(result)) result.then((value) => this.#finish({ ok: true, value }), (error: unknown) => this.#failed(error));
+    if (isThenable(result))
+      result.then(
+        (value) => this.#finish({ ok: true, value }),
+        (error: unknown) => this.#failed(error),
+      );
     else this.#finish({ ok: true, value: result });
   }
 
@@ -93,12 +105,20 @@ export class Attempt implements StepContext {
     const error = new StepTimeoutError({ runId, step: key, timeoutMs });
     this.#timedOut = error;
     this.abort(error);
-    this.#cancelTimer = clock.after(timeoutMs, () => this.#finish({ ok: false, error, timedOut: true, aborted: true, lingering: true }));
+    this.#cancelTimer = clock.after(timeoutMs, () =>
+      this.#finish({ ok: false, error, timedOut: true, aborted: true, lingering: true }),
+    );
   }
 
   #failed(error: unknown): void {
     const timedOut = this.#timedOut !== undefined;
-    this.#finish({ ok: false, error: this.#timedOut ?? error, timedOut, aborted: this.#abortReason !== undefined, lingering: false });
+    this.#finish({
+      ok: false,
+      error: this.#timedOut ?? error,
+      timedOut,
+      aborted: this.#abortReason !== undefined,
+      lingering: false,
+    });
   }
 
   #finish(result: AttemptResult): void {

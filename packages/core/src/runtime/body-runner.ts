@@ -53,7 +53,8 @@ export class BodyRunner {
     if (body === undefined || this.holding) return;
     machine.bodies.begin(ask, host.now());
     this.#began();
-    if (body.transact !== undefined) void this.#transact(ask, body, body.transact);
+    if (body.transact !== undefined)
+      this.#transact(ask, body.transact).catch((error: unknown) => this.#transactFailed(ask, error));
     else if (machine.bodies.inDoubt(ask)) this.#lookUp(ask, body);
     else this.#attempt(ask, "step", (step) => body.run?.(step));
   }
@@ -93,7 +94,8 @@ export class BodyRunner {
   #outcomeOf(ask: Ask<AskHandle>): StepOutcome<unknown> {
     if (ask.result === undefined) return { outcome: "unknown" };
     const { text } = ask.result;
-    const result = text === undefined ? undefined : this.#run.values.fromText(text, ask.key, `result of step ${ask.key}`);
+    const result =
+      text === undefined ? undefined : this.#run.values.fromText(text, ask.key, `result of step ${ask.key}`);
     return { outcome: "completed", result };
   }
 
@@ -144,17 +146,23 @@ export class BodyRunner {
   #finish(ask: Ask<AskHandle>, kind: Kind, result: AttemptResult, end: AttemptEnd): void {
     this.#leave(result);
     if (kind !== "undo") this.#record(() => this.#stepEnded(ask, end));
-    else if (end.how === "completed") this.#record(() => this.#run.machine.undoCompleted(ask.key, this.#run.host.now()));
-    else if (end.how === "failed" || end.how === "interrupted") this.#record(() => this.#run.machine.undoFailed(ask, end, this.#run.host.now()));
+    else if (end.how === "completed")
+      this.#record(() => this.#run.machine.undoCompleted(ask.key, this.#run.host.now()));
+    else if (end.how === "failed" || end.how === "interrupted")
+      this.#record(() => this.#run.machine.undoFailed(ask, end, this.#run.host.now()));
   }
 
   /** Validated and encoded while the step still counts as executing; what can't be stored is a failure for good. */
   #finishValue(ask: Ask<AskHandle>, kind: Kind, value: unknown, result: AttemptResult): void {
     const what = `run ${this.#run.runId}: the result of step ${ask.key}`;
-    const refuse = (error: unknown): void => this.#finish(ask, kind, result, this.#failed(error, { fatal: true }));
+    const refuse = (error: unknown): void =>
+      this.#finish(ask, kind, result, this.#failed(error, { fatal: true }));
     const accept = (output: unknown): void => {
       try {
-        const text = output === undefined ? undefined : this.#run.values.toText(output, ask.key, `the result of step ${ask.key}`);
+        const text =
+          output === undefined
+            ? undefined
+            : this.#run.values.toText(output, ask.key, `the result of step ${ask.key}`);
         if (text !== undefined) checkSize(text, this.#run.host.maxPayloadBytes, what);
         this.#finish(ask, kind, result, { how: "completed", text });
       } catch (error) {
@@ -173,27 +181,41 @@ export class BodyRunner {
 
   #finishLookUp(ask: Ask<AskHandle>, found: unknown, result: AttemptResult): void {
     if (found === "rerun" || found === "stick") this.#finish(ask, "lookUp", result, { how: found });
-    else if (typeof found === "object" && found !== null && "result" in found) this.#finishValue(ask, "lookUp", found.result, result);
-    else if (typeof found === "object" && found !== null && "error" in found) this.#finish(ask, "lookUp", result, this.#failed(found.error, { fatal: true }));
+    else if (typeof found === "object" && found !== null && "result" in found)
+      this.#finishValue(ask, "lookUp", found.result, result);
+    else if (typeof found === "object" && found !== null && "error" in found)
+      this.#finish(ask, "lookUp", result, this.#failed(found.error, { fatal: true }));
     else {
-      const error = new EverstepError("INVALID_ARGUMENT", `inDoubt of step ${ask.key} must answer { result }, { error }, "rerun" or "stick"`);
+      const error = new EverstepError(
+        "INVALID_ARGUMENT",
+        `inDoubt of step ${ask.key} must answer { result }, { error }, "rerun" or "stick"`,
+      );
       this.#finish(ask, "lookUp", result, this.#failed(error, { lookUp: true }));
     }
   }
 
-  #failure(ask: Ask<AskHandle>, kind: Kind, result: AttemptResult & { readonly ok: false }): FailedEnd | { readonly how: "interrupted" } {
+  #failure(
+    ask: Ask<AskHandle>,
+    kind: Kind,
+    result: AttemptResult & { readonly ok: false },
+  ): FailedEnd | { readonly how: "interrupted" } {
     const { error, timedOut, aborted } = result;
     const fatal = kind !== "lookUp" && error instanceof FatalError;
     if (aborted && !timedOut && !fatal) return { how: "interrupted" };
     const failed = this.#failed(error, { fatal, timedOut, lookUp: kind === "lookUp" });
     const failures = (ask.retry?.failures ?? 0) + 1;
     if (!fatal && failures >= WARN_FAILURES && kind === "step") {
-      this.#run.host.logger.warn(`run ${this.#run.runId}: step ${ask.key} failed ${failures} times, the last with: ${failed.message}. It is tried again; throw FatalError to fail it for good.`);
+      this.#run.host.logger.warn(
+        `run ${this.#run.runId}: step ${ask.key} failed ${failures} times, the last with: ${failed.message}. It is tried again; throw FatalError to fail it for good.`,
+      );
     }
     return failed;
   }
 
-  #failed(error: unknown, how: { readonly fatal?: boolean; readonly timedOut?: boolean; readonly lookUp?: boolean }): FailedEnd {
+  #failed(
+    error: unknown,
+    how: { readonly fatal?: boolean; readonly timedOut?: boolean; readonly lookUp?: boolean },
+  ): FailedEnd {
     const notBefore = error instanceof RetryAfterError ? this.#instantOf(error) : undefined;
     return {
       how: "failed",
@@ -235,26 +257,29 @@ export class BodyRunner {
     this.#run.wake();
   }
 
-  async #transact(ask: Ask<AskHandle>, body: Body, sql: (tx: unknown) => unknown): Promise<void> {
+  async #transact(ask: Ask<AskHandle>, sql: (tx: unknown) => unknown): Promise<void> {
     const { host, machine, runId, attempt, values } = this.#run;
     let committed: NewEntry | undefined;
     this.holding = true;
-    try {
-      const outcome = await host.store.transact({
-        worker: host.worker,
-        runId,
-        attempt,
-        body: (tx) => scope.run({ run: this.#run, step: ask.key }, sql, tx),
-        settle: (value) => {
-          const text = value === undefined ? undefined : checkSize(values.toText(value, ask.key, `the result of step ${ask.key}`), host.maxPayloadBytes, `run ${runId}: the result of step ${ask.key}`);
-          committed = machine.journal.draftNext({ kind: "step", key: ask.key, value: text }, host.now());
-          return { entry: committed, settled: machine.asks.touched(ask.key) ? [ask.key] : [] };
-        },
-      });
-      this.#transacted(ask, outcome.is === "done" ? committed : undefined);
-    } catch (error) {
-      this.#transactFailed(ask, body, error);
-    }
+    const outcome = await host.store.transact({
+      worker: host.worker,
+      runId,
+      attempt,
+      body: (tx) => scope.run({ run: this.#run, step: ask.key }, sql, tx),
+      settle: (value) => {
+        const text =
+          value === undefined
+            ? undefined
+            : checkSize(
+                values.toText(value, ask.key, `the result of step ${ask.key}`),
+                host.maxPayloadBytes,
+                `run ${runId}: the result of step ${ask.key}`,
+              );
+        committed = machine.journal.draftNext({ kind: "step", key: ask.key, value: text }, host.now());
+        return { entry: committed, settled: machine.asks.touched(ask.key) ? [ask.key] : [] };
+      },
+    });
+    this.#transacted(ask, outcome.is === "done" ? committed : undefined);
   }
 
   #transacted(ask: Ask<AskHandle>, entry: NewEntry | undefined): void {
@@ -266,11 +291,16 @@ export class BodyRunner {
     this.#resume();
   }
 
-  #transactFailed(ask: Ask<AskHandle>, _body: Body, error: unknown): void {
+  #transactFailed(ask: Ask<AskHandle>, error: unknown): void {
     this.#release();
     if (this.#run.over) return;
-    if (error instanceof StoreUnavailableError || error instanceof StoreError) return this.#run.storeLost(error);
-    const fatal = error instanceof FatalError || error instanceof SerializationError || error instanceof PayloadTooLargeError || error instanceof ValidationError;
+    if (error instanceof StoreUnavailableError || error instanceof StoreError)
+      return this.#run.storeLost(error);
+    const fatal =
+      error instanceof FatalError ||
+      error instanceof SerializationError ||
+      error instanceof PayloadTooLargeError ||
+      error instanceof ValidationError;
     this.#stepEnded(ask, this.#failed(error, { fatal }));
     this.#resume();
   }

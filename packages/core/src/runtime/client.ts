@@ -81,7 +81,8 @@ export class Client<Tx = unknown> implements AsyncDisposable {
    */
   start<I, O>(workflow: Workflow<I, O>, input: I, options: StartOptions<Tx> = {}): Promise<RunHandle<O>> {
     const { tx } = options;
-    const prepare = (valid: unknown): StartWrite => this.#startWrite(workflow as unknown as Workflow, valid, options);
+    const prepare = (valid: unknown): StartWrite =>
+      this.#startWrite(workflow as unknown as Workflow, valid, options);
     if (tx !== undefined) return this.#startIn(tx, workflow, input, prepare);
     return this.#start<O>(workflow as unknown as Workflow, input, prepare);
   }
@@ -95,8 +96,14 @@ export class Client<Tx = unknown> implements AsyncDisposable {
   /** Nothing of a client needs to be closed but its store, which is yours. */
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  async #start<O>(workflow: Workflow, input: unknown, prepare: (valid: unknown) => StartWrite): Promise<RunHandle<O>> {
-    const write = prepare(await validate(workflow.options.input, input, `the input of workflow ${workflow.name}`));
+  async #start<O>(
+    workflow: Workflow,
+    input: unknown,
+    prepare: (valid: unknown) => StartWrite,
+  ): Promise<RunHandle<O>> {
+    const write = prepare(
+      await validate(workflow.options.input, input, `the input of workflow ${workflow.name}`),
+    );
     const { run } = write;
     const worker = run.due === undefined ? this.#localWorker(run.workflow, run.version) : undefined;
     if (worker === undefined) return this.#started(run.id, await this.#write(write, `run ${run.id}`));
@@ -113,9 +120,17 @@ export class Client<Tx = unknown> implements AsyncDisposable {
     }
   }
 
-  #startIn<I, O>(tx: Tx, workflow: Workflow<I, O>, input: I, prepare: (valid: unknown) => StartWrite): Promise<RunHandle<O>> {
+  #startIn<I, O>(
+    tx: Tx,
+    workflow: Workflow<I, O>,
+    input: I,
+    prepare: (valid: unknown) => StartWrite,
+  ): Promise<RunHandle<O>> {
     const valid = validate(workflow.options.input, input, `the input of workflow ${workflow.name}`);
-    if (valid instanceof Promise) throw new InvalidArgumentError(`workflow ${workflow.name}: an input schema that validates asynchronously can't be used with \`tx\`; validate before the transaction`);
+    if (valid instanceof Promise)
+      throw new InvalidArgumentError(
+        `workflow ${workflow.name}: an input schema that validates asynchronously can't be used with \`tx\`; validate before the transaction`,
+      );
     const write = prepare(valid);
     const { now, later } = this.#core.writeIn(tx, write);
     if (now !== undefined) return Promise.resolve(this.#started<O>(write.run.id, now));
@@ -132,7 +147,8 @@ export class Client<Tx = unknown> implements AsyncDisposable {
       checkName(`value of tag ${name}`, value);
     }
     const priority = options.priority ?? workflow.options.priority ?? 0;
-    if (!Number.isSafeInteger(priority)) throw new InvalidArgumentError(`run ${id}: priority must be a whole number, not ${priority}`);
+    if (!Number.isSafeInteger(priority))
+      throw new InvalidArgumentError(`run ${id}: priority must be a whole number, not ${priority}`);
     const plain = valuesOf(id, undefined).toText(input, "", "its input");
     const text = codec === undefined ? plain : valuesOf(id, codec).toText(input, "", "its input");
     const { timeout } = workflow.options;
@@ -154,7 +170,12 @@ export class Client<Tx = unknown> implements AsyncDisposable {
     };
   }
 
-  #localWorker(workflow: string, version: string): { readonly local: LocalWorker; readonly writer: NonNullable<ReturnType<LocalWorker["reserve"]>> } | undefined {
+  #localWorker(
+    workflow: string,
+    version: string,
+  ):
+    | { readonly local: LocalWorker; readonly writer: NonNullable<ReturnType<LocalWorker["reserve"]>> }
+    | undefined {
     for (const local of this.#core.hub.workers) {
       const writer = local.reserve(workflow, version);
       if (writer !== undefined) return { local, writer };
@@ -168,11 +189,19 @@ export class Client<Tx = unknown> implements AsyncDisposable {
     return new RunHandle<O>(this.#core, id);
   }
 
-  #write(write: Write, what: string, writer?: NonNullable<ReturnType<LocalWorker["reserve"]>>): Promise<Outcome> {
+  #write(
+    write: Write,
+    what: string,
+    writer?: NonNullable<ReturnType<LocalWorker["reserve"]>>,
+  ): Promise<Outcome> {
     const { hub, clock } = this.#core;
     return new Promise((resolve, reject) => {
       const cancel = clock.after(PATIENCE_MS, () => {
-        reject(new StoreUnavailableError(`the store did not answer for ${PATIENCE_MS / 1000} s: whether ${what} was accepted is unknown; try again with the same id`));
+        reject(
+          new StoreUnavailableError(
+            `the store did not answer for ${PATIENCE_MS / 1000} s: whether ${what} was accepted is unknown; try again with the same id`,
+          ),
+        );
       });
       const settle = (outcome: Outcome): void => {
         cancel();
@@ -180,7 +209,7 @@ export class Client<Tx = unknown> implements AsyncDisposable {
       };
       const fail = (error: unknown): void => {
         cancel();
-        reject(error as Error);
+        reject(error instanceof Error ? error : new StoreError(String(error)));
       };
       hub.committer.submit({ write, writer, settle, fail });
     });
@@ -192,16 +221,20 @@ function writeIn(store: Store, tx: unknown, write: Write): ReturnType<ClientCore
   const onOutcomes = (outcomes: readonly Outcome[]): void => {
     now = outcomes[0];
   };
-  const later = store.commit({ writes: [write], tx, onOutcomes }).then((outcomes): Outcome => outcomes[0] ?? { is: "fenced" });
+  const later = store
+    .commit({ writes: [write], tx, onOutcomes })
+    .then((outcomes): Outcome => outcomes[0] ?? { is: "fenced" });
   if (now !== undefined) later.catch(() => {});
   return { now, later };
 }
 
 function dueOf(id: string, options: StartOptions): StartWrite["run"]["due"] {
   const { delay, at } = options;
-  if (delay !== undefined && at !== undefined) throw new InvalidArgumentError(`run ${id}: give either delay or at`);
+  if (delay !== undefined && at !== undefined)
+    throw new InvalidArgumentError(`run ${id}: give either delay or at`);
   if (delay !== undefined) return { inMs: durationMs(delay, `delay of run ${id}`) };
   if (at === undefined) return undefined;
-  if (!(at instanceof Date) || Number.isNaN(at.getTime())) throw new InvalidArgumentError(`run ${id}: at is not a valid date`);
+  if (!(at instanceof Date) || Number.isNaN(at.getTime()))
+    throw new InvalidArgumentError(`run ${id}: at is not a valid date`);
   return { at: at.getTime() };
 }

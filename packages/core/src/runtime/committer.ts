@@ -61,7 +61,11 @@ export class Committer {
     const writer = batch.find((pending) => pending.writer !== undefined)?.writer;
     const writes = batch.map((pending) => pending.write);
     this.#inFlight = true;
-    void this.#send(batch, { writes, ...(writer === undefined ? {} : { lease: { worker: writer.worker, batch: writer.nextBatch() } }) });
+    const lease = writer === undefined ? {} : { lease: { worker: writer.worker, batch: writer.nextBatch() } };
+    this.#send(batch, { writes, ...lease }).catch((error: unknown) => {
+      this.#done();
+      for (const pending of batch) pending.fail(error);
+    });
   }
 
   /** The queue's head, of one writer and of those who need none. */
@@ -71,31 +75,28 @@ export class Committer {
     const rest: Pending[] = [];
     for (const pending of this.#queue) {
       writer ??= pending.writer;
-      if (batch.length < BATCH_MAX && (pending.writer === undefined || pending.writer === writer)) batch.push(pending);
+      if (batch.length < BATCH_MAX && (pending.writer === undefined || pending.writer === writer))
+        batch.push(pending);
       else rest.push(pending);
     }
     this.#queue = rest;
     return batch;
   }
 
+  /** An outage is waited for, without end: whether the batch was applied is found out by sending it again. */
   async #send(batch: readonly Pending[], request: Parameters<Store["commit"]>[0]): Promise<void> {
-    for (;;) {
+    let outcomes: readonly Outcome[] | undefined;
+    while (outcomes === undefined) {
       try {
-        const outcomes = await this.#store.commit(request);
-        this.#outages.over();
-        this.#done();
-        for (const [index, pending] of batch.entries()) pending.settle(outcomes[index] ?? { is: "fenced" });
-        return;
+        outcomes = await this.#store.commit(request);
       } catch (error) {
-        if (error instanceof StoreUnavailableError) {
-          await this.#outages.wait();
-          continue;
-        }
-        this.#done();
-        for (const pending of batch) pending.fail(error);
-        return;
+        if (!(error instanceof StoreUnavailableError)) throw error;
+        await this.#outages.wait();
       }
     }
+    this.#outages.over();
+    this.#done();
+    for (const [index, pending] of batch.entries()) pending.settle(outcomes[index] ?? { is: "fenced" });
   }
 
   #done(): void {

@@ -11,7 +11,11 @@ export const consoleLogger: Logger = {
 };
 
 /** Adds fields to every line; says nothing while `silent` answers true. A logger that throws fails nobody. */
-export function childLogger(logger: Logger, fields: Readonly<Record<string, unknown>>, silent: () => boolean = () => false): Logger {
+export function childLogger(
+  logger: Logger,
+  fields: Readonly<Record<string, unknown>>,
+  silent: () => boolean = () => false,
+): Logger {
   const levels = LEVELS.map((level) => [
     level,
     (message: string, more?: Readonly<Record<string, unknown>>): void => {
@@ -23,5 +27,5 @@ export function childLogger(logger: Logger, fields: Readonly<Record<string, unkn
       }
     },
   ]);
-  return Object.fromEntries(levels) as unknown as Logger;
+  return Object.fromEntries(levels) as Record<(typeof LEVELS)[number], Logger["info"]>;
 }

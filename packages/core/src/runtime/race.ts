@@ -8,14 +8,19 @@ type Branches = Readonly<Record<string, (signal: AbortSignal) => Promise<unknown
  * signals abort, which withdraws their waits and steps. What losers throw is theirs alone.
  */
 export function race<B extends Branches>(run: object, branches: B): Promise<RaceResult<B>> {
-  return new Promise((resolve, reject) => {
-    const running = Object.entries(branches).map(([name, branch]) => ({ name, branch, controller: new AbortController() }));
+  return new Promise((resolve) => {
+    const running = Object.entries(branches).map(([name, branch]) => ({
+      name,
+      branch,
+      controller: new AbortController(),
+    }));
     let over = false;
     const settle = (winner: string, act: () => void): void => {
       if (over) return;
       over = true;
       for (const { name, controller } of running) {
-        if (name !== winner) controller.abort(new DOMException(`branch ${winner} of the race was faster`, "AbortError"));
+        if (name !== winner)
+          controller.abort(new DOMException(`branch ${winner} of the race was faster`, "AbortError"));
       }
       act();
     };
@@ -23,9 +28,10 @@ export function race<B extends Branches>(run: object, branches: B): Promise<Race
     for (const { name, branch, controller } of running) {
       const lost = outer === undefined ? controller.signal : AbortSignal.any([outer, controller.signal]);
       const call = async (): Promise<unknown> => branch(lost);
-      scope.run({ run, lost }, call).then(
+      const called = scope.run({ run, lost }, call);
+      called.then(
         (value) => settle(name, () => resolve({ winner: name, value } as RaceResult<B>)),
-        (error: unknown) => settle(name, () => reject(error as Error)),
+        () => settle(name, () => resolve(called as Promise<never>)),
       );
     }
   });

@@ -69,7 +69,8 @@ export class Results {
   }
 
   #hinted(hint: Hint): void {
-    if (hint.runIds === undefined || hint.runIds.some((id) => this.#waiters.has(id) && !this.#isLocal(id))) this.#askIn(ASK_EVERY_MS);
+    if (hint.runIds === undefined || hint.runIds.some((id) => this.#waiters.has(id) && !this.#isLocal(id)))
+      this.#askIn(ASK_EVERY_MS);
   }
 
   #askIn(ms: number): void {
@@ -103,7 +104,12 @@ export class Results {
     const found = new Set<string>();
     for (const run of runs) {
       found.add(run.id);
-      if (run.end !== null) this.#answer(run.id, { status: run.end, result: run.result ?? undefined, error: run.error ?? undefined });
+      if (run.end !== null)
+        this.#answer(run.id, {
+          status: run.end,
+          result: run.result ?? undefined,
+          error: run.error ?? undefined,
+        });
     }
     for (const id of ids) if (!found.has(id)) this.#answer(id, "not-found");
   }

@@ -1,6 +1,14 @@
 /** The `ctx` of one attempt: turns what the code asks for into asks of the engine and promises. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import type { Context, Duration, Logger, RaceResult, StepContext, StepOptions, UndoOptions } from "../context.ts";
+import type {
+  Context,
+  Duration,
+  Logger,
+  RaceResult,
+  StepContext,
+  StepOptions,
+  UndoOptions,
+} from "../context.ts";
 import { ContextError, InvalidArgumentError } from "../errors.ts";
 import type { AskRequest } from "../engine/asks.ts";
 import { durationMs, INSTANT_MAX } from "../engine/duration.ts";
@@ -40,7 +48,8 @@ export class RunContext implements Context {
 
   step<T>(name: string, fn: (step: StepContext) => T | Promise<T>, options: StepOptions<T> = {}): Promise<T> {
     this.#check("step", name);
-    if (typeof fn !== "function") throw new InvalidArgumentError(`step ${name}: the second argument must be a function`);
+    if (typeof fn !== "function")
+      throw new InvalidArgumentError(`step ${name}: the second argument must be a function`);
     const { compensate, inDoubt } = options;
     return this.#body(name, options, {
       timeoutMs: timeoutOf(name, options.timeout),
@@ -51,7 +60,11 @@ export class RunContext implements Context {
   }
 
   /** A step whose body is SQL in the store's own transaction. */
-  transact<T>(name: string, sql: (tx: unknown) => unknown, options: Pick<StepOptions<T>, "key" | "retry"> = {}): Promise<T> {
+  transact<T>(
+    name: string,
+    sql: (tx: unknown) => unknown,
+    options: Pick<StepOptions<T>, "key" | "retry"> = {},
+  ): Promise<T> {
     this.#check("step", name);
     return this.#body(name, options, { timeoutMs: undefined, transact: sql });
   }
@@ -59,8 +72,18 @@ export class RunContext implements Context {
   compensate(name: string, undo: (step: StepContext) => unknown, options: UndoOptions = {}): void {
     this.#check("undo", name);
     const body: Body = { timeoutMs: timeoutOf(name, options.timeout), undo: (_done, step) => undo(step) };
-    const plan = { retry: retryOf(options.retry, `compensation ${name}`), recordStart: false, askInDoubt: false };
-    this.#activation.ask({ kind: "undo", name, plan, compensates: true, handle: { resolve: ignore, reject: ignore, body } });
+    const plan = {
+      retry: retryOf(options.retry, `compensation ${name}`),
+      recordStart: false,
+      askInDoubt: false,
+    };
+    this.#activation.ask({
+      kind: "undo",
+      name,
+      plan,
+      compensates: true,
+      handle: { resolve: ignore, reject: ignore, body },
+    });
   }
 
   pivot(name: string): Promise<void> {
@@ -71,7 +94,10 @@ export class RunContext implements Context {
   sleep(name: string, duration: Duration, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#check("timer", name);
     const ms = durationMs(duration, `sleep ${name}`);
-    return this.#promise({ kind: "timer", name, dueAt: Math.min(this.#activation.machine.nowMs + ms, INSTANT_MAX) }, options);
+    return this.#promise(
+      { kind: "timer", name, dueAt: Math.min(this.#activation.machine.nowMs + ms, INSTANT_MAX) },
+      options,
+    );
   }
 
   sleepUntil(name: string, date: Date, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -83,16 +109,25 @@ export class RunContext implements Context {
 
   async waitForSignal<T = unknown>(
     name: string,
-    options: { readonly timeout?: Duration; readonly schema?: StandardSchemaV1<unknown, T>; readonly signal?: AbortSignal } = {},
+    options: {
+      readonly timeout?: Duration;
+      readonly schema?: StandardSchemaV1<unknown, T>;
+      readonly signal?: AbortSignal;
+    } = {},
   ): Promise<T> {
     this.#check("signal", name);
     const { timeout, schema } = options;
-    const dueAt = timeout === undefined ? null : this.#activation.machine.nowMs + durationMs(timeout, `timeout of signal ${name}`);
+    const dueAt =
+      timeout === undefined
+        ? null
+        : this.#activation.machine.nowMs + durationMs(timeout, `timeout of signal ${name}`);
     const payload = await this.#promise<unknown>({ kind: "signal", name, dueAt }, options);
     return validate(schema, payload, `run ${this.#activation.runId}: signal ${name}`);
   }
 
-  race<B extends Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>>(branches: B): Promise<RaceResult<B>> {
+  race<B extends Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>>(
+    branches: B,
+  ): Promise<RaceResult<B>> {
     this.#checkScope("race");
     return race(this.#activation, branches);
   }
@@ -103,7 +138,8 @@ export class RunContext implements Context {
       checkName("tag", name);
       checkName(`value of tag ${name}`, value);
     }
-    if (!this.#activation.over && !this.#activation.machine.replaying) this.#activation.machine.journal.tag(tags);
+    if (!this.#activation.over && !this.#activation.machine.replaying)
+      this.#activation.machine.journal.tag(tags);
   }
 
   now(): Date {
@@ -121,7 +157,9 @@ export class RunContext implements Context {
   patched(change: string): boolean {
     this.#checkScope("patched");
     checkName("change", change);
-    return this.#activation.over ? false : this.#activation.machine.patched(change, this.#activation.host.now());
+    return this.#activation.over
+      ? false
+      : this.#activation.machine.patched(change, this.#activation.host.now());
   }
 
   #body<T>(name: string, options: StepOptions<T>, body: Body): Promise<T> {
@@ -132,13 +170,25 @@ export class RunContext implements Context {
       askInDoubt: body.inDoubt !== undefined,
     };
     const { key, was, output } = options;
-    const wish: Wish = { kind: "step", name, plan, compensates: body.undo !== undefined, ...(key === undefined ? {} : { key }), ...(was === undefined ? {} : { was }) };
+    const wish: Wish = {
+      kind: "step",
+      name,
+      plan,
+      compensates: body.undo !== undefined,
+      ...(key === undefined ? {} : { key }),
+      ...(was === undefined ? {} : { was }),
+    };
     const lost = scope.getStore()?.lost;
     return this.#promise(wish, lost === undefined ? {} : { signal: lost }, body, output);
   }
 
   /** Never rejects unhandled: a failed step that nobody awaits yet must not end the process. */
-  #promise<T>(wish: Wish, options: { readonly signal?: AbortSignal } = {}, body?: Body, schema?: StandardSchemaV1): Promise<T> {
+  #promise<T>(
+    wish: Wish,
+    options: { readonly signal?: AbortSignal } = {},
+    body?: Body,
+    schema?: StandardSchemaV1,
+  ): Promise<T> {
     const { signal } = options;
     const promise = new Promise<T>((resolve, reject) => {
       if (signal?.aborted === true) {
@@ -170,11 +220,16 @@ export class RunContext implements Context {
     if (here === undefined) return;
     const { runId, machine, host } = this.#activation;
     if (here.step !== undefined) {
-      const error = new ContextError(`run ${runId}: ${what} was asked for inside the body of step ${here.step}; a body can't use ctx: do it before or after the step`);
+      const error = new ContextError(
+        `run ${runId}: ${what} was asked for inside the body of step ${here.step}; a body can't use ctx: do it before or after the step`,
+      );
       machine.stick("BUG", `${error.message}. Fix the code, deploy, and resume the run.`, host.now());
       throw error;
     }
-    if (here.run !== this.#activation) throw new ContextError(`run ${runId}: ${what} was asked for by the handler of another run; use the ctx that the handler is given`);
+    if (here.run !== this.#activation)
+      throw new ContextError(
+        `run ${runId}: ${what} was asked for by the handler of another run; use the ctx that the handler is given`,
+      );
   }
 }
 

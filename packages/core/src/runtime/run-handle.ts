@@ -1,6 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { Duration } from "../context.ts";
-import { ResultTimeoutError, RunEndedError, RunFailedError, RunNotFoundError, StoreError } from "../errors.ts";
+import {
+  ResultTimeoutError,
+  RunEndedError,
+  RunFailedError,
+  RunNotFoundError,
+  StoreError,
+} from "../errors.ts";
 import { durationMs } from "../engine/duration.ts";
 import { checkAskName, checkRunId } from "../engine/names.ts";
 import { statusOf } from "../engine/status.ts";
@@ -27,7 +33,8 @@ export class RunHandle<O = unknown> {
   async result(options: { readonly timeout?: Duration; readonly signal?: AbortSignal } = {}): Promise<O> {
     const end = await this.#end(options);
     const values = valuesOf(this.id, this.#core.codec);
-    if (end.status === "completed") return (end.result === undefined ? undefined : values.fromText(end.result, "", "its result")) as O;
+    if (end.status === "completed")
+      return (end.result === undefined ? undefined : values.fromText(end.result, "", "its result")) as O;
     const cause = end.error === undefined ? undefined : values.errorFromText(end.error, "", "its error");
     throw end.status === "canceled" && cause !== undefined ? cause : new RunFailedError(this.id, cause);
   }
@@ -47,8 +54,15 @@ export class RunHandle<O = unknown> {
    */
   async cancel(options: { readonly compensate?: boolean; readonly reason?: string } = {}): Promise<void> {
     const { compensate = true, reason } = options;
-    const payload = valuesOf(this.id, this.#core.codec).toText({ compensate, ...(reason === undefined ? {} : { reason }) }, "", "the order to cancel it");
-    const outcome = await this.#core.write(this.#message("cancel", randomUUID(), "", payload), `the order to cancel run ${this.id}`);
+    const payload = valuesOf(this.id, this.#core.codec).toText(
+      { compensate, ...(reason === undefined ? {} : { reason }) },
+      "",
+      "the order to cancel it",
+    );
+    const outcome = await this.#core.write(
+      this.#message("cancel", randomUUID(), "", payload),
+      `the order to cancel run ${this.id}`,
+    );
     if (outcome.is === "ended" && outcome.status === "canceled") return;
     this.#accepted(outcome, "the order to cancel it");
   }
@@ -57,7 +71,11 @@ export class RunHandle<O = unknown> {
    * Sends a signal, durably when it resolves: it reaches the run's next `waitForSignal` of that name, also one that comes later.
    * Give `id` (such as a webhook's event id) to be deduplicated. Throws `RunEndedError`, `RunNotFoundError`.
    */
-  signal(name: string, payload?: unknown, options: { readonly id?: string; readonly tx?: unknown } = {}): Promise<void> {
+  signal(
+    name: string,
+    payload?: unknown,
+    options: { readonly id?: string; readonly tx?: unknown } = {},
+  ): Promise<void> {
     checkAskName("signal", name);
     const { id = randomUUID(), tx } = options;
     checkRunId(id);
@@ -65,7 +83,10 @@ export class RunHandle<O = unknown> {
     const text = valuesOf(this.id, this.#core.codec).toText(payload, name, what);
     checkSize(text, this.#core.maxPayloadBytes, `run ${this.id}: ${what}`);
     const write = this.#message("signal", id, name, text);
-    if (tx === undefined) return this.#core.write(write, `${what} to run ${this.id}`).then((outcome) => this.#accepted(outcome, what));
+    if (tx === undefined)
+      return this.#core
+        .write(write, `${what} to run ${this.id}`)
+        .then((outcome) => this.#accepted(outcome, what));
     const { now, later } = this.#core.writeIn(tx, write);
     if (now === undefined) return later.then((outcome) => this.#accepted(outcome, what));
     this.#accepted(now, what);
@@ -79,21 +100,28 @@ export class RunHandle<O = unknown> {
   #accepted(outcome: Outcome, wish: string): void {
     if (outcome.is === "not-found") throw new RunNotFoundError(this.id);
     if (outcome.is === "ended") throw new RunEndedError(this.id, outcome.status, wish);
-    if (outcome.is === "refused") throw new StoreError(`run ${this.id}: the store refused ${wish}: ${outcome.reason}`);
+    if (outcome.is === "refused")
+      throw new StoreError(`run ${this.id}: the store refused ${wish}: ${outcome.reason}`);
   }
 
   #end(options: { readonly timeout?: Duration; readonly signal?: AbortSignal }): Promise<RunEnd> {
     const { hub, clock } = this.#core;
     const { signal } = options;
-    const timeoutMs = options.timeout === undefined ? undefined : durationMs(options.timeout, "timeout of result()");
+    const timeoutMs =
+      options.timeout === undefined ? undefined : durationMs(options.timeout, "timeout of result()");
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) {
         reject(signal.reason as Error);
         return;
       }
       const aborted = (): void => over(() => reject(signal?.reason as Error));
-      const cancelWait = hub.results.wait(this.id, (end) => over(() => (end === "not-found" ? reject(new RunNotFoundError(this.id)) : resolve(end))));
-      const cancelTimer = timeoutMs === undefined ? undefined : clock.after(timeoutMs, () => over(() => reject(new ResultTimeoutError(this.id, timeoutMs))));
+      const cancelWait = hub.results.wait(this.id, (end) =>
+        over(() => (end === "not-found" ? reject(new RunNotFoundError(this.id)) : resolve(end))),
+      );
+      const cancelTimer =
+        timeoutMs === undefined
+          ? undefined
+          : clock.after(timeoutMs, () => over(() => reject(new ResultTimeoutError(this.id, timeoutMs))));
       signal?.addEventListener("abort", aborted, { once: true });
       const over = (settle: () => void): void => {
         cancelWait();

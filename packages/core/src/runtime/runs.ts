@@ -40,7 +40,12 @@ export interface RunReport extends RunSummary {
   readonly error?: Error;
   readonly journal: readonly JournalEntry[];
   /** Steps that failed and will be tried again. */
-  readonly retries: readonly { readonly step: string; readonly failures: number; readonly nextAt: Date | null; readonly error?: Error }[];
+  readonly retries: readonly {
+    readonly step: string;
+    readonly failures: number;
+    readonly nextAt: Date | null;
+    readonly error?: Error;
+  }[];
   /** Signals that no wait has taken yet. */
   readonly signals: readonly { readonly name: string; readonly id: string; readonly at: Date }[];
 }
@@ -61,9 +66,15 @@ export class Runs {
     this.#core = core;
   }
 
-  async list(options: ListOptions = {}): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }> {
+  async list(
+    options: ListOptions = {},
+  ): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }> {
     const { limit = 100, after, order, ...filter } = options;
-    const page = await this.#core.store.list(filter, { limit, ...(after === undefined ? {} : { after }), ...(order === undefined ? {} : { order }) });
+    const page = await this.#core.store.list(filter, {
+      limit,
+      ...(after === undefined ? {} : { after }),
+      ...(order === undefined ? {} : { order }),
+    });
     return { runs: page.runs.map((run) => summaryOf(run, page.now, this.#values(run.id))), next: page.next };
   }
 
@@ -85,10 +96,15 @@ export class Runs {
   async resume(id: string, options: { readonly because?: string } = {}): Promise<void> {
     checkRunId(id);
     const value = this.#values(id).toText({ because: options.because ?? null }, "", "the reason");
-    const outcome = await this.#core.write({ kind: "operate", runId: id, operation: "resume", value }, `the order to resume run ${id}`);
+    const outcome = await this.#core.write(
+      { kind: "operate", runId: id, operation: "resume", value },
+      `the order to resume run ${id}`,
+    );
     if (outcome.is === "not-found") throw new RunNotFoundError(id);
-    if (outcome.is === "wrong-state") throw new RunStateError(id, outcome.status, "only a stuck run can be resumed; nothing was changed");
-    if (outcome.is === "refused") throw new StoreError(`run ${id}: the store refused to resume it: ${outcome.reason}`);
+    if (outcome.is === "wrong-state")
+      throw new RunStateError(id, outcome.status, "only a stuck run can be resumed; nothing was changed");
+    if (outcome.is === "refused")
+      throw new StoreError(`run ${id}: the store refused to resume it: ${outcome.reason}`);
   }
 
   #values(id: string): Values {
@@ -117,7 +133,14 @@ function summaryOf(run: RunRecord, now: number, values: Values): RunSummary {
     endedAt: dateOf(run.endedAt),
     dueAt: dateOf(run.dueAt),
     waits,
-    stuck: stuck === null ? null : { code: stuck.code, message: String(values.fromText(stuck.message, "", "why it is stuck")), at: new Date(stuck.at) },
+    stuck:
+      stuck === null
+        ? null
+        : {
+            code: stuck.code,
+            message: String(values.fromText(stuck.message, "", "why it is stuck")),
+            at: new Date(stuck.at),
+          },
   };
 }
 
@@ -134,8 +157,17 @@ function reportOf(details: RunDetails, values: Values): RunReport {
       key,
       at: new Date(at),
       attempt,
-      ...(value === undefined ? {} : { value: kind === "unwinding" ? JSON.parse(value) : values.fromText(value, codecKey(kind, key), `entry ${seq}`) }),
-      ...(error === undefined ? {} : { error: values.errorFromText(error, codecKey(kind, key), `entry ${seq}`) }),
+      ...(value === undefined
+        ? {}
+        : {
+            value:
+              kind === "unwinding"
+                ? (JSON.parse(value) as unknown)
+                : values.fromText(value, codecKey(kind, key), `entry ${seq}`),
+          }),
+      ...(error === undefined
+        ? {}
+        : { error: values.errorFromText(error, codecKey(kind, key), `entry ${seq}`) }),
     })),
     retries: details.retries.map(({ key, failures, nextAt, error }) => ({
       step: key,
@@ -143,7 +175,9 @@ function reportOf(details: RunDetails, values: Values): RunReport {
       nextAt: dateOf(nextAt),
       ...(error === undefined ? {} : { error: values.errorFromText(error, key, `error of step ${key}`) }),
     })),
-    signals: details.messages.filter(({ type }) => type === "signal").map(({ name, id, at }) => ({ name, id, at: new Date(at) })),
+    signals: details.messages
+      .filter(({ type }) => type === "signal")
+      .map(({ name, id, at }) => ({ name, id, at: new Date(at) })),
   };
 }
 

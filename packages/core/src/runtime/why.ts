@@ -28,22 +28,28 @@ export function whyOf(details: RunDetails, values: Values): string {
 
 function readyText({ run, now, capable }: RunDetails): string {
   const since = ago(run.dueAt, now);
-  if (capable === 0) return `is ready since ${since}, but no live worker has workflow ${run.workflow} in version ${run.version}: start or deploy one that has.`;
+  if (capable === 0)
+    return `is ready since ${since}, but no live worker has workflow ${run.workflow} in version ${run.version}: start or deploy one that has.`;
   return `is ready since ${since} and waits for a free slot of ${capable} live worker${capable === 1 ? "" : "s"}.`;
 }
 
 function runningText(details: RunDetails, values: Values): string {
   const { owner, journal, now, retries } = details;
-  if (owner === null || !owner.live || owner.expiresAt < now) return "was running, and its worker died: another one takes it over within the lease.";
+  if (owner === null || !owner.live || owner.expiresAt < now)
+    return "was running, and its worker died: another one takes it over within the lease.";
   const last = journal.at(-1);
-  const progress = last === undefined ? "nothing is journaled yet" : `the last entry is ${last.kind} ${last.key} (${ago(last.at, now)})`;
+  const progress =
+    last === undefined
+      ? "nothing is journaled yet"
+      : `the last entry is ${last.kind} ${last.key} (${ago(last.at, now)})`;
   return `runs on worker ${owner.id} (${owner.host}, process ${owner.pid}); ${progress}.${retryTexts(retries, values, now)}`;
 }
 
 function restText(details: RunDetails, values: Values): string {
   const { run, now, retries } = details;
   const waits = run.waits.filter((wait) => wait.kind !== "retry").map((wait) => waitText(wait, now));
-  if (waits.length === 0 && run.waits.length === 0 && run.owner === null && run.dueAt !== null) waits.push(`until it is due ${inTime(run.dueAt, now)}`);
+  if (waits.length === 0 && run.waits.length === 0 && run.owner === null && run.dueAt !== null)
+    waits.push(`until it is due ${inTime(run.dueAt, now)}`);
   return `${waits.length === 0 ? "" : ` ${waits.join("; ")}`}.${retryTexts(retries, values, now)}`;
 }
 
@@ -56,7 +62,12 @@ function retryTexts(retries: readonly RetryState[], values: Values, now: number)
   return retries
     .filter((retry) => retry.failures > 0)
     .map((retry) => {
-      const next = retry.nextAt === null ? "needs a person" : retry.nextAt <= now ? "trying now" : `next ${inTime(retry.nextAt, now)}`;
+      const next =
+        retry.nextAt === null
+          ? "needs a person"
+          : retry.nextAt <= now
+            ? "trying now"
+            : `next ${inTime(retry.nextAt, now)}`;
       return ` Retrying ${retry.key}, attempt ${retry.failures + 1}, last error: ${errorText(retry.error ?? null, retry.key.replace(/#undo$/, ""), values)}; ${next}.`;
     })
     .join("");

@@ -1,0 +1,121 @@
+/** When a worker asks the store for due runs and for messages of the runs it holds: one question at a time, for all of them. */
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../context.ts";
+import { StoreUnavailableError } from "../errors.ts";
+import type { Claim, ClaimResult, Store, WorkflowRef } from "../store.ts";
+import type { Activation } from "./activation.ts";
+import { Backoff } from "./backoff.ts";
+import type { HeldLease } from "./lease.ts";
+
+/** What it needs to know of its worker. */
+export interface Claimant {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly workflows: readonly WorkflowRef[];
+  readonly lease: HeldLease | undefined;
+  /** Free slots; 0 when it is stopping. */
+  readonly free: number;
+  /** Runs not to claim: an old body of theirs still runs here. */
+  readonly haunted: readonly string[];
+  held(runId: string): Activation | undefined;
+  take(claim: Claim): void;
+}
+
+export class Claims {
+  readonly #worker: Claimant;
+  readonly #outages: Backoff;
+  readonly #inboxes = new Set<Activation>();
+  #asking = false;
+  #again = false;
+  #stopped = false;
+  #cancelDue: (() => void) | undefined;
+  /** More is due than was claimed. */
+  moreDue = false;
+
+  constructor(worker: Claimant) {
+    this.#worker = worker;
+    this.#outages = new Backoff(worker.clock);
+  }
+
+  /** The messages of this run may have changed. */
+  want(activation: Activation): void {
+    this.#inboxes.add(activation);
+    this.soon();
+  }
+
+  soon(): void {
+    if (this.#asking) this.#again = true;
+    else {
+      this.#asking = true;
+      this.#ask().catch((error: unknown) =>
+        this.#worker.logger.error(`runs can't be claimed: ${String(error)}`),
+      );
+    }
+  }
+
+  /** No more claims by itself; messages are still asked for. */
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelDue?.();
+  }
+
+  async #ask(): Promise<void> {
+    do {
+      this.#again = false;
+      const inboxes = [...this.#inboxes].filter((activation) => !activation.over);
+      this.#inboxes.clear();
+      try {
+        await this.#askFor(inboxes);
+        this.#outages.over();
+      } catch (error) {
+        for (const activation of inboxes) this.#inboxes.add(activation);
+        if (!(error instanceof StoreUnavailableError))
+          this.#worker.logger.error(`runs can't be claimed: ${String(error)}`);
+        await this.#outages.wait();
+        this.#again = !this.#stopped;
+      }
+    } while (this.#again);
+    this.#asking = false;
+  }
+
+  async #askFor(inboxes: readonly Activation[]): Promise<void> {
+    const { lease, free, store, workflows, haunted } = this.#worker;
+    if (lease === undefined || !lease.good || (free === 0 && inboxes.length === 0)) return;
+    const result = await store.claim({
+      worker: lease.worker,
+      limit: free,
+      workflows,
+      except: haunted,
+      inboxes: inboxes.map((activation) => ({
+        runId: activation.runId,
+        after: activation.machine.inbox.lastNo,
+      })),
+    });
+    if (this.#worker.lease !== lease) return;
+    lease.synced(result.now);
+    for (const claim of result.claims) this.#worker.take(claim);
+    this.#hand(result, inboxes);
+    this.#planNext(result, free);
+  }
+
+  #hand(result: ClaimResult, inboxes: readonly Activation[]): void {
+    const answered = new Set<string>();
+    for (const { runId, inbox, messages } of result.inboxes) {
+      answered.add(runId);
+      this.#worker.held(runId)?.addMessages(messages, inbox);
+    }
+    for (const activation of inboxes) if (!answered.has(activation.runId)) activation.wake();
+  }
+
+  #planNext(result: ClaimResult, asked: number): void {
+    const { now, nextDueAt, claims } = result;
+    if (asked === 0) return; // it said nothing about what is due
+    this.moreDue = nextDueAt !== null && nextDueAt <= now;
+    if (this.moreDue && claims.length > 0 && this.#worker.free > 0) this.#again = true;
+    this.#cancelDue?.();
+    if (nextDueAt !== null && !this.moreDue && !this.#stopped) {
+      this.#cancelDue = this.#worker.clock.after(nextDueAt - now, () => this.soon(), { unref: true });
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../context.ts";
+import type { Codec } from "../engine/values.ts";
+import type { AdvanceWrite, EndStatus, Outcome, Store } from "../store.ts";
+import type { Activation } from "./activation.ts";
+import type { BodyGate } from "./body-gate.ts";
+
+/** What an activation needs of its worker. */
+export interface Host {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly logger: Logger;
+  readonly codec: Codec | undefined;
+  readonly gate: BodyGate;
+  readonly maxPayloadBytes: number;
+  readonly worker: number;
+  /** The store's clock. */
+  now(): number;
+  /** Within the lease by both clocks, minus a margin. */
+  mayBegin(): boolean;
+  submit(write: AdvanceWrite, settle: (outcome: Outcome) => void): void;
+  /** The run's messages changed: ask the store for them. */
+  wantInbox(activation: Activation): void;
+  /** A run that is no longer this worker's has no body left in this process. */
+  bodiesGone(activation: Activation): void;
+  /** The run is no longer this worker's. */
+  letGo(activation: Activation, how: LetGo): void;
+}
+
+export type LetGo =
+  | {
+      readonly how: "ended";
+      readonly status: EndStatus;
+      readonly result: string | undefined;
+      readonly error: string | undefined;
+    }
+  | { readonly how: "parked" | "released" | "stuck" | "fenced" };
