@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { statusOf } from "../../engine/status.ts";
+import type { PageRequest, RunFilter, RunStatus } from "../../store.ts";
+import type { Bench, Cases } from "./bench.ts";
+import { advance, end, FAR_AWAY, park, signal, start, stick } from "./writes.ts";
+
+const STATUSES: readonly RunStatus[] = [
+  ...(["ready", "running", "waiting", "compensating", "stuck", "completed", "failed", "canceled"] as const),
+];
+
+/** One run of each status at least, named by it; `-2` for the second way of being in it. */
+async function oneOfEach(bench: Bench): Promise<string[]> {
+  const worker = await bench.join();
+  await worker.bear("running", "waiting", "compensating", "stuck", "completed", "failed", "canceled");
+  await worker.bear("waiting-2", "compensating-2", "stuck-2", "ready-2");
+  await worker.commit(
+    advance({ runId: "waiting", attempt: 1 }, { then: park(0) }),
+    advance({ runId: "waiting-2", attempt: 1 }, { then: park(0, { dueAt: FAR_AWAY }) }),
+    advance({ runId: "compensating", attempt: 1 }, { phase: "closing" }),
+    advance({ runId: "compensating-2", attempt: 1 }, { phase: "compensating", then: park(0) }),
+    advance({ runId: "stuck", attempt: 1 }, { then: stick() }),
+    advance({ runId: "stuck-2", attempt: 1 }, { phase: "compensating", then: stick() }),
+    advance({ runId: "ready-2", attempt: 1 }, { then: park(0, { dueAt: 1 }) }),
+    ...(["completed", "failed", "canceled"] as const).map((status) =>
+      advance({ runId: status, attempt: 1 }, { then: end(status) }),
+    ),
+  );
+  await bench.commit(start("ready"));
+  return [...STATUSES, "waiting-2", "compensating-2", "stuck-2", "ready-2"].toSorted();
+}
+
+/** All pages, one after the other. */
+async function pages(bench: Bench, filter: RunFilter, page: PageRequest): Promise<string[][]> {
+  const { runs, next } = await bench.store.list(filter, page);
+  const ids = runs.map(({ id }) => id);
+  return next === null ? [ids] : [ids, ...(await pages(bench, filter, { ...page, after: next }))];
+}
+
+async function ids(bench: Bench, filter: RunFilter): Promise<string[]> {
+  const found = (await pages(bench, filter, { limit: 100 })).flat().toSorted();
+  assert.equal(await bench.store.count(filter), found.length, `count(${JSON.stringify(filter)}) agrees`);
+  return found;
+}
+
+export const reading: Cases = {
+  "every status can be listed, counted and is what `statusOf` says": async (bench) => {
+    const all = await oneOfEach(bench);
+    assert.deepEqual(await ids(bench, {}), all);
+    for (const status of STATUSES) {
+      const { runs, now } = await bench.store.list({ status }, { limit: 100 });
+      for (const run of runs) assert.equal(statusOf(run, now), status, run.id);
+      assert.deepEqual(
+        await ids(bench, { status }),
+        all.filter((id) => id.split("-")[0] === status),
+      );
+    }
+  },
+
+  "several statuses are the union, none is nothing": async (bench) => {
+    await oneOfEach(bench);
+    const status: RunStatus[] = ["stuck", "failed"];
+    assert.deepEqual(await ids(bench, { status }), ["failed", "stuck", "stuck-2"]);
+    assert.deepEqual(await ids(bench, { status: [] }), []);
+  },
+
+  "F117: a run that waits for an instant is ready when that has come": async (bench) => {
+    await bench.commit(start("a", { due: { inMs: 100 } }));
+    assert.deepEqual(await ids(bench, { status: "waiting" }), ["a"]);
+    await bench.pass(101);
+    assert.deepEqual(await ids(bench, { status: "waiting" }), []);
+    assert.deepEqual(await ids(bench, { status: "ready" }), ["a"]);
+  },
+
+  "filters by id, workflow and tags narrow each other": async (bench) => {
+    await bench.commit(
+      start("a", { tags: { city: "Lisbon", size: "s" } }),
+      start("b", { tags: { city: "Lisbon", size: "m" } }),
+      start("c", { tags: { city: "Lisbon" }, workflow: "refund" }),
+      start("d", { tags: { City: "Lisbon", city: "lisbon" } }),
+    );
+    assert.deepEqual(await ids(bench, { tag: { city: "Lisbon" } }), ["a", "b", "c"]);
+    assert.deepEqual(await ids(bench, { tag: { city: "Lisbon", size: "m" } }), ["b"]);
+    assert.deepEqual(await ids(bench, { tag: { city: "Lisbon" }, workflow: "refund" }), ["c"]);
+    assert.deepEqual(await ids(bench, { tag: {} }), ["a", "b", "c", "d"]);
+    assert.deepEqual(await ids(bench, { workflow: "ord" }), []);
+    assert.deepEqual(await ids(bench, { ids: ["b", "d", "nobody"] }), ["b", "d"]);
+    assert.deepEqual(await ids(bench, { ids: ["b", "d"], tag: { size: "m" }, status: "ready" }), ["b"]);
+    assert.deepEqual(await ids(bench, { ids: [] }), []);
+  },
+
+  "F105: tags named like properties of objects are tags like others": async (bench) => {
+    const tags = JSON.parse('{"__proto__":"x","constructor":"y","a.b":"z","$":"1","\\"":"2"}') as Record<
+      string,
+      string
+    >;
+    await bench.commit(start("a", { tags }), start("b"));
+    const { run } = await bench.read("a");
+    assert.deepEqual(new Map(Object.entries(run.tags)), new Map(Object.entries(tags)));
+    for (const [name, value] of Object.entries(tags)) {
+      const tag = JSON.parse(`{${JSON.stringify(name)}:${JSON.stringify(value)}}`) as Record<string, string>;
+      assert.deepEqual(await ids(bench, { tag }), ["a"], `tag ${name}`);
+      assert.deepEqual(await ids(bench, { tag: { [`${name}?`]: value } }), []);
+    }
+    assert.equal(({} as { x?: string }).x, undefined);
+  },
+
+  "tags that a run got later are found as well": async (bench) => {
+    const worker = await bench.join();
+    await worker.commit(advance(await worker.bear("a"), { tags: { city: "Porto" } }));
+    await worker.commit(advance({ runId: "a", attempt: 1 }, { tags: { city: "Faro" } }));
+    assert.deepEqual(await ids(bench, { tag: { city: "Faro" } }), ["a"]);
+    assert.deepEqual(await ids(bench, { tag: { city: "Porto" } }), []);
+  },
+
+  "`since` includes its instant, `until` does not": async (bench) => {
+    await bench.commit(start("a"));
+    await bench.pass(10);
+    await bench.commit(start("b"));
+    const [a, b] = [(await bench.read("a")).run.createdAt, (await bench.read("b")).run.createdAt];
+    assert.ok(a < b, "time passes");
+    assert.deepEqual(await ids(bench, { since: a, until: b }), ["a"]);
+    assert.deepEqual(await ids(bench, { since: b }), ["b"]);
+    assert.deepEqual(await ids(bench, { since: a, until: b + 1 }), ["a", "b"]);
+  },
+
+  "pages hold every run once, newest or oldest first": async (bench) => {
+    const names: string[] = [];
+    for (let batch = 0; batch < 3; batch++) {
+      const some = [0, 1, 2, 3].map((index) => `run-${batch}-${index}`);
+      await bench.commit(...some.map((id) => start(id)));
+      names.push(...some);
+      await bench.pass(2);
+    }
+    for (const limit of [1, 5, 12, 50]) {
+      const oldest = await pages(bench, {}, { limit, order: "oldest" });
+      assert.ok(oldest.every((page) => page.length <= limit));
+      assert.deepEqual(oldest.flat().toSorted(), names.toSorted(), `limit ${limit}`);
+      const newest = (await pages(bench, {}, { limit, order: "newest" })).flat();
+      assert.deepEqual(newest, oldest.flat().toReversed(), "the same order backwards");
+      assert.deepEqual((await pages(bench, {}, { limit })).flat(), newest, "newest is the default");
+      const batches = oldest.flat().map((id) => id.slice(0, "run-0".length));
+      assert.deepEqual(batches, batches.toSorted(), "oldest first");
+    }
+  },
+
+  "pages are not upset by runs that come and change meanwhile": async (bench) => {
+    await bench.commit(...["a", "b", "c", "d"].map((id) => start(id)));
+    await bench.pass(2);
+    const first = await bench.store.list({}, { limit: 2, order: "newest" });
+    await bench.commit(start("e"), signal("a", "1"));
+    await bench.pass(2);
+    const second = await bench.store.list({}, { limit: 2, order: "newest", after: first.next ?? "" });
+    const seen = [...first.runs, ...second.runs].map(({ id }) => id);
+    assert.deepEqual(seen.toSorted(), ["a", "b", "c", "d"]);
+    assert.equal(second.next, null);
+  },
+
+  "a page that ends with the last run is the last one": async (bench) => {
+    await bench.commit(start("a"), start("b"));
+    assert.deepEqual((await pages(bench, {}, { limit: 2 })).length, 1);
+    assert.deepEqual(await pages(bench, { ids: ["nobody"] }, { limit: 2 }), [[]]);
+  },
+
+  "a run in a list is the run that `read` shows": async (bench) => {
+    for (const id of await oneOfEach(bench)) {
+      const [listed] = (await bench.store.list({ ids: [id] }, { limit: 1 })).runs;
+      assert.deepEqual(listed, (await bench.read(id)).run);
+    }
+  },
+
+  "a run that is not there is undefined, not an error": async (bench) => {
+    assert.equal(await bench.store.read("nobody"), undefined);
+    assert.equal(await bench.store.count({ ids: ["nobody"] }), 0);
+  },
+
+  "S1: another process reads what was committed": async (bench) => {
+    const second = await bench.second();
+    await bench.commit(start("a"), signal("a", "1"));
+    const [here, there] = [await bench.read("a"), await bench.read("a", second)];
+    assert.deepEqual([there.run, there.messages], [here.run, here.messages]);
+  },
+};

@@ -1,0 +1,219 @@
+/**
+ * A process that dies between itself and its database, at a chosen call: the first crash harness.
+ * The store inside lives on, as a database does; what dies is everybody who calls it through this door.
+ */
+import { StoreUnavailableError } from "../errors.ts";
+import type {
+  AdvanceWrite,
+  Batch,
+  ClaimRequest,
+  ClaimResult,
+  Hint,
+  JoinRequest,
+  Lease,
+  Outcome,
+  Page,
+  PageRequest,
+  Renewal,
+  RunDetails,
+  RunFilter,
+  Store,
+  TransactRequest,
+  Write,
+} from "../store.ts";
+
+export type CrashPlan = {
+  /** Which of the counted calls: 1 is the first. `commit`, `transact`, `claim`, `join` and `renew` count. */
+  readonly at: number;
+  /** Called at the moment of death: end the rest of the process here, e.g. `processClock().kill`. */
+  readonly onCrash?: () => void;
+} & (
+  | {
+      /** `before`: the call never reaches the store. `after`: it does all it does, but its answer never arrives. */
+      readonly when: "before" | "after";
+    }
+  | {
+      /** The process lives, but this one answer is lost: the call rejects with `StoreUnavailableError`. */
+      readonly when: "instead";
+      /** Whether the store did what it was asked. Where it did not, the body of a `transact` has run all the same. */
+      readonly applied: boolean;
+    }
+);
+
+export interface CrashStore<Tx> extends Store<Tx> {
+  /** The counted calls so far, e.g. `commit(start order-1, advance order-2 [step, end] then end)`. */
+  readonly calls: readonly string[];
+  readonly dead: boolean;
+  /** Dies now. */
+  kill(): void;
+}
+
+/** Dies as planned. From then on no call of it ever settles, and it gives no more hints. */
+export function crashStore<Tx>(store: Store<Tx>, plan: CrashPlan): CrashStore<Tx> {
+  return new Crashing(store, plan);
+}
+
+/** Only counts, and dies when it is killed: a first pass without faults, to know where the next ones can crash. */
+export function recordCalls<Tx>(store: Store<Tx>): CrashStore<Tx> {
+  return new Crashing(store, undefined);
+}
+
+/** Ends the body of a transaction whose process died: its database rolls back. Nobody gets to see it. */
+class Death extends Error {}
+
+/** What gets lost of a call that reaches the store. */
+interface Losses {
+  readonly answer: boolean;
+  readonly commit: boolean;
+}
+
+const NOTHING: Losses = { answer: false, commit: false };
+
+const never = <T>(): Promise<T> => new Promise(() => {});
+
+class Crashing<Tx> implements CrashStore<Tx> {
+  readonly calls: string[] = [];
+  readonly #store: Store<Tx>;
+  readonly #plan: CrashPlan | undefined;
+  readonly #atDeath: Promise<never>;
+  #die: (death: Death) => void = () => {};
+  #dead = false;
+
+  constructor(store: Store<Tx>, plan: CrashPlan | undefined) {
+    this.#store = store;
+    this.#plan = plan;
+    this.#atDeath = new Promise((_, reject) => {
+      this.#die = reject;
+    });
+    this.#atDeath.catch(() => {});
+  }
+
+  get dead(): boolean {
+    return this.#dead;
+  }
+
+  kill(): void {
+    if (this.#dead) return;
+    this.#dead = true;
+    this.#die(new Death());
+    this.#plan?.onCrash?.();
+  }
+
+  commit(batch: Batch<Tx>): Promise<readonly Outcome[]> {
+    const what = `commit(${batch.writes.map(describe).join(", ")})`;
+    return this.#counted(what, (losses) => this.#store.commit(this.#unheard(batch, losses)));
+  }
+
+  transact<T>(request: TransactRequest<Tx, T>): Promise<{ readonly is: "done" } | { readonly is: "fenced" }> {
+    return this.#counted(`transact(${request.runId})`, (losses) =>
+      this.#store.transact(this.#mortal(request, losses)),
+    );
+  }
+
+  claim(request: ClaimRequest): Promise<ClaimResult> {
+    return this.#counted(`claim(${request.limit})`, () => this.#store.claim(request));
+  }
+
+  join(request: JoinRequest): Promise<Lease> {
+    return this.#counted("join()", () => this.#store.join(request));
+  }
+
+  renew(lease: Lease): Promise<Renewal> {
+    return this.#counted(`renew(${lease.worker})`, () => this.#store.renew(lease));
+  }
+
+  read(runId: string): Promise<RunDetails | undefined> {
+    return this.#answer(() => this.#store.read(runId));
+  }
+
+  list(filter: RunFilter, page: PageRequest): Promise<Page> {
+    return this.#answer(() => this.#store.list(filter, page));
+  }
+
+  count(filter: RunFilter): Promise<number> {
+    return this.#answer(() => this.#store.count(filter));
+  }
+
+  watch(listener: (hint: Hint) => void): () => void {
+    return this.#store.watch((hint) => {
+      if (!this.#dead) listener(hint);
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#answer(() => this.#store.close());
+  }
+
+  #counted<T>(what: string, call: (losses: Losses) => Promise<T>): Promise<T> {
+    if (this.#dead) return never();
+    const isPlanned = this.calls.push(what) === this.#plan?.at;
+    if (!isPlanned) return this.#answer(() => call(NOTHING));
+    if (this.#plan.when === "instead") return this.#loseAnswer(call, this.#plan.applied, what);
+    const die = (): void => this.kill();
+    if (this.#plan.when === "before") die();
+    else call({ answer: true, commit: false }).then(die, die);
+    return never();
+  }
+
+  /** What the store answers, unless the process is dead by then. */
+  async #answer<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#dead) return never();
+    try {
+      const value = await call();
+      return this.#dead ? await never() : value;
+    } catch (error) {
+      if (this.#dead) return await never();
+      throw error;
+    }
+  }
+
+  #loseAnswer<T>(call: (losses: Losses) => Promise<T>, applied: boolean, what: string): Promise<T> {
+    const isReached = applied || what.startsWith("transact");
+    return this.#answer(async () => {
+      if (isReached) await call({ answer: true, commit: !applied }).catch(() => {});
+      throw new StoreUnavailableError(`crash store: the answer to ${what} is lost`);
+    });
+  }
+
+  /** Outcomes are an answer as well: they don't arrive when it doesn't. */
+  #unheard({ onOutcomes, ...batch }: Batch<Tx>, { answer }: Losses): Batch<Tx> {
+    if (onOutcomes === undefined || answer) return batch;
+    return { ...batch, onOutcomes: (outcomes) => this.#dead || onOutcomes(outcomes) };
+  }
+
+  /** The body belongs to the process: when that dies, or when the commit is to be lost, its transaction is undone. */
+  #mortal<T>({ body, settle, ...rest }: TransactRequest<Tx, T>, { commit }: Losses): TransactRequest<Tx, T> {
+    return {
+      ...rest,
+      body: (tx) => {
+        const value = body(tx);
+        return value instanceof Promise ? Promise.race([value, this.#atDeath]) : value;
+      },
+      settle: (value) => {
+        const settlement = settle(value);
+        if (commit || this.#dead) throw new Death();
+        return settlement;
+      },
+    };
+  }
+}
+
+function describe(write: Write): string {
+  switch (write.kind) {
+    case "advance":
+      return describeAdvance(write);
+    case "message":
+      return `${write.message.type} ${write.runId}`;
+    case "operate":
+      return `${write.operation} ${write.runId}`;
+    case "leave":
+      return "leave";
+    default:
+      return `start ${write.run.id}`;
+  }
+}
+
+function describeAdvance({ runId, entries, then }: AdvanceWrite): string {
+  const kinds = entries.map(({ kind }) => kind).join(", ");
+  return `advance ${runId} [${kinds}]${then === undefined ? "" : ` then ${then.do}`}`;
+}
