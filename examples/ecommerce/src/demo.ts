@@ -1,1 +1,56 @@
-console.log("The shop opens soon.");
+/**
+ * The shop on its worst day: hundreds of orders, a payment service with troubles of its own, and a service that is killed with
+ * SIGKILL again and again. Then the books are closed. Exits with 1 when anything does not balance.
+ *
+ *     npm run demo -- [seed] [--orders 300] [--kills 24] [--keep]
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { runDay, type Tally } from "./demo/day.ts";
+import { makePlan } from "./demo/plan.ts";
+import { progressOf, reportOf } from "./demo/report.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    orders: { type: "string", default: "300" },
+    kills: { type: "string", default: "24" },
+    keep: { type: "boolean", default: false },
+  },
+});
+const planned = { orders: Number(values.orders), kills: Number(values.kills) };
+const seed = Number(positionals[0] ?? Math.floor(Math.random() * 1_000_000));
+if (![seed, planned.orders, planned.kills].every((number) => Number.isSafeInteger(number) && number > 0)) {
+  console.error("usage: demo [seed] [--orders 300] [--kills 24] [--keep], whole numbers all");
+  process.exit(2);
+}
+
+const folder = mkdtempSync(join(tmpdir(), "everstep-shop-"));
+console.log(`seed ${seed}: ${planned.orders} orders, ${planned.kills} kills`);
+try {
+  const day = await runDay(makePlan(seed, planned), folder, showProgress());
+  if (process.stdout.isTTY) process.stdout.write("\r\x1b[2K");
+  const { text, ok } = reportOf(day, planned);
+  console.log(`${text}  (${(day.ms / 1000).toFixed(1)} s, seed ${seed})`);
+  if (!ok && day.complaints !== "") console.log(`\nThe service said:\n${day.complaints}`);
+  process.exitCode = ok ? 0 : 1;
+} finally {
+  if (values.keep) console.log(`The databases are in ${folder}`);
+  else rmSync(folder, { recursive: true, force: true });
+}
+
+/** One line that is written over, on a terminal; elsewhere a line every few seconds. */
+function showProgress(): (tally: Tally) => void {
+  const everyMs = process.stdout.isTTY ? 100 : 3_000;
+  let shownAt = performance.now();
+  return (tally) => {
+    if (performance.now() - shownAt < everyMs) return;
+    shownAt = performance.now();
+    const line = progressOf(tally, planned);
+    process.stdout.write(
+      process.stdout.isTTY ? `\r\x1b[2K${line.slice(0, process.stdout.columns - 1)}` : `${line}\n`,
+    );
+  };
+}

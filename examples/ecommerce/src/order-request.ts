@@ -31,26 +31,25 @@ const ITEMS_MAX = 100;
 const QUANTITY_MAX = 1_000;
 
 /** Ids travel in URLs and in Stripe's idempotency keys, which hold 255 characters. */
-const id: z.ZodString = z
+export const Id: z.ZodString = z
   .string()
-  .min(1)
-  .max(64)
-  .regex(/^[A-Za-z0-9_-]+$/, "may hold letters, digits, _ and - only");
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, _ or -");
 
 const item: z.ZodType<OrderItem> = z.strictObject({
-  productId: id,
+  productId: Id,
   quantity: z.int().min(1).max(QUANTITY_MAX),
   price: z.int().min(0).max(CHARGE_MAX_CENTS),
 });
 
 export const OrderRequest: z.ZodType<OrderRequest> = z
   .strictObject({
-    orderId: id,
-    userId: id,
+    orderId: Id,
+    userId: Id,
     items: z.array(item).min(1).max(ITEMS_MAX),
-    paymentMethodId: id,
+    paymentMethodId: Id,
   })
   .superRefine(({ items }, check) => {
+    if (check.issues.length > 0) return;
     for (const [index, { productId }] of items.entries()) {
       if (items.findIndex((other) => other.productId === productId) < index) {
         check.addIssue({ code: "custom", path: ["items", index, "productId"], message: "is listed twice" });

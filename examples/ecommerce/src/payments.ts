@@ -100,25 +100,35 @@ function chargeOf({
 }
 
 /**
- * One request to Stripe. The SDK can't abort it: it ends by the client's timeout at the latest, and an aborted step begins no
- * other. A replayed 500 says that the first request under this key is over, and nothing else, so the wish is sent once more under
- * a key of this attempt. That can't do it twice: an intent is charged once, and is refunded no more than it was charged.
+ * One request to Stripe. A replayed 500 says that the first request under this key is over, and nothing else, so the wish is sent
+ * once more under a key of this attempt. That can't do it twice: an intent is charged once, and refunded no more than it was.
  */
 async function send<T>(
   step: PaymentStep,
   key: string,
   request: (idempotencyKey: string) => Promise<T>,
 ): Promise<T> {
-  step.signal.throwIfAborted();
   try {
-    return await request(key);
+    return await orAborted(step.signal, () => request(key));
   } catch (error) {
     if (!isReplayedFailure(error)) throw translated(error);
   }
-  step.signal.throwIfAborted();
-  return request(`${key}/${step.attempt}`).catch((error: unknown) => {
+  return orAborted(step.signal, () => request(`${key}/${step.attempt}`)).catch((error: unknown) => {
     throw translated(error);
   });
+}
+
+/** The SDK can't abort a request, so an aborted step stops waiting for it: as after a lost reply, nobody knows what it did. */
+async function orAborted<T>(signal: AbortSignal, request: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason as Error);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([request(), aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 function isReplayedFailure(error: unknown): boolean {

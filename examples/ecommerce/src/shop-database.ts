@@ -100,10 +100,6 @@ export class ShopDatabase {
       .immediate();
   }
 
-  order(orderId: string): OrderRow | undefined {
-    return this.#db.prepare<[string], OrderRow>(`${ORDERS} WHERE order_id = ?`).get(orderId);
-  }
-
   orders(): OrderRow[] {
     return this.#db.prepare<[], OrderRow>(ORDERS).all();
   }

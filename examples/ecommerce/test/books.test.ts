@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { closeBooks, type Evidence, type ViolationKind } from "../src/books.ts";
+import type { ViolationKind } from "../src/book-checks.ts";
+import { closeBooks } from "../src/books.ts";
 import type { Effect } from "../src/effect-ledger.ts";
+import type { Evidence } from "../src/evidence.ts";
 import type { OrderRequest } from "../src/order-request.ts";
 import type { Operation } from "../src/simulator/stripe-account.ts";
 
@@ -44,6 +46,7 @@ const balanced: Evidence = {
     { request: request("poor"), accepted: true, told: [{ status: "failed" }], mayEnd: ["failed"] },
     { request: request("mute"), accepted: false, told: [], mayEnd: ["completed"] },
   ],
+  answers: [{ about: "nonsense", expected: 422, got: 422 }],
   runs: [
     { id: "good", status: "completed" },
     { id: "back", status: "canceled" },
@@ -171,6 +174,12 @@ const spoiled: readonly (readonly [
     "broken-word",
     "good",
   ],
+  [
+    "a conflicting order that was accepted",
+    { answers: [{ about: "good", expected: 409, got: 200 }] },
+    "wrong-answer",
+    "good",
+  ],
   ["a completed order without a row", { orders: [], reservations: [] }, "orders-table", "good"],
   [
     "a row of an order that did not complete",
@@ -225,6 +234,7 @@ describe("books out of order are found out:", () => {
       "wrong-charge": true,
       "wrong-ending": true,
       "broken-word": true,
+      "wrong-answer": true,
       "orders-table": true,
       stock: true,
       "rerun-after-journal": true,

@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { EffectLedger } from "../src/effect-ledger.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 function ledgerPath(): string {
-  const folder = mkdtempSync(join(tmpdir(), "everstep-ledger-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  return join(folder, "effects.jsonl");
+  return join(temporaryFolder(), "effects.jsonl");
 }
 
 function told(ledger: EffectLedger): string[] {

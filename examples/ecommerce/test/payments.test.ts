@@ -124,6 +124,17 @@ describe("charging (F127)", () => {
     await expect(payments.charge("pi_nope", charging)).rejects.toMatchObject({ code: "resource_missing" });
   });
 
+  test("an aborted step waits for no answer", async () => {
+    const { payments, intentId, fault, held, executed } = await opened();
+    await fault({ orderId: "o-1", on: "confirm", kind: "hold-reply" });
+    const abort = new AbortController();
+    const charge = payments.charge(intentId, { ...charging, signal: abort.signal });
+    await held;
+    abort.abort(new Error("canceled"));
+    await expect(charge).rejects.toThrow("canceled");
+    expect(await executed()).toEqual(["opened", "charged"]);
+  });
+
   test("an aborted step begins no request", async () => {
     const { payments, intentId, executed } = await opened();
     const aborted = { ...charging, signal: AbortSignal.abort(new Error("canceled")) };

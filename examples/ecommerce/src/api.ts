@@ -1,0 +1,107 @@
+/* oxlint-disable oxc/no-async-endpoint-handlers -- Express 5 hands what a handler rejects with to the error handler. */
+import {
+  type Client,
+  RunConflictError,
+  RunEndedError,
+  type RunHandle,
+  RunNotFoundError,
+  StoreUnavailableError,
+  type Workflow,
+} from "@everstep/core";
+import express, { type ErrorRequestHandler, type Express, type Response } from "express";
+import { z } from "zod";
+import { Id, OrderRequest, type Receipt } from "./order-request.ts";
+import { endOf, type OrderView, viewOf } from "./order-view.ts";
+
+export interface ApiOptions {
+  readonly client: Client;
+  readonly order: Workflow<OrderRequest, Receipt>;
+  /** How long `POST /orders` waits for the order's end before it answers 202; default 250 ms. */
+  readonly waitMs?: number;
+}
+
+/**
+ * The shop over HTTP. An order that was answered with 200 or 202 is durable: it will end, whatever happens to this process.
+ *
+ * - `POST /orders`: 200 when the order has ended, 202 and where to look when it has not; the same order again is the same order.
+ * - `GET /orders/:id`: how it stands.
+ * - `POST /orders/:id/cancel`: 202; what was done is undone, unless the order ended before.
+ */
+export function createApi({ client, order, waitMs = 250 }: ApiOptions): Express {
+  const api = express();
+  const runOf = (orderId: string): RunHandle<Receipt> => {
+    if (!Id.safeParse(orderId).success) throw new RunNotFoundError(orderId);
+    return client.get<Receipt>(orderId);
+  };
+  api.disable("x-powered-by");
+  api.use(express.json({ limit: "64kb" }));
+
+  api.post("/orders", async (request, response) => {
+    if (request.is("json") === false)
+      return refuse(response, 415, "not_json", "Send the order as application/json.");
+    const wish = OrderRequest.parse(request.body);
+    const run = await client.start(order, wish, { id: wish.orderId, tags: { user: wish.userId } });
+    return answer(response, await endOf(run, waitMs));
+  });
+
+  api.get("/orders/:id", async (request, response) => {
+    response.json(await viewOf(runOf(request.params.id)));
+  });
+
+  api.post("/orders/:id/cancel", async (request, response) => {
+    const run = runOf(request.params.id);
+    await run.cancel({ reason: "canceled by the customer" });
+    answer(response, await viewOf(run));
+  });
+
+  api.use(onError);
+  return api;
+}
+
+function answer(response: Response, view: OrderView): void {
+  const statusUrl = `/orders/${view.orderId}`;
+  if (view.status === "processing")
+    response
+      .status(202)
+      .location(statusUrl)
+      .json({ ...view, statusUrl });
+  else response.json(view);
+}
+
+function refuse(response: Response, status: number, error: string, message: string, more: object = {}): void {
+  response.status(status).json({ error, message, ...more });
+}
+
+const onError: ErrorRequestHandler = (error: unknown, _request, response, next) => {
+  if (response.headersSent) return next(error);
+  if (error instanceof z.ZodError) {
+    const fields = error.issues.map(({ path, message }) => ({ field: z.core.toDotPath(path), message }));
+    return refuse(response, 422, "invalid_order", "The order is not valid.", { fields });
+  }
+  if (error instanceof RunConflictError) {
+    return refuse(
+      response,
+      409,
+      "order_exists",
+      "There is another order with this orderId and another content.",
+    );
+  }
+  if (error instanceof RunEndedError)
+    return refuse(response, 409, "order_ended", `The order is ${error.status} already.`);
+  if (error instanceof RunNotFoundError)
+    return refuse(response, 404, "unknown_order", "There is no such order.");
+  if (error instanceof StoreUnavailableError) {
+    response.set("Retry-After", "1");
+    return refuse(response, 503, "unavailable", "Nobody knows whether the order was taken: send it again.");
+  }
+  if (isClientError(error)) return refuse(response, error.status, "bad_request", error.message);
+  console.error(error);
+  return refuse(response, 500, "internal", "Something went wrong.");
+};
+
+/** What express and its parser throw at a request: malformed JSON 400, too large 413, a bad URL 400 … */
+function isClientError(error: unknown): error is Error & { readonly status: number } {
+  return (
+    error instanceof Error && "status" in error && typeof error.status === "number" && error.status < 500
+  );
+}

@@ -1,0 +1,51 @@
+import type { Client, RunSummary } from "@everstep/core";
+import type { EffectLedger } from "../effect-ledger.ts";
+
+const PAGE = 500;
+
+/** Reads the journals, while the service works and while it is dead, and marks in the ledger which results they hold. */
+export class Auditor {
+  readonly #client: Client;
+  readonly #ledger: EffectLedger;
+  readonly #marked = new Set<string>();
+  /** Runs that had ended when they were read: nothing is added to their journals. */
+  readonly #closed = new Set<string>();
+
+  constructor(client: Client, ledger: EffectLedger) {
+    this.#client = client;
+    this.#ledger = ledger;
+  }
+
+  /** Marks what is journaled by now. */
+  async look(): Promise<void> {
+    for (const { id, endedAt } of await this.runs()) {
+      if (this.#closed.has(id)) continue;
+      const { journal } = await this.#client.runs.read(id);
+      for (const { kind, key } of journal) {
+        if (kind === "step" || kind === "undo") this.#mark(id, `${kind} ${key}`);
+      }
+      if (endedAt !== null) this.#closed.add(id);
+    }
+  }
+
+  knows(run: string, entry: string): boolean {
+    return this.#marked.has(`${run} ${entry}`);
+  }
+
+  async runs(): Promise<RunSummary[]> {
+    const all: RunSummary[] = [];
+    let after: string | undefined;
+    do {
+      const page = await this.#client.runs.list({ limit: PAGE, ...(after === undefined ? {} : { after }) });
+      all.push(...page.runs);
+      after = page.next ?? undefined;
+    } while (after !== undefined);
+    return all;
+  }
+
+  #mark(run: string, entry: string): void {
+    if (this.knows(run, entry)) return;
+    this.#marked.add(`${run} ${entry}`);
+    this.#ledger.mark(run, entry);
+  }
+}

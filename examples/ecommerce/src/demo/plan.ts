@@ -1,0 +1,121 @@
+import type { Ending } from "../evidence.ts";
+import type { OrderItem, OrderRequest } from "../order-request.ts";
+import type { FaultInput } from "../simulator/faults.ts";
+import { chance, pick, type Random, random, whole } from "./random.ts";
+
+/** An order, and what its customer and Stripe will do to it. */
+export interface PlannedOrder {
+  readonly request: OrderRequest;
+  readonly mayEnd: readonly Ending[];
+  /** Trouble that its payment meets. */
+  readonly fault: FaultInput | undefined;
+  /** Sent twice at the same time. */
+  readonly twice: boolean;
+  /** Canceled by the customer as soon as it is accepted. */
+  readonly canceled: boolean;
+  /** Afterwards somebody sends another order under the same id. */
+  readonly impostor: boolean;
+}
+
+/** What happens between two starts of the service. */
+export interface Round {
+  readonly orders: readonly PlannedOrder[];
+  /** Kill it when this order is charged and the service has not heard of it, or at a random moment. */
+  readonly kill: { readonly whenCharged: string } | { readonly afterMs: number };
+}
+
+export interface Plan {
+  readonly rounds: readonly Round[];
+  /** Those that the customers send before the first round: each must be refused with 422. */
+  readonly invalid: readonly unknown[];
+}
+
+/** Every third kill is aimed between the charge and its journal entry. */
+const AIMED_EVERY = 3;
+
+/** The same seed makes the same plan; what the kills hit is up to the clock. */
+export function makePlan(seed: number, size: { readonly orders: number; readonly kills: number }): Plan {
+  const draw = random(seed);
+  const rounds = Array.from({ length: size.kills }, (_, index) => {
+    const from = Math.floor((index * size.orders) / size.kills);
+    const to = Math.floor(((index + 1) * size.orders) / size.kills);
+    const orders = Array.from({ length: to - from }, (_, at) =>
+      planOrder(draw, `order-${seed}-${from + at + 1}`),
+    );
+    return planRound(draw, index, orders);
+  });
+  return { rounds, invalid: invalidOrders() };
+}
+
+function planRound(draw: Random, index: number, orders: readonly PlannedOrder[]): Round {
+  const target = orders.find((order) => order.fault === undefined && isPlain(order));
+  const afterMs = whole(draw, 50, 900);
+  if (index % AIMED_EVERY !== 0 || target === undefined) return { orders, kill: { afterMs } };
+  const { orderId } = target.request;
+  const held: PlannedOrder = { ...target, fault: { orderId, on: "confirm", kind: "hold-reply" } };
+  return { orders: orders.map((order) => (order === target ? held : order)), kill: { whenCharged: orderId } };
+}
+
+function isPlain({ mayEnd, canceled }: PlannedOrder): boolean {
+  return mayEnd.join() === "completed" && !canceled;
+}
+
+const DECLINES = [
+  "pm_card_visa_chargeDeclined",
+  "pm_card_visa_chargeDeclinedInsufficientFunds",
+  "pm_card_chargeDeclinedProcessingError",
+] as const;
+
+function planOrder(draw: Random, orderId: string): PlannedOrder {
+  const request = {
+    orderId,
+    userId: `user-${whole(draw, 1, 80)}`,
+    items: basket(draw),
+    paymentMethodId: "pm_card_visa",
+  };
+  const order: PlannedOrder = {
+    request,
+    mayEnd: ["completed"],
+    fault: undefined,
+    twice: chance(draw, 0.1),
+    canceled: false,
+    impostor: chance(draw, 0.03),
+  };
+  const fate = draw();
+  if (fate < 0.08)
+    return { ...order, request: { ...request, paymentMethodId: pick(draw, DECLINES) }, mayEnd: ["failed"] };
+  if (fate < 0.13)
+    return { ...order, request: { ...request, items: [lastLamp] }, mayEnd: ["completed", "failed"] };
+  if (fate < 0.19) return { ...order, canceled: true, mayEnd: ["completed", "canceled"] };
+  if (fate < 0.25)
+    return { ...order, fault: { orderId, on: "confirm", kind: "slow", ms: whole(draw, 2_000, 4_000) } };
+  if (fate < 0.35) return { ...order, fault: trouble(draw, orderId) };
+  return order;
+}
+
+/** Cut twice, since the SDK itself tries a cut connection once more. */
+function trouble(draw: Random, orderId: string): FaultInput {
+  const kinds = ["drop-reply", "refuse-connection", "rate-limit", "fail", "fail-after"] as const;
+  return { orderId, on: pick(draw, ["create", "confirm"] as const), kind: pick(draw, kinds), times: 2 };
+}
+
+const PRICES: Readonly<Record<string, number>> = { "desk-lamp": 4_900, mug: 1_250, notebook: 799, tea: 640 };
+const lastLamp: OrderItem = { productId: "last-lamp", quantity: 1, price: 2_500 };
+
+function basket(draw: Random): OrderItem[] {
+  const wanted = Object.entries(PRICES).filter(() => chance(draw, 0.5));
+  const lines = wanted.length === 0 ? [["mug", 1_250] as const] : wanted;
+  return lines.map(([productId, price]) => ({ productId, quantity: whole(draw, 1, 4), price }));
+}
+
+function invalidOrders(): unknown[] {
+  const good = { orderId: "invalid", userId: "user-1", items: [lastLamp], paymentMethodId: "pm_card_visa" };
+  return [
+    {},
+    { ...good, items: [] },
+    { ...good, items: [{ ...lastLamp, quantity: 0 }] },
+    { ...good, items: [{ ...lastLamp, price: 0.5 }] },
+    { ...good, orderId: "../etc" },
+    { ...good, discount: 100 },
+  ];
+}

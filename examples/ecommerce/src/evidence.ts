@@ -1,0 +1,89 @@
+import type { RunStatus } from "@everstep/core";
+import type { Effect } from "./effect-ledger.ts";
+import type { OrderItem, OrderRequest } from "./order-request.ts";
+import type { OrderRow, ReservationRow, StockRow } from "./shop-database.ts";
+import type { Operation } from "./simulator/stripe-account.ts";
+
+export type Ending = "completed" | "failed" | "canceled";
+
+/** What the service said of an order's end. */
+export interface Word {
+  readonly status: Ending;
+  readonly chargeId?: string | undefined;
+}
+
+/** An answer that had to be a certain one: the code of HTTP. */
+export interface ExpectedAnswer {
+  readonly about: string;
+  readonly expected: number;
+  readonly got: number;
+}
+
+/** An order as its customer knows it. */
+export interface CustomerRecord {
+  readonly request: OrderRequest;
+  /** Whether the service has ever answered that it took the order. Without an answer nobody knows. */
+  readonly accepted: boolean;
+  /** What the customer was told of its end, each time. */
+  readonly told: readonly Word[];
+  /** How such an order may end. */
+  readonly mayEnd: readonly Ending[];
+}
+
+/** What the four records say that were kept apart: by the customers, the shop, Stripe, and the witness. */
+export interface Evidence {
+  readonly customers: readonly CustomerRecord[];
+  readonly answers: readonly ExpectedAnswer[];
+  readonly runs: readonly { readonly id: string; readonly status: RunStatus }[];
+  readonly orders: readonly OrderRow[];
+  readonly stock: readonly StockRow[];
+  readonly reservations: readonly ReservationRow[];
+  readonly stripe: readonly Operation[];
+  readonly effects: readonly Effect[];
+}
+
+/** The same, order by order. */
+export class Accounts {
+  readonly status: ReadonlyMap<string, RunStatus>;
+  readonly rows: ReadonlyMap<string, OrderRow>;
+  readonly #requests: ReadonlyMap<string, OrderRequest>;
+  readonly #operations: ReadonlyMap<string, readonly Operation[]>;
+
+  constructor({ customers, runs, orders, stripe }: Evidence) {
+    this.status = new Map(runs.map(({ id, status }) => [id, status]));
+    this.rows = new Map(orders.map((row) => [row.orderId, row]));
+    this.#requests = new Map(customers.map(({ request }) => [request.orderId, request]));
+    this.#operations = Map.groupBy(stripe, ({ orderId }) => orderId);
+  }
+
+  get paidFor(): readonly string[] {
+    return [...this.#operations.keys()];
+  }
+
+  /** What the customer asked for; nothing when nobody asked. */
+  items(orderId: string): readonly OrderItem[] {
+    return this.#requests.get(orderId)?.items ?? [];
+  }
+
+  of(orderId: string, kind: Operation["kind"]): readonly Operation[] {
+    return (this.#operations.get(orderId) ?? []).filter((operation) => operation.kind === kind);
+  }
+
+  /** What Stripe keeps of the customer's money. */
+  netCents(orderId: string): number {
+    return sumOf(this.of(orderId, "charged")).cents - sumOf(this.of(orderId, "refunded")).cents;
+  }
+}
+
+export interface Sum {
+  readonly count: number;
+  readonly cents: number;
+}
+
+export function sumOf(operations: readonly Operation[]): Sum {
+  return { count: operations.length, cents: operations.reduce((sum, { amount }) => sum + amount, 0) };
+}
+
+export function isEnding(status: RunStatus | undefined): status is Ending {
+  return status === "completed" || status === "failed" || status === "canceled";
+}

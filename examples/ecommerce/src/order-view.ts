@@ -1,0 +1,42 @@
+import {
+  FatalError,
+  ResultTimeoutError,
+  RunCanceledError,
+  RunFailedError,
+  type RunHandle,
+} from "@everstep/core";
+import type { Receipt } from "./order-request.ts";
+
+/** An order as its customer sees it. */
+export type OrderView =
+  | { readonly orderId: string; readonly status: "processing" }
+  | Receipt
+  | { readonly orderId: string; readonly status: "failed"; readonly code: string; readonly reason: string }
+  | { readonly orderId: string; readonly status: "canceled" };
+
+/** The order as it is now. Throws `RunNotFoundError`. */
+export async function viewOf(run: RunHandle<Receipt>): Promise<OrderView> {
+  const status = await run.status();
+  const ended = status === "completed" || status === "failed" || status === "canceled";
+  // A stuck run is a matter of ours: to the customer it is still under way, and it will be once somebody has mended it.
+  return ended ? endOf(run) : { orderId: run.id, status: "processing" };
+}
+
+/** The order's end, or where it is after `timeout` milliseconds. */
+export async function endOf(run: RunHandle<Receipt>, timeout?: number): Promise<OrderView> {
+  try {
+    return await run.result(timeout === undefined ? {} : { timeout });
+  } catch (error) {
+    if (error instanceof ResultTimeoutError) return { orderId: run.id, status: "processing" };
+    if (error instanceof RunCanceledError) return { orderId: run.id, status: "canceled" };
+    if (error instanceof RunFailedError) return { orderId: run.id, status: "failed", ...reasonOf(error) };
+    throw error;
+  }
+}
+
+/** What the failed step said: those are words for the customer. Anything else is not. */
+function reasonOf(error: Error): { readonly code: string; readonly reason: string } {
+  if (error instanceof FatalError) return { code: error.code, reason: error.message };
+  if (error.cause instanceof Error) return reasonOf(error.cause);
+  return { code: "order_failed", reason: "The order could not be completed, and is not charged." };
+}

@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { sqlite } from "@everstep/adapters/sqlite";
+import { Client, type Logger, Worker, type Workflow } from "@everstep/core";
+import { onTestFinished } from "vitest";
+import { createApi } from "../src/api.ts";
+import { orderWorkflow } from "../src/order.ts";
+import type { OrderRequest, Receipt } from "../src/order-request.ts";
+import { Payments } from "../src/payments.ts";
+import { openShop, type Shop } from "../src/shop.ts";
+import { ShopDatabase } from "../src/shop-database.ts";
+import { type SimulatedStripe, simulatedStripe } from "./simulated-stripe.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+export interface OpenShop {
+  readonly simulator: SimulatedStripe;
+  readonly database: ShopDatabase;
+  readonly client: Client;
+  readonly order: Workflow<OrderRequest, Receipt>;
+  /** Sends a request to the shop's API. */
+  readonly send: (method: string, path: string, body?: unknown) => Promise<{ status: number; body: unknown }>;
+  readonly url: string;
+}
+
+const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** The whole shop in this process, with three lamps, for one test. `change` replaces parts of what an order does. */
+export async function openedShop(change: (shop: Shop) => Partial<Shop> = () => ({})): Promise<OpenShop> {
+  const simulator = await simulatedStripe();
+  const path = join(temporaryFolder(), "shop.db");
+  const database = new ShopDatabase(path);
+  database.receive([{ productId: "lamp", name: "Desk lamp", received: 3 }]);
+  const shop = openShop(database, new Payments(simulator.stripe));
+  const order = orderWorkflow({ ...shop, ...change(shop) });
+  const store = sqlite(path);
+  const worker = new Worker({ store, workflows: [order], logger: silent });
+  await worker.start();
+  const client = new Client({ store });
+  const server = createApi({ client, order, waitMs: 2_000 }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    server.close();
+    await worker.stop({ grace: 0 });
+    await store.close();
+    database.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const send: OpenShop["send"] = async (method, path, body) => {
+    const headers = { "content-type": "application/json" };
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    const response = await fetch(url + path, { method, headers, ...content });
+    return { status: response.status, body: await response.json() };
+  };
+  return { simulator, database, client, order, send, url };
+}
+
+export function lampOrder(orderId: string, change: Partial<OrderRequest> = {}): OrderRequest {
+  const items = [{ productId: "lamp", quantity: 1, price: 4_900 }];
+  return { orderId, userId: "user-1", items, paymentMethodId: "pm_card_visa", ...change };
+}

@@ -1,0 +1,91 @@
+import { FatalError, RunCanceledError, RunFailedError } from "@everstep/core";
+import { describe, expect, test } from "vitest";
+import { lampOrder, openedShop, type OpenShop } from "./open-shop.ts";
+
+/** What is left when an order came to nothing. */
+function expectUntouched({ database }: OpenShop): void {
+  expect(database.orders()).toEqual([]);
+  expect(database.reservations()).toEqual([]);
+  expect(database.stock()).toMatchObject([{ productId: "lamp", received: 3, available: 3 }]);
+}
+
+async function place(shop: OpenShop, request = lampOrder("o-1")): Promise<unknown> {
+  const run = await shop.client.start(shop.order, request, { id: request.orderId });
+  return run.result({ timeout: "5s" }).catch((error: unknown) => error);
+}
+
+describe("an order", () => {
+  test("is charged, confirmed, and its stock sold", async () => {
+    const shop = await openedShop();
+    const receipt = await place(shop);
+    const [, charge] = await shop.simulator.ledger();
+    expect(charge).toMatchObject({ kind: "charged", orderId: "o-1", amount: 4_900 });
+    expect(receipt).toEqual({ orderId: "o-1", chargeId: charge?.chargeId, status: "completed" });
+    expect(shop.database.orders()).toMatchObject([
+      { orderId: "o-1", totalCents: 4_900, chargeId: charge?.chargeId },
+    ]);
+    expect(shop.database.stock()).toMatchObject([{ available: 2 }]);
+  });
+
+  test("goes through its steps in this order", async () => {
+    const shop = await openedShop();
+    await place(shop);
+    const { journal } = await shop.client.runs.read("o-1");
+    const steps = journal.filter(({ kind }) => kind === "step").map(({ key }) => key);
+    expect(steps).toEqual(["reserve-inventory", "open-payment", "charge-payment", "confirm-order"]);
+  });
+
+  test("that is declined fails with the reason, and gives its stock back", async () => {
+    const shop = await openedShop();
+    const request = lampOrder("o-1", { paymentMethodId: "pm_card_visa_chargeDeclinedInsufficientFunds" });
+    const failure = await place(shop, request);
+    expect(failure).toBeInstanceOf(RunFailedError);
+    expect(failure).toMatchObject({
+      cause: { cause: { code: "card_declined", message: "Your card has insufficient funds." } },
+    });
+    expect(await shop.simulator.executed()).toEqual(["opened", "declined"]);
+    expectUntouched(shop);
+  });
+
+  test("of more than there is fails before any payment", async () => {
+    const shop = await openedShop();
+    const failure = await place(
+      shop,
+      lampOrder("o-1", { items: [{ productId: "lamp", quantity: 4, price: 100 }] }),
+    );
+    expect(failure).toMatchObject({ cause: { cause: { code: "out_of_stock" } } });
+    expect(await shop.simulator.executed()).toEqual([]);
+    expectUntouched(shop);
+  });
+
+  test("whose payment meets every trouble at once is charged once", async () => {
+    const shop = await openedShop();
+    await shop.simulator.fault({ orderId: "o-1", on: "create", kind: "rate-limit" });
+    await shop.simulator.fault({ orderId: "o-1", on: "create", kind: "fail" });
+    await shop.simulator.fault({ orderId: "o-1", on: "confirm", kind: "fail-after" });
+    expect(await place(shop)).toMatchObject({ status: "completed" });
+    expect(await shop.simulator.executed()).toEqual(["opened", "charged"]);
+  });
+
+  test("that can't be confirmed is refunded", async () => {
+    const shop = await openedShop(() => ({
+      confirm: () => {
+        throw new FatalError("The warehouse burnt down.");
+      },
+    }));
+    expect(await place(shop)).toMatchObject({ cause: { cause: { message: "The warehouse burnt down." } } });
+    expect(await shop.simulator.executed()).toEqual(["opened", "charged", "refunded"]);
+    expectUntouched(shop);
+  });
+
+  test("that is canceled while nobody knows whether it was charged is refunded (F108)", async () => {
+    const shop = await openedShop();
+    await shop.simulator.fault({ orderId: "o-1", on: "confirm", kind: "hold-reply" });
+    const run = await shop.client.start(shop.order, lampOrder("o-1"), { id: "o-1" });
+    await shop.simulator.held;
+    await run.cancel();
+    await expect(run.result({ timeout: "10s" })).rejects.toThrow(RunCanceledError);
+    expect(await shop.simulator.executed()).toEqual(["opened", "charged", "refunded"]);
+    expectUntouched(shop);
+  });
+});
