@@ -31,11 +31,11 @@ export class AdvanceWrites {
       db,
       `INSERT INTO everstep_journal (run, seq, attempt, kind, key, at, value, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     );
-    this.#touch = prepare<[string | null, number, number | null, number]>(
+    this.#touch = prepare<[string | null, number, number, number | null, number]>(
       db,
-      `UPDATE everstep_runs SET phase = ifnull(?1, phase),
-         strikes = iif(?2, 0, strikes), strikes_alone = iif(?2, 0, strikes_alone), alone = ifnull(?3, alone)
-       WHERE no = ?4`,
+      `UPDATE everstep_runs SET phase = ifnull(?, phase),
+         strikes = iif(?, 0, strikes), strikes_alone = iif(?, 0, strikes_alone), alone = ifnull(?, alone)
+       WHERE no = ?`,
     );
     // S7: a message is consumed once.
     this.#consume = prepare<[number, number, number]>(
@@ -90,7 +90,8 @@ export class AdvanceWrites {
     if (write.tags !== undefined) this.#mergeTags(no, write.tags);
     if (write.phase !== undefined || write.progressed !== undefined || write.alone !== undefined) {
       const alone = write.alone === undefined ? null : Number(write.alone);
-      this.#touch.run(write.phase ?? null, Number(write.progressed ?? false), alone, no);
+      const progressed = Number(write.progressed ?? false);
+      this.#touch.run(write.phase ?? null, progressed, progressed, alone, no);
     }
   }
 
@@ -130,7 +131,7 @@ class LetGo {
     // S6: only with the inbox as its owner last saw it.
     this.#park = prepare<[number | null, string | null, number, number]>(
       db,
-      `UPDATE everstep_runs SET owner = NULL, alone = 0, interrupted = 0, due_at = ?, waits = ? WHERE no = ? AND inbox = ?`,
+      `UPDATE everstep_runs SET owner = NULL, alone = 0, interrupted = 0, due_at = ?, waits = ? WHERE no = ? AND inbox <= ?`,
     );
     this.#release = prepare<[number, number]>(
       db,

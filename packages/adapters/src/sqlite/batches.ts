@@ -17,13 +17,15 @@ export interface Applied {
   readonly changed: readonly string[];
 }
 
-interface Fenced {
+/** A worker, as the fence of its batches sees it. */
+interface Numbered {
   readonly batch: number;
   readonly live: number;
-  readonly replies: string | null;
+  readonly replies: string;
 }
 
-type LeasedBatch = NonNullable<Batch["lease"]>;
+type Sender = NonNullable<Batch["lease"]>;
+type ApplyWrite = (write: Write, scope: Scope) => Outcome;
 
 /** Applies batches: one transaction each (S1), at most once each (S2), under a lease that still holds (S3). */
 export class Batches {
@@ -33,9 +35,8 @@ export class Batches {
   readonly #starts: StartWrites;
   readonly #messages: MessageWrites;
   readonly #operates: OperateWrites;
-  readonly #take;
-  readonly #look;
-  readonly #remember;
+  readonly #worker;
+  readonly #number;
 
   constructor(db: Database, transactions: Transactions, leases: Leases) {
     this.#transactions = transactions;
@@ -44,16 +45,14 @@ export class Batches {
     this.#starts = new StartWrites(db);
     this.#messages = new MessageWrites(db);
     this.#operates = new OperateWrites(db);
-    // S2: each number once. A dead worker's batch is numbered too: what its clients asked for is applied, and remembered.
-    this.#take = prepare<[number, number], number>(
-      db,
-      `UPDATE everstep_workers SET batch = ?1, replies = NULL WHERE id = ?2 AND batch = ?1 - 1 RETURNING live`,
-    ).pluck();
-    this.#look = prepare<[number], Fenced>(
+    this.#worker = prepare<[number], Numbered>(
       db,
       `SELECT batch, live, replies FROM everstep_workers WHERE id = ?`,
     );
-    this.#remember = prepare<[string, number]>(db, `UPDATE everstep_workers SET replies = ? WHERE id = ?`);
+    this.#number = prepare<[number, string, number]>(
+      db,
+      `UPDATE everstep_workers SET batch = ?, replies = ? WHERE id = ?`,
+    );
   }
 
   apply({ writes, lease }: Batch, now: number): Applied {
@@ -68,39 +67,25 @@ export class Batches {
 
   #applyOnce(
     writes: readonly Write[],
-    lease: LeasedBatch | undefined,
+    lease: Sender | undefined,
     now: number,
-    applyWrite: (write: Write, scope: Scope) => Outcome,
+    applyWrite: ApplyWrite,
   ): Applied {
     const scope: Scope = { now, worker: null, changed: [] };
-    if (lease !== undefined) {
-      const live = this.#take.get(lease.batch, lease.worker) ?? this.#resent(lease);
-      if (typeof live === "object") return { outcomes: this.#remembered(live, writes), changed: [] };
-      scope.worker = live === 1 ? lease.worker : null;
+    if (lease === undefined) {
+      assertNoLeaseNeeded(writes);
+      return { outcomes: writes.map((write) => applyWrite(write, scope)), changed: scope.changed };
     }
-    const outcomes: Outcome[] = [];
-    for (const write of writes) outcomes.push(applyWrite(write, scope));
-    if (lease !== undefined) this.#keepReplies(lease, writes, outcomes);
+    const sender = this.#worker.get(lease.worker);
+    // S2: also when the lease is gone by now; what was applied was applied.
+    if (sender?.batch === lease.batch) return { outcomes: decodeReplies(sender.replies), changed: [] };
+    if (sender === undefined) this.#leases.assertForgotten(lease.worker);
+    else assertNext(lease, sender);
+    scope.worker = sender?.live === 1 ? lease.worker : null;
+    const outcomes = writes.map((write) => applyWrite(write, scope));
+    // A dead worker's batch is numbered too: what its clients asked for was applied.
+    this.#number.run(lease.batch, encodeReplies(outcomes, now), lease.worker);
     return { outcomes, changed: scope.changed };
-  }
-
-  /** Why the number was not the next one: it was applied before; or the lease is gone, whatever the number. */
-  #resent({ worker, batch }: LeasedBatch): 0 | Fenced {
-    const row = this.#look.get(worker);
-    if (row?.batch === batch) return row;
-    if (row === undefined || row.live === 0) return 0;
-    throw new StoreError(
-      `worker ${worker} sent batch ${batch} after batch ${row.batch}: its batches must be numbered 1, 2, 3 … without gaps`,
-    );
-  }
-
-  #remembered(row: Fenced, writes: readonly Write[]): readonly Outcome[] {
-    return decodeReplies(row.replies, writes, (runId) => this.#starts.createdAt(runId) ?? 0);
-  }
-
-  #keepReplies({ worker }: LeasedBatch, writes: readonly Write[], outcomes: readonly Outcome[]): void {
-    const replies = encodeReplies(writes, outcomes);
-    if (replies !== null) this.#remember.run(replies, worker);
   }
 
   readonly #plainly = (write: Write, scope: Scope): Outcome => {
@@ -123,4 +108,23 @@ export class Batches {
       () => this.#plainly(write, scope),
       (reason) => ({ is: "refused", reason }),
     );
+}
+
+function assertNoLeaseNeeded(writes: readonly Write[]): void {
+  if (
+    !writes.some(
+      ({ kind, ...write }) => kind === "advance" || kind === "leave" || ("claim" in write && write.claim),
+    )
+  )
+    return;
+  throw new StoreError(
+    "a batch without a lease can't advance runs, start claimed ones or leave: give the worker's lease",
+  );
+}
+
+function assertNext({ worker, batch }: Sender, sender: Numbered): void {
+  if (sender.batch === batch - 1) return;
+  throw new StoreError(
+    `worker ${worker} sent batch ${batch} after batch ${sender.batch}: its batches must be numbered 1, 2, 3 … without gaps`,
+  );
 }

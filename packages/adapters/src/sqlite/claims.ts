@@ -51,14 +51,14 @@ export class Claims {
     this.#levels = prepare<[workflows: string, except: string], Level>(
       db,
       `WITH RECURSIVE level (workflow, version, priority) AS (
-         SELECT DISTINCT value ->> 'name', value ->> 'version', 9e999 FROM json_each(?1)
+         SELECT DISTINCT value ->> 'name', value ->> 'version', 9e999 FROM json_each(?)
          UNION ALL
          SELECT level.workflow, level.version,
            (SELECT r.priority ${ofLevel} AND r.priority < level.priority ORDER BY r.priority DESC LIMIT 1)
          FROM level WHERE level.priority IS NOT NULL
        )
        SELECT workflow, version, priority,
-         (SELECT r.due_at ${ofLevel} AND r.priority = level.priority AND r.no NOT IN (SELECT value FROM json_each(?2))
+         (SELECT r.due_at ${ofLevel} AND r.priority = level.priority AND r.no NOT IN (SELECT value FROM json_each(?))
           ORDER BY r.due_at LIMIT 1) AS first
        FROM level WHERE priority < 9e999
        ORDER BY priority DESC`,
@@ -108,9 +108,8 @@ export class Claims {
   inboxes({ inboxes, worker }: ClaimRequest): ClaimResult["inboxes"] {
     return inboxes.flatMap(({ runId, after }) => {
       const run = this.#inbox.get(runId, worker);
-      if (run === undefined) return [];
-      const messages = run.inbox > after ? this.#reader.messages(run.no, after) : [];
-      return [{ runId, inbox: run.inbox, messages }];
+      if (run === undefined || run.inbox <= after) return [];
+      return [{ runId, inbox: run.inbox, messages: this.#reader.messages(run.no, after) }];
     });
   }
 

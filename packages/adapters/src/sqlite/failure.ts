@@ -44,6 +44,7 @@ export function sqliteCodeOf(error: unknown): string | undefined {
 
 /** What a store's method rejects with. An error that is not SQLite's stays as it is. */
 export function storeFailure(error: unknown, file: string): unknown {
+  if (error instanceof UnstorableError) return new StoreError(`${file}: ${error.message}`, { cause: error });
   const code = sqliteCodeOf(error);
   if (code === undefined || !(error instanceof Error)) return error;
   const what = `${file}: ${error.message} (${code})`;

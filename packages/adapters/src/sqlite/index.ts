@@ -1,2 +1,4 @@
 export { sqlite } from "./sqlite.ts";
 export type { SqliteOptions } from "./sqlite.ts";
+export { transaction } from "./transaction.ts";
+export type { TransactionOptions } from "./transaction.ts";

@@ -1,5 +1,5 @@
 import type { Database } from "better-sqlite3";
-import type { JoinRequest, Lease, Outcome, Renewal } from "@everstep/core";
+import { type JoinRequest, type Lease, type Outcome, type Renewal, StoreError } from "@everstep/core";
 import { troubleOf } from "./failure.ts";
 import { DONE, type Scope } from "./scope.ts";
 import { isFree, kernelId, removeSideFile, SideLock, sideFile } from "./side-lock.ts";
@@ -54,6 +54,7 @@ export class Leases {
   readonly #insert;
   readonly #locked;
   readonly #forgetDead;
+  readonly #lastId;
   readonly #live;
   readonly #extend;
   readonly #kill;
@@ -74,6 +75,10 @@ export class Leases {
       db,
       `DELETE FROM everstep_workers WHERE live = 0 AND expires_at < ?`,
     );
+    this.#lastId = prepare<[], number>(
+      db,
+      `SELECT seq FROM sqlite_sequence WHERE name = 'everstep_workers'`,
+    ).pluck();
     this.#live = prepare<[], LiveWorker>(
       db,
       `SELECT id, batch, expires_at, lease_ms, kernel FROM everstep_workers INDEXED BY everstep_workers_live WHERE live = 1`,
@@ -142,6 +147,15 @@ export class Leases {
     return DONE;
   }
 
+  /** That there was such a worker, whose row was tidied away since. */
+  assertForgotten(worker: number): void {
+    const last = this.#lastId.get() ?? 0;
+    if (worker <= last) return;
+    throw new StoreError(
+      `there is no worker ${worker} in ${this.#file}: use the lease that join() of this store gave`,
+    );
+  }
+
   /** After the worker has left, or has found that it is dead. */
   forget(worker: number): void {
     this.#own.get(worker)?.lock?.release();
@@ -180,7 +194,7 @@ export class Leases {
   }
 
   #isDead(other: LiveWorker, now: number): boolean {
-    if (other.expires_at < now) return true;
+    if (other.expires_at <= now) return true;
     if (other.kernel !== kernelId || !isFree(sideFile(this.#file, other.id))) {
       this.#suspicions.delete(other.id);
       return false;

@@ -14,7 +14,8 @@ export class MessageWrites {
   readonly #recipient;
   readonly #seen;
   readonly #insert;
-  readonly #deliver;
+  readonly #signal;
+  readonly #cancel;
 
   constructor(db: Database) {
     this.#recipient = prepare<[string], Recipient>(
@@ -30,11 +31,17 @@ export class MessageWrites {
       `INSERT INTO everstep_messages (run, no, type, id, name, payload, at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
     );
     // S6: a parked run is due with the message. A signal leaves a stuck run to its person; a cancel is such a person.
-    this.#deliver = prepare<[isCancel: number, now: number, run: number]>(
+    this.#signal = prepare<[now: number, now: number, run: number]>(
       db,
-      `UPDATE everstep_runs SET inbox = inbox + 1, stuck = iif(?1, NULL, stuck),
-         due_at = iif(owner IS NULL AND (stuck IS NULL OR ?1), min(ifnull(due_at, ?2), ?2), due_at)
-       WHERE no = ?3`,
+      `UPDATE everstep_runs SET inbox = inbox + 1,
+         due_at = iif(owner IS NULL AND stuck IS NULL, min(ifnull(due_at, ?), ?), due_at)
+       WHERE no = ?`,
+    );
+    this.#cancel = prepare<[now: number, now: number, run: number]>(
+      db,
+      `UPDATE everstep_runs SET inbox = inbox + 1, stuck = NULL,
+         due_at = iif(owner IS NULL, min(ifnull(due_at, ?), ?), due_at)
+       WHERE no = ?`,
     );
   }
 
@@ -48,7 +55,8 @@ export class MessageWrites {
     const name = storable(message.name, "the signal's name");
     const payload = storable(message.payload, "the payload");
     this.#insert.run(run.no, run.inbox + 1, message.type, message.id, name, payload, scope.now);
-    this.#deliver.run(Number(message.type === "cancel"), scope.now, run.no);
+    const deliver = message.type === "cancel" ? this.#cancel : this.#signal;
+    deliver.run(scope.now, scope.now, run.no);
     scope.changed.push(runId);
     return DONE;
   }

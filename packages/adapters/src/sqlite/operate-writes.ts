@@ -16,7 +16,6 @@ interface Subject {
 export class OperateWrites {
   readonly #subject;
   readonly #resume;
-  readonly #dropRetries;
   readonly #resetRetries;
   readonly #append;
 
@@ -29,23 +28,19 @@ export class OperateWrites {
       db,
       `UPDATE everstep_runs SET stuck = NULL, strikes = 0, strikes_alone = 0, due_at = ? WHERE no = ?`,
     );
-    this.#dropRetries = prepare<[number]>(
-      db,
-      `DELETE FROM everstep_retries WHERE run = ? AND next_at IS NULL AND in_doubt = 0`,
-    );
-    // A doubt outlives its person's "go on": the step's own `inDoubt` decides again.
+    // What needed a person starts anew. A doubt outlives the person's "go on": the step's own `inDoubt` decides again.
     this.#resetRetries = prepare<[number, number]>(
       db,
       `UPDATE everstep_retries SET failures = 0, next_at = ? WHERE run = ? AND next_at IS NULL`,
     );
     // S4: gapless, and `at` never decreases, whatever clock wrote the entry before.
-    this.#append = prepare<[run: number, now: number, value: string]>(
+    this.#append = prepare<[now: number, now: number, value: string, run: number]>(
       db,
       `INSERT INTO everstep_journal (run, seq, attempt, kind, key, at, value)
-       SELECT r.no, ifnull(j.seq, 0) + 1, r.attempt, 'resume', '', max(ifnull(j.at, ?2), ?2), ?3
+       SELECT r.no, ifnull(j.seq, 0) + 1, r.attempt, 'resume', '', max(ifnull(j.at, ?), ?), ?
        FROM everstep_runs r
-       LEFT JOIN everstep_journal j ON j.run = r.no AND j.seq = (SELECT max(seq) FROM everstep_journal WHERE run = ?1)
-       WHERE r.no = ?1`,
+       LEFT JOIN everstep_journal j ON j.run = r.no AND j.seq = (SELECT max(seq) FROM everstep_journal WHERE run = r.no)
+       WHERE r.no = ?`,
     );
   }
 
@@ -55,9 +50,8 @@ export class OperateWrites {
     if (run.stuck === null) return { is: "wrong-state", status: statusNow(run, scope.now) };
     const value = storable(write.value, "the note");
     this.#resume.run(scope.now, run.no);
-    this.#dropRetries.run(run.no);
     this.#resetRetries.run(scope.now, run.no);
-    this.#append.run(run.no, scope.now, value);
+    this.#append.run(scope.now, scope.now, value, run.no);
     scope.changed.push(write.runId);
     return DONE;
   }

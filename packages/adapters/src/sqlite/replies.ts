@@ -1,36 +1,44 @@
-import type { Outcome, Write } from "@everstep/core";
-import { DONE } from "./scope.ts";
+import type { Outcome } from "@everstep/core";
+import { DONE, FENCED } from "./scope.ts";
 
 /**
- * The answers of a worker's last batch, kept for the case that it asks again (S2). Nearly all batches get nothing but plain
- * answers, which follow from the writes: null stands for them, so that the usual batch writes no reply at all.
+ * The answers of a worker's last batch, kept for the case that it asks again (S2). They are written with every batch, so
+ * nearly every answer is one letter; runs are created at the instant of their batch.
  */
-export function encodeReplies(writes: readonly Write[], outcomes: readonly Outcome[]): string | null {
-  if (writes.every((write, index) => isPlain(write, outcomes[index]))) return null;
-  return JSON.stringify(outcomes.map((outcome, index) => (isPlain(writes[index], outcome) ? null : outcome)));
+interface Replies {
+  readonly at: number;
+  readonly letters: string;
+  /** What no letter stands for, in order. */
+  readonly others?: readonly Outcome[];
 }
 
-/** The outcomes again. `createdAt` tells when a run was created. */
-export function decodeReplies(
-  replies: string | null,
-  writes: readonly Write[],
-  createdAt: (runId: string) => number,
-): readonly Outcome[] {
-  const kept = replies === null ? [] : (JSON.parse(replies) as readonly (Outcome | null)[]);
-  return writes.map((write, index) => kept[index] ?? plainOutcome(write, createdAt));
+const LETTERS: Readonly<Record<string, (at: number) => Outcome>> = {
+  d: () => DONE,
+  f: () => FENCED,
+  o: (createdAt) => ({ is: "created", createdAt, claimed: true }),
+  c: (createdAt) => ({ is: "created", createdAt, claimed: false }),
+};
+
+export function encodeReplies(outcomes: readonly Outcome[], at: number): string {
+  let letters = "";
+  const others: Outcome[] = [];
+  for (const outcome of outcomes) {
+    const letter = letterOf(outcome);
+    letters += letter;
+    if (letter === "?") others.push(outcome);
+  }
+  const replies: Replies = others.length === 0 ? { at, letters } : { at, letters, others };
+  return JSON.stringify(replies);
 }
 
-function isPlain(write: Write | undefined, outcome: Outcome | undefined): boolean {
-  if (write?.kind !== "start") return outcome?.is === "done";
-  return outcome?.is === "created" && outcome.claimed === isClaiming(write);
+export function decodeReplies(text: string): readonly Outcome[] {
+  const { at, letters, others = [] } = JSON.parse(text) as Replies;
+  let next = 0;
+  return Array.from(letters, (letter) => LETTERS[letter]?.(at) ?? others[next++] ?? FENCED);
 }
 
-function plainOutcome(write: Write, createdAt: (runId: string) => number): Outcome {
-  if (write.kind !== "start") return DONE;
-  return { is: "created", createdAt: createdAt(write.run.id), claimed: isClaiming(write) };
-}
-
-/** A run with a `due` is never born claimed. */
-function isClaiming(write: Extract<Write, { kind: "start" }>): boolean {
-  return write.claim && write.run.due === undefined;
+function letterOf(outcome: Outcome): string {
+  if (outcome.is === "done") return "d";
+  if (outcome.is === "created") return outcome.claimed ? "o" : "c";
+  return outcome.is === "fenced" ? "f" : "?";
 }

@@ -8,7 +8,7 @@ export interface Query {
   readonly parameters: readonly Value[];
 }
 
-/** Each is `statusOf` of core in SQL; a test compares them. The parameter is the store's now. */
+/** Each is `statusOf` of core in SQL; a test compares them. A parameter stands for the store's now. */
 const STATUS_CONDITIONS: Readonly<Record<RunStatus, string>> = {
   completed: "r.ended = 'completed'",
   failed: "r.ended = 'failed'",
@@ -16,9 +16,9 @@ const STATUS_CONDITIONS: Readonly<Record<RunStatus, string>> = {
   stuck: "r.ended IS NULL AND r.stuck IS NOT NULL",
   compensating: "r.ended IS NULL AND r.stuck IS NULL AND r.phase <> 'forward'",
   running: "r.ended IS NULL AND r.stuck IS NULL AND r.phase = 'forward' AND r.owner IS NOT NULL",
-  ready: "r.ended IS NULL AND r.stuck IS NULL AND r.phase = 'forward' AND r.owner IS NULL AND r.due_at <= ?1",
+  ready: "r.ended IS NULL AND r.stuck IS NULL AND r.phase = 'forward' AND r.owner IS NULL AND r.due_at <= ?",
   waiting:
-    "r.ended IS NULL AND r.stuck IS NULL AND r.phase = 'forward' AND r.owner IS NULL AND (r.due_at IS NULL OR r.due_at > ?1)",
+    "r.ended IS NULL AND r.stuck IS NULL AND r.phase = 'forward' AND r.owner IS NULL AND (r.due_at IS NULL OR r.due_at > ?)",
 };
 
 const ENDED: ReadonlySet<RunStatus> = new Set(["completed", "failed", "canceled"]);
@@ -26,49 +26,41 @@ const UNHAPPY: ReadonlySet<RunStatus> = new Set(["failed", "canceled"]);
 
 /** One page of runs, and one run more if there is a next page. */
 export function pageQuery(filter: RunFilter, page: PageRequest, now: number): Query {
-  const where = new Conditions(now);
-  const from = addFilter(where, filter);
+  const where = new Conditions();
+  const from = addFilter(where, filter, now);
   const order = page.order === "oldest" ? { than: ">", by: "ASC" } : { than: "<", by: "DESC" };
   // `t.run` and `r.no` are equal; the driving one gives the order without a sort.
   const no = from.includes("everstep_tags") ? "t.run" : "r.no";
   if (page.after !== undefined) where.add(`${no} ${order.than} ?`, Number(page.after));
-  const limit = where.parameter(page.limit + 1);
-  return where.query(`SELECT ${RUN_COLUMNS} FROM ${from}`, `ORDER BY ${no} ${order.by} LIMIT ${limit}`);
+  return {
+    sql: `SELECT ${RUN_COLUMNS} FROM ${from} ${where.sql} ORDER BY ${no} ${order.by} LIMIT ?`,
+    parameters: [...where.parameters, page.limit + 1],
+  };
 }
 
 export function countQuery(filter: RunFilter, now: number): Query {
-  const where = new Conditions(now);
-  const from = addFilter(where, filter);
-  return where.query(`SELECT count(*) AS count FROM ${from}`, "");
+  const where = new Conditions();
+  const from = addFilter(where, filter, now);
+  return { sql: `SELECT count(*) AS count FROM ${from} ${where.sql}`, parameters: where.parameters };
 }
 
-/** Conditions that are all to hold; `?` in their text stands for their value. */
+/** Conditions that all must hold, with the values of their parameters in the order of the text. */
 class Conditions {
   readonly #terms: string[] = [];
-  readonly #parameters: Value[];
-
-  constructor(now: number) {
-    this.#parameters = [now];
-  }
+  readonly parameters: Value[] = [];
 
   add(term: string, ...values: readonly Value[]): void {
-    let next = 0;
-    this.#terms.push(term.replaceAll(/\?(?!\d)/g, () => this.parameter(values[next++] ?? null)));
+    this.#terms.push(term);
+    this.parameters.push(...values);
   }
 
-  parameter(value: Value): string {
-    return `?${this.#parameters.push(value)}`;
-  }
-
-  query(head: string, tail: string): Query {
-    // The first parameter is always used, since SQLite refuses values that no parameter takes.
-    const where = ["?1 IS NOT NULL", ...this.#terms].join(" AND ");
-    return { sql: `${head} WHERE ${where} ${tail}`, parameters: this.#parameters };
+  get sql(): string {
+    return this.#terms.length === 0 ? "" : `WHERE ${this.#terms.join(" AND ")}`;
   }
 }
 
 /** Adds the filter's conditions; answers the FROM with the one index that finds the least, since SQLite has no statistics here. */
-function addFilter(where: Conditions, filter: RunFilter): string {
+function addFilter(where: Conditions, filter: RunFilter, now: number): string {
   const statuses = filter.status === undefined ? undefined : [filter.status].flat();
   const tags = Object.entries(filter.tag ?? {});
   if (filter.ids !== undefined)
@@ -76,7 +68,7 @@ function addFilter(where: Conditions, filter: RunFilter): string {
   if (filter.workflow !== undefined) where.add("r.workflow = ?", filter.workflow);
   if (filter.since !== undefined) where.add("r.created_at >= ?", filter.since);
   if (filter.until !== undefined) where.add("r.created_at < ?", filter.until);
-  if (statuses !== undefined) addStatuses(where, statuses);
+  if (statuses !== undefined) addStatuses(where, statuses, now);
   if (filter.ids !== undefined) {
     addTags(where, tags);
     return "everstep_runs r INDEXED BY everstep_runs_id";
@@ -92,14 +84,14 @@ function addFilter(where: Conditions, filter: RunFilter): string {
   return "everstep_tags t INDEXED BY everstep_tags_value CROSS JOIN everstep_runs r ON r.no = t.run";
 }
 
-function addStatuses(where: Conditions, statuses: readonly RunStatus[]): void {
+function addStatuses(where: Conditions, statuses: readonly RunStatus[], now: number): void {
+  if (statuses.length === 0) return where.add("0");
   // A partial index is used only when its own condition is spelled out.
-  if (statuses.length === 0) where.add("0");
+  if (statuses.every((status) => status === "stuck")) where.add("r.stuck IS NOT NULL");
   else if (statuses.every((status) => !ENDED.has(status))) where.add("r.ended IS NULL");
   else if (statuses.every((status) => UNHAPPY.has(status))) where.add("r.ended IN ('failed', 'canceled')");
-  if (statuses.length > 0 && statuses.every((status) => status === "stuck")) where.add("r.stuck IS NOT NULL");
-  if (statuses.length > 0)
-    where.add(`(${statuses.map((status) => `(${STATUS_CONDITIONS[status]})`).join(" OR ")})`);
+  const either = statuses.map((status) => `(${STATUS_CONDITIONS[status]})`).join(" OR ");
+  where.add(`(${either})`, ...Array.from(either.matchAll(/\?/g), () => now));
 }
 
 function addTags(where: Conditions, tags: readonly (readonly [string, string])[]): void {

@@ -103,7 +103,7 @@ export const MIGRATIONS: readonly string[] = [
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     live INTEGER NOT NULL CHECK (live IN (0, 1)),
     batch INTEGER NOT NULL DEFAULT 0,
-    replies TEXT,
+    replies TEXT NOT NULL DEFAULT '{"at":0,"letters":""}',
     expires_at INTEGER NOT NULL,
     lease_ms INTEGER NOT NULL CHECK (lease_ms > 0),
     kernel TEXT,

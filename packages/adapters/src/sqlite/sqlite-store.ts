@@ -76,15 +76,15 @@ export class SqliteStore implements Store<Database> {
     this.#watching = new Watching(db);
   }
 
-  async commit(batch: Batch<Database>): Promise<readonly Outcome[]> {
-    // Before the first await: the caller's transaction may end in this very turn.
-    if (batch.tx !== undefined) return this.#enlist(batch.tx, batch);
-    const { outcomes, changed } = await this.#insist((now) => this.#batches.apply(batch, now));
-    if (batch.lease !== undefined && batch.writes.some(({ kind }) => kind === "leave")) {
-      this.#leases.forget(batch.lease.worker);
-    }
-    this.#watching.tell(changed);
-    return outcomes;
+  /**
+   * With `tx`, a connection of the application, all is done when this returns, and what is wrong is thrown at once: the caller's
+   * synchronous transaction rolls back, instead of committing without what was refused.
+   */
+  commit(batch: Batch<Database>): Promise<readonly Outcome[]> {
+    if (batch.tx === undefined) return this.#commit(batch);
+    const outcomes = this.#enlist(batch.tx, batch);
+    batch.onOutcomes?.(outcomes);
+    return Promise.resolve(outcomes);
   }
 
   async transact<T>(
@@ -140,7 +140,16 @@ export class SqliteStore implements Store<Database> {
     this.#db.close();
   }
 
-  /** Synchronous up to here, so all is written, or refused, when the caller has its promise. */
+  async #commit(batch: Batch<Database>): Promise<readonly Outcome[]> {
+    const { outcomes, changed } = await this.#insist((now) => this.#batches.apply(batch, now));
+    if (batch.lease !== undefined && batch.writes.some(({ kind }) => kind === "leave")) {
+      this.#leases.forget(batch.lease.worker);
+    }
+    this.#watching.tell(changed);
+    batch.onOutcomes?.(outcomes);
+    return outcomes;
+  }
+
   #enlist(tx: Database, batch: Batch<Database>): readonly Outcome[] {
     try {
       this.#assertUsable();

@@ -12,7 +12,6 @@ export class StartWrites {
   readonly #insertInput;
   readonly #insertTag;
   readonly #existing;
-  readonly #createdAt;
 
   constructor(db: Database) {
     this.#insert = prepare<InsertParameters>(
@@ -34,10 +33,6 @@ export class StartWrites {
       db,
       `SELECT workflow, input_hash FROM everstep_runs WHERE id = ?`,
     );
-    this.#createdAt = prepare<[string], number>(
-      db,
-      `SELECT created_at FROM everstep_runs WHERE id = ?`,
-    ).pluck();
   }
 
   apply({ run, claim }: StartWrite, scope: Scope): Outcome {
@@ -67,11 +62,6 @@ export class StartWrites {
     }
     if (!claimed) scope.changed.push(run.id);
     return { is: "created", createdAt: scope.now, claimed };
-  }
-
-  /** When the run was created: what a remembered answer need not hold. */
-  createdAt(runId: string): number | undefined {
-    return this.#createdAt.get(runId);
   }
 
   #taken(run: StartWrite["run"]): Outcome {

@@ -90,7 +90,8 @@ export class Transacting {
   }
 }
 
-function isAsync(body: unknown): boolean {
+/** Whether it was written with `async`, so that calling it would already begin what can not be taken back. */
+export function isAsync(body: unknown): boolean {
   return Object.prototype.toString.call(body) === "[object AsyncFunction]";
 }
 
