@@ -77,6 +77,7 @@ class InMemory implements MemoryStore {
     const batch = structuredClone({ writes, ...(lease === undefined ? {} : { lease }) });
     const now = this.#now();
     const work = (draft: Draft): readonly Outcome[] => applyBatch(draft, batch, now);
+    if (tx !== undefined && lease !== undefined) throw new StoreError("a batch with `tx` can have no lease");
     const outcomes = structuredClone(tx === undefined ? this.#atomically(work) : this.#own(tx).do(work));
     onOutcomes?.(outcomes);
     return outcomes;

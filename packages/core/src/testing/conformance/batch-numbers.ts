@@ -46,8 +46,8 @@ export const batchNumbers: Cases = {
     ];
     assert.deepEqual(kinds(first), expected);
     const before = await everything(bench);
-    assert.deepEqual(await worker.send(worker.batch, writes), first);
-    assert.deepEqual(await worker.send(worker.batch, writes), first);
+    assert.deepEqual(await worker.resend(), first);
+    assert.deepEqual(await worker.resend(), first);
     assert.deepEqual(await everything(bench), before);
   },
 
@@ -56,7 +56,7 @@ export const batchNumbers: Cases = {
     const run = await worker.bear("a");
     const writes = [advance(run, { entries: [entry(1)], then: end() }), start("b", { claim: true })];
     const first = await worker.commit(...writes);
-    assert.deepEqual(await worker.send(worker.batch, writes, await bench.second()), first);
+    assert.deepEqual(await worker.resend(await bench.second()), first);
     assert.equal((await bench.read("b")).run.attempt, 1);
   },
 
@@ -69,7 +69,7 @@ export const batchNumbers: Cases = {
     const first = await worker.commit(...writes);
     await bench.outlive(worker);
     const before = await everything(bench);
-    assert.deepEqual(await worker.send(worker.batch, writes), first);
+    assert.deepEqual(await worker.resend(), first);
     assert.deepEqual(await everything(bench), before);
   },
 
@@ -82,7 +82,7 @@ export const batchNumbers: Cases = {
     const first = await worker.commit(...writes);
     assert.deepEqual(kinds(first), ["done", "fenced", "created"]);
     const before = await everything(bench);
-    assert.deepEqual(await worker.send(worker.batch, writes), first);
+    assert.deepEqual(await worker.resend(), first);
     assert.deepEqual(await everything(bench), before);
   },
 

@@ -155,6 +155,7 @@ export class Hand {
   readonly #store: Store;
   #lease: Lease;
   #batch = 0;
+  #last: readonly Write[] = [];
 
   constructor(store: Store, lease: Lease) {
     this.#store = store;
@@ -169,10 +170,16 @@ export class Hand {
   /** Sends the next batch. */
   commit(...writes: Write[]): Promise<readonly Outcome[]> {
     this.#batch++;
+    this.#last = writes;
     return this.send(this.#batch, writes);
   }
 
-  /** Sends a batch under a number of its own, or the same one again, or over another connection. */
+  /** Sends the last batch again, as after an answer that got lost. */
+  resend(store: Store = this.#store): Promise<readonly Outcome[]> {
+    return this.send(this.#batch, this.#last, store);
+  }
+
+  /** Sends a batch under a number of its own. */
   send(batch: number, writes: readonly Write[], store: Store = this.#store): Promise<readonly Outcome[]> {
     return store.commit({ writes, lease: { worker: this.id, batch } });
   }

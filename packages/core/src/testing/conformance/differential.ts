@@ -74,8 +74,7 @@ function draw(dice: Dice, known: Known): readonly [what: string, operation: Oper
     return [describe(kind, writes), async ({ bench }) => (await bench.commit(...writes)).map(plain)];
   }
   if (kind === "batch") return drawBatch(dice, known);
-  if (kind === "resend")
-    return [kind, async (side) => (await workerOf(side).send(workerOf(side).batch, [])).map(plain)];
+  if (kind === "resend") return [kind, async (side) => (await workerOf(side).resend()).map(plain)];
   if (kind === "claim" || dice.chance(0.7)) {
     const except = [...known.keys()].filter(() => dice.chance(0.2));
     return ["claim", async (side) => plainClaims(side, await workerOf(side).claim({ except }))];

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
-import { type Cases, kinds } from "./bench.ts";
+import { type Cases, type Hand, kinds, Skip } from "./bench.ts";
 import { advance, entry, park, signal, start } from "./writes.ts";
+
+/** A lease of another worker that is good at this moment is left alone. On a slow machine it may be over by now. */
+async function looksAt(worker: Hand, expiresAt: number): Promise<void> {
+  const { reaped, now } = await worker.renew();
+  if (now >= expiresAt) throw new Skip("this machine is too slow to renew a lease of 200 ms in time");
+  assert.equal(reaped, 0, "workers taken over before their time");
+}
 
 export const leases: Cases = {
   "S9: a lease lasts as long as was asked for, by the store's clock": async (bench) => {
@@ -35,8 +42,9 @@ export const leases: Cases = {
     const other = await bench.join();
     for (let round = 0; round < 8; round++) {
       await bench.pass(60);
-      assert.equal((await worker.renew()).live, true);
-      assert.equal((await other.renew()).reaped, 0);
+      const { live, expiresAt } = await worker.renew();
+      assert.equal(live, true);
+      await looksAt(other, expiresAt);
     }
     assert.deepEqual(kinds(await worker.commit(advance(run, { entries: [entry(1)] }))), ["done"]);
     assert.equal((await bench.read("a")).run.strikes, 0);
@@ -57,8 +65,9 @@ export const leases: Cases = {
     const run = await worker.bear("a");
     await bench.pass(201);
     assert.deepEqual(kinds(await worker.commit(advance(run, { entries: [entry(1)] }))), ["done"]);
-    assert.equal((await worker.renew()).live, true);
-    assert.equal((await (await bench.join()).renew()).reaped, 0, "it was renewed in time");
+    const { live, expiresAt } = await worker.renew();
+    assert.equal(live, true);
+    await looksAt(await bench.join(), expiresAt);
   },
 
   "S5: a renewal compares what the worker owns": async (bench) => {

@@ -103,30 +103,29 @@ export const parking: Cases = {
     }
   },
 
-  "F12 F119: a parked run is due at its instant and not before": async (bench) => {
+  "F12 F119: a parked run is due from its instant on": async (bench) => {
     const worker = await bench.join();
-    const { now } = await worker.renew();
     await worker.bear("soon", "late", "past");
+    const soonAt = (await worker.renew()).now + 100;
     await worker.commit(
-      advance({ runId: "soon", attempt: 1 }, { then: park(0, { dueAt: now + 250 }) }),
-      advance({ runId: "late", attempt: 1 }, { then: park(0, { dueAt: now + HOUR_MS }) }),
+      advance({ runId: "soon", attempt: 1 }, { then: park(0, { dueAt: soonAt }) }),
+      advance({ runId: "late", attempt: 1 }, { then: park(0, { dueAt: soonAt + HOUR_MS }) }),
       advance({ runId: "past", attempt: 1 }, { then: park(0, { dueAt: LONG_AGO }) }),
     );
-    const first = await worker.claim();
-    assert.deepEqual(
-      first.claims.map(({ run }) => run.id),
-      ["past"],
-    );
-    assert.ok(first.now < now + 250, "this machine is too slow for this case");
-    await bench.pass(now + 251 - first.now);
-    assert.deepEqual(await worker.claimIds(), ["soon"]);
+    assert.deepEqual(await worker.claimIds({ limit: 1 }), ["past"]);
+    await bench.eventually("the other run is claimed", async () => {
+      const { claims, now } = await worker.claim();
+      assert.equal(claims.length, soonAt <= now ? 1 : 0, `due at ${soonAt}, and it is ${now}`);
+      if (claims.length === 0) await bench.pass(50);
+      return claims.length === 1;
+    });
     assert.equal(await bench.statusOf("late"), "waiting");
   },
 
   "S6: a run that waits without end is due for a message only": async (bench) => {
     const worker = await bench.join();
     await worker.commit(advance(await worker.bear("a"), { then: park(0) }));
-    await bench.pass(300);
+    await bench.pass(50);
     assert.deepEqual(await worker.claimIds(), []);
     await bench.commit(signal("a", "1"));
     assert.deepEqual(await worker.claimIds(), ["a"]);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { StoreError } from "../../errors.ts";
 import { type Cases, kinds } from "./bench.ts";
 import { park, signal, start, advance } from "./writes.ts";
 
@@ -53,6 +54,22 @@ export const transactions: Cases = {
       claims.map(({ run, messages }) => [run.id, messages.map(({ id }) => id)]),
       [["a", ["1"]]],
     );
+  },
+
+  "S5: a batch with `tx` has no lease: what it starts is never born claimed": async (bench) => {
+    const worker = await bench.join();
+    const open = await bench.beginTx();
+    const batch = {
+      writes: [start("a", { claim: true })],
+      lease: { worker: worker.id, batch: 1 },
+      tx: open.tx,
+    };
+    // A synchronous driver throws at once, for the caller's transaction to roll back.
+    const commit = async (): Promise<unknown> => await bench.store.commit(batch);
+    await assert.rejects(commit, (error) => error instanceof StoreError);
+    await open.commit();
+    assert.equal(await bench.store.read("a"), undefined);
+    assert.deepEqual(kinds(await worker.commit(start("a"))), ["created"], "its number is not used up");
   },
 
   "F32: `onOutcomes` is told what `commit` answers, before it does": async (bench) => {
