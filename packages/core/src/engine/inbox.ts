@@ -41,6 +41,15 @@ export class Inbox {
     this.#signals.unshift({ no: null, name, payload, at });
   }
 
+  get hasCancel(): boolean {
+    return this.#cancels.length > 0;
+  }
+
+  /** Payload of the oldest. */
+  get firstCancel(): string | undefined {
+    return this.#cancels[0]?.payload;
+  }
+
   takeCancel(): Message | undefined {
     return this.#cancels.shift();
   }

@@ -73,6 +73,11 @@ export class Journal {
     this.#deliveredAt = entry.at;
   }
 
+  /** Nothing recorded will be delivered: the run ends without its code. */
+  skip(): void {
+    this.#delivered = this.recorded;
+  }
+
   markDurable(seq: number): void {
     if (seq > this.#durable) this.#durable = seq;
   }

@@ -19,6 +19,7 @@ import type { Conclusion, Next } from "./decisions.ts";
 import { divergenceText } from "./divergence.ts";
 import { Inbox } from "./inbox.ts";
 import { Journal } from "./journal.ts";
+import { Undos } from "./undos.ts";
 import { type Cause, Unwinding } from "./unwinding.ts";
 import { Waits } from "./waits.ts";
 import type { Values } from "./values.ts";
@@ -31,6 +32,7 @@ export class RunMachine<H> {
   readonly journal: Journal;
   readonly asks = new Asks<H>();
   readonly bodies: Bodies<H>;
+  readonly undos: Undos<H>;
   readonly #values: Values;
   readonly #inbox: Inbox;
   readonly #unwinding: Unwinding<H>;
@@ -50,6 +52,7 @@ export class RunMachine<H> {
     this.bodies = new Bodies(this.journal, this.asks, values, run);
     this.#inbox = new Inbox(messages, run.inbox);
     this.#unwinding = new Unwinding(this.asks, run.id);
+    this.undos = new Undos(this.journal, this.bodies, this.#unwinding, this.#known);
     this.#waits = new Waits(run.id, this.asks, this.#inbox, this.journal, values);
     this.#deadlineAt = run.timeoutMs === null ? null : startedAt + run.timeoutMs;
     for (const entry of journal) {
@@ -90,7 +93,8 @@ export class RunMachine<H> {
 
   /** Adds an ask, or undefined when the run serves none any more (it is closed, or this misuse makes it stuck). */
   ask(request: AskRequest<H>, inTurn: boolean, now: number): Ask<H> | undefined {
-    if (this.closed) return undefined;
+    // A replay may reach a compensation only after its run closed: that one is still wanted.
+    if (this.closed && !(this.#unwinding.begun && request.compensates === true)) return undefined;
     const ask = this.asks.add(request, inTurn, (key) => this.#known.get(key) ?? false);
     if ("misuse" in ask) {
       this.stick(
@@ -100,6 +104,7 @@ export class RunMachine<H> {
       );
       return undefined;
     }
+    if (this.closed) return undefined;
     if (ask.kind === "step") this.bodies.wish(ask);
     return ask;
   }
@@ -114,7 +119,7 @@ export class RunMachine<H> {
   patched(change: string, now: number): boolean {
     const known = this.#patches.get(change);
     if (known !== undefined) return known;
-    const live = this.journal.undelivered === 0 && !this.closed;
+    const live = !this.journal.replaying && !this.closed;
     this.#patches.set(change, live);
     if (live) this.journal.append({ kind: "patched", key: change }, now);
     return live;
@@ -239,6 +244,21 @@ export class RunMachine<H> {
     return this.#waits.settleOne(now);
   }
 
+  get cancelOrdered(): boolean {
+    return this.#inbox.hasCancel;
+  }
+
+  /** A cancel that undoes nothing needs no replay, so it also ends runs whose code can't be replayed. True when there is one. */
+  skipToCancel(): boolean {
+    const payload = this.#inbox.firstCancel;
+    if (payload === undefined || this.run.phase !== "forward") return false;
+    const order = this.#values.fromText(payload, "", "the order to cancel it") as {
+      readonly compensate?: boolean;
+    };
+    if (order.compensate === false) this.journal.skip();
+    return order.compensate === false;
+  }
+
   #takeCancel(now: number): boolean {
     const cancel = this.#inbox.takeCancel();
     if (cancel === undefined) return false;
@@ -265,50 +285,13 @@ export class RunMachine<H> {
     if (this.stuck !== undefined || this.journal.undelivered > 0 || !this.journal.allDurable) return idle;
     if (!this.#unwinding.closed) return { steps: this.bodies.due(now) };
     const undo =
-      this.bodies.executing > 0 ? undefined : this.#unwinding.nextUndo(now, (key) => this.undoRowOf(key));
+      this.bodies.executing > 0 ? undefined : this.#unwinding.nextUndo(now, (key) => this.undos.rowOf(key));
     if (undo === undefined) return idle;
     return typeof undo === "string" ? { steps: [], unregistered: undo } : { steps: [], undo };
   }
 
   #mayNotBegin(): boolean {
     return this.closed || this.journal.undelivered > 0;
-  }
-
-  /** The code no longer registers this undo: the others still run, then the run is stuck. */
-  undoUnregistered(key: string): void {
-    this.#unwinding.markFailed(key, `the code no longer registers it`);
-  }
-
-  undoBegan(): void {
-    this.bodies.executing += 1;
-  }
-
-  undoCompleted(key: string, now: number): void {
-    this.bodies.executing -= 1;
-    this.journal.append({ kind: "undo", key }, now);
-    this.journal.dropRetry(undoRow(key));
-    this.#known.delete(undoRow(key));
-  }
-
-  /** An undo threw: tried again later, or left for a person when it never can succeed. */
-  undoFailed(ask: Ask<H>, end: AttemptEnd & { readonly how: "failed" | "interrupted" }, now: number): void {
-    this.bodies.executing -= 1;
-    if (end.how === "interrupted") return;
-    const row = this.bodies.failedRow(
-      undoRow(ask.key),
-      this.undoRowOf(ask.key),
-      end,
-      now,
-      this.#unwinding.retryOf(ask),
-    );
-    this.#known.set(row.key, row);
-    this.journal.keepRetry(row);
-    if (row.nextAt === null) this.#unwinding.markFailed(ask.key, end.message);
-  }
-
-  undoRowOf(key: string): RetryState | undefined {
-    const row = this.#known.get(undoRow(key));
-    return typeof row === "object" ? row : undefined;
   }
 
   /** A step's attempt is over: its outcome is queued, or its next attempt is. */
@@ -369,18 +352,13 @@ export class RunMachine<H> {
     if (this.journal.undelivered > 0 || this.bodies.executing > 0 || this.stuck !== undefined)
       return undefined;
     const waits = this.#unwinding.closed
-      ? this.#unwinding.waits((key) => this.undoRowOf(key))
+      ? this.#unwinding.waits((key) => this.undos.rowOf(key))
       : this.#waits.notes();
     if (waits.length === 0) return undefined;
     let dueAt = this.#unwinding.closed ? null : this.#deadlineAt;
     for (const { until } of waits) if (until !== null && (dueAt === null || until < dueAt)) dueAt = until;
     return dueAt !== null && dueAt <= now ? undefined : { dueAt, waits: waits.slice(0, WAITS_SHOWN) };
   }
-}
-
-/** A step's row and the row of its undo are two. */
-function undoRow(key: string): string {
-  return `${key}#undo`;
 }
 
 const BUGS = [

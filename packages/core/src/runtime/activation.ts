@@ -74,7 +74,10 @@ export class Activation {
 
   begin(): void {
     const { run } = this.machine;
-    if (run.strikesAlone >= POISON_STRIKES) {
+    if (this.#guard(() => this.machine.skipToCancel()) === true) {
+      this.#started = true;
+      this.#turns.wake();
+    } else if (run.strikesAlone >= POISON_STRIKES && !this.machine.cancelOrdered) {
       const text = `run ${run.id}: its worker died ${run.strikesAlone} times while nothing but this run was executing. Find what ends the process (out of memory, process.exit, an endless loop), deploy a fix, and resume the run.`;
       this.machine.stick("POISON", text, this.host.now());
       this.#started = true;
@@ -229,7 +232,7 @@ export class Activation {
     if (this.machine.journal.hasUnwritten && !this.#considerPark(now)) this.#submit({});
     if (unregistered !== undefined) {
       if (this.#lostPatience(unregistered, false)) {
-        this.machine.undoUnregistered(unregistered);
+        this.machine.undos.unregistered(unregistered);
         this.wake();
       }
     } else if (undo !== undefined) this.#runner.beginUndo(undo);
@@ -379,7 +382,8 @@ export class Activation {
 
   /** A body that lived in this process is over. */
   bodyGone(): void {
-    if (this.#over && this.#runner.living === 0) this.host.bodiesGone(this);
+    if (!this.#over) this.wake();
+    else if (this.#runner.living === 0) this.host.bodiesGone(this);
   }
 
   /** The store failed in the middle of a transaction of the caller: what is durable is known only after reading it again. */

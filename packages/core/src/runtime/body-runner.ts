@@ -63,7 +63,7 @@ export class BodyRunner {
     const undo = ask.handle.body?.undo;
     if (undo === undefined) return;
     const done = this.#outcomeOf(ask);
-    this.#run.machine.undoBegan();
+    this.#run.machine.undos.began();
     this.#began();
     this.#attempt(ask, "undo", (step) => undo(done, step));
   }
@@ -107,7 +107,7 @@ export class BodyRunner {
 
   #attempt(ask: Ask<AskHandle>, kind: Kind, body: ConstructorParameters<typeof Attempt>[0]["body"]): void {
     const { host, runId, machine } = this.#run;
-    const failures = (kind === "undo" ? machine.undoRowOf(ask.key)?.failures : ask.retry?.failures) ?? 0;
+    const failures = (kind === "undo" ? machine.undos.rowOf(ask.key)?.failures : ask.retry?.failures) ?? 0;
     const attempt = new Attempt({
       clock: host.clock,
       run: this.#run,
@@ -147,9 +147,9 @@ export class BodyRunner {
     this.#leave(result);
     if (kind !== "undo") this.#record(() => this.#stepEnded(ask, end));
     else if (end.how === "completed")
-      this.#record(() => this.#run.machine.undoCompleted(ask.key, this.#run.host.now()));
+      this.#record(() => this.#run.machine.undos.completed(ask.key, this.#run.host.now()));
     else if (end.how === "failed" || end.how === "interrupted")
-      this.#record(() => this.#run.machine.undoFailed(ask, end, this.#run.host.now()));
+      this.#record(() => this.#run.machine.undos.failed(ask, end, this.#run.host.now()));
   }
 
   /** Validated and encoded while the step still counts as executing; what can't be stored is a failure for good. */
