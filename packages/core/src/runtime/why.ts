@@ -68,7 +68,8 @@ function retryTexts(retries: readonly RetryState[], values: Values, now: number)
           : retry.nextAt <= now
             ? "trying now"
             : `next ${inTime(retry.nextAt, now)}`;
-      return ` Retrying ${retry.key}, attempt ${retry.failures + 1}, last error: ${errorText(retry.error ?? null, retry.key.replace(/#undo$/, ""), values)}; ${next}.`;
+      const what = retry.key.endsWith("#undo") ? `the compensation of ${retry.key.slice(0, -5)}` : retry.key;
+      return ` Retrying ${what}, attempt ${retry.failures + 1}, last error: ${errorText(retry.error ?? null, retry.key, values)}; ${next}.`;
     })
     .join("");
 }

@@ -3,6 +3,7 @@ import type { Duration, Logger } from "../context.ts";
 import type { Codec } from "../engine/values.ts";
 import type { Store } from "../store.ts";
 import type { AnyWorkflow } from "../workflow.ts";
+import { onStopSignals } from "./stop-signals.ts";
 import { WorkerCore } from "./worker-core.ts";
 
 export interface WorkerOptions<Tx = unknown> {
@@ -17,24 +18,37 @@ export interface WorkerOptions<Tx = unknown> {
   readonly codec?: Codec;
   readonly logger?: Logger;
   readonly clock?: Clock;
+  /**
+   * Signals on which the worker stops by itself with `stopGrace`, such as `["SIGTERM", "SIGINT"]`; the process then dies of the
+   * signal, unless the program listens to it too. Default: none.
+   */
+  readonly stopOn?: readonly NodeJS.Signals[];
+  /** Default 10 s. */
+  readonly stopGrace?: Duration;
 }
 
 export interface StopOptions {
-  /** How long bodies may go on before they are aborted; default 10 s. */
+  /** How long bodies may go on before they are aborted; default: the worker's `stopGrace`. */
   readonly grace?: Duration;
 }
 
 /** Executes runs of its workflows: any number of workers share one store. */
 export class Worker<Tx = unknown> implements AsyncDisposable {
   readonly #core: WorkerCore;
+  readonly #stopOn: readonly NodeJS.Signals[];
+  readonly #stopGrace: Duration;
+  #offSignals: (() => void) | undefined;
 
   constructor(options: WorkerOptions<Tx>) {
     this.#core = new WorkerCore(options);
+    this.#stopOn = options.stopOn ?? [];
+    this.#stopGrace = options.stopGrace ?? "10s";
   }
 
   /** Joins the store and begins to claim runs. Waits for a store that is out; throws `StoreError` for one that can't be used. */
-  start(): Promise<void> {
-    return this.#core.start();
+  async start(): Promise<void> {
+    await this.#core.start();
+    this.#offSignals = onStopSignals(this.#stopOn, () => this.#core.stop({ grace: this.#stopGrace }));
   }
 
   /**
@@ -43,7 +57,8 @@ export class Worker<Tx = unknown> implements AsyncDisposable {
    * whose body ignored that and still lives: they stay owned until it settles or the process ends.
    */
   stop(options: StopOptions = {}): Promise<readonly string[]> {
-    return this.#core.stop(options);
+    this.#offSignals?.();
+    return this.#core.stop({ grace: this.#stopGrace, ...options });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
