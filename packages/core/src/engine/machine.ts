@@ -30,7 +30,7 @@ const WAITS_SHOWN = 20;
 export class RunMachine<H> {
   readonly run: RunRecord;
   readonly journal: Journal;
-  readonly asks = new Asks<H>();
+  readonly asks: Asks<H> = new Asks();
   readonly bodies: Bodies<H>;
   readonly undos: Undos<H>;
   readonly #values: Values;

@@ -32,7 +32,7 @@ export interface BornRun {
 export class Hub {
   readonly committer: Committer;
   readonly results: Results;
-  readonly workers = new Set<LocalWorker>();
+  readonly workers: Set<LocalWorker> = new Set();
 
   constructor(store: Store, clock: Clock) {
     this.committer = new Committer(store, clock);
