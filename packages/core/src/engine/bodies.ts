@@ -247,5 +247,5 @@ function waits(ask: Ask<unknown>, now: number): boolean {
 }
 
 function inDoubtText(runId: string, key: string): string {
-  return `run ${runId}: step ${key} was interrupted, and nobody knows whether its effect happened. Find out, then resume the run: by its \`inDoubt\` option the step asks again.`;
+  return `run ${runId}: step ${key} was interrupted, and nobody knows whether its effect happened. Find out. Resuming the run then runs the step again under the same idempotency key (or asks its \`inDoubt\` function again); canceling the run undoes it as unknown.`;
 }

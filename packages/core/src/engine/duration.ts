@@ -21,7 +21,7 @@ export function durationMs(duration: Duration, what: string): number {
       `${what} must be milliseconds or a text such as "250ms", "30s", "5m", "2h" or "7d", not ${show(duration)}`,
     );
   }
-  return ms;
+  return Math.ceil(ms); // stores keep whole milliseconds
 }
 
 function parse(text: unknown): number {

@@ -40,6 +40,7 @@ export class RunMachine<H> {
   readonly #patches = new Map<string, boolean>();
   readonly #known = new Map<string, RetryState | true>();
   readonly #deadlineAt: number | null;
+  readonly #resumed: boolean;
   #returned: { readonly text: string | undefined } | undefined;
   stuck: StuckNote | undefined;
 
@@ -60,6 +61,7 @@ export class RunMachine<H> {
       else if (entry.kind === "step" || entry.kind === "started") this.#known.set(entry.key, true);
     }
     for (const row of retries) this.#known.set(row.key, row);
+    this.#resumed = !run.interrupted && journal.at(-1)?.kind === "resume";
     for (const doubt of run.interrupted ? doubtsOf(journal, this.#known) : []) {
       this.#known.set(doubt.key, doubt);
       this.journal.keepRetry(doubt);
@@ -84,6 +86,11 @@ export class RunMachine<H> {
 
   get handlerEnded(): boolean {
     return this.#returned !== undefined || this.#unwinding.closed;
+  }
+
+  /** A person resumed the run, and no worker has died with it since. */
+  get resumed(): boolean {
+    return this.#resumed;
   }
 
   /** True until everything that earlier attempts recorded is delivered. */

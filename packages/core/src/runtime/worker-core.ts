@@ -28,6 +28,7 @@ const TICK_MS = 500;
 const POLL_TICKS = 4;
 /** What an aborted body gets to notice it. */
 const ABORT_MS = 1000;
+const LEAVE_MS = 5000;
 
 export class WorkerCore implements Host, LocalWorker, Claimant {
   readonly clock: Clock;
@@ -167,12 +168,13 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     const lease = this.#lease;
     if (lease === undefined) return;
     await new Promise<void>((resolve) => {
-      this.#hub.committer.submit({
-        write: { kind: "leave" },
-        writer: lease,
-        settle: () => resolve(),
-        fail: () => resolve(),
-      });
+      // A store that is out must not keep the process from ending: then the lease runs out by itself.
+      const cancel = this.clock.after(LEAVE_MS, resolve, { unref: true });
+      const left = (): void => {
+        cancel();
+        resolve();
+      };
+      this.#hub.committer.submit({ write: { kind: "leave" }, writer: lease, settle: left, fail: left });
     });
   }
 
