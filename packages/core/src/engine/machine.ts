@@ -354,17 +354,28 @@ export class RunMachine<H> {
     return { do: "end", status: cause.status, error: cause.error };
   }
 
+  /** When the next of what the run waits for is due, whatever executes meanwhile; null when nothing is by itself. */
+  nextDueAt(now: number): number | null {
+    if (this.stuck !== undefined) return null;
+    let dueAt = this.#unwinding.closed ? null : this.#deadlineAt;
+    for (const { until } of this.#notes())
+      if (until !== null && until > now && (dueAt === null || until < dueAt)) dueAt = until;
+    return dueAt;
+  }
+
   /** What the run waits for when nothing executes and every ask waits; undefined when something is still to be done here. */
   waiting(now: number): { readonly dueAt: number | null; readonly waits: readonly WaitNote[] } | undefined {
     if (this.journal.undelivered > 0 || this.bodies.executing > 0 || this.stuck !== undefined)
       return undefined;
-    const waits = this.#unwinding.closed
+    const waits = this.#notes();
+    if (waits.length === 0 || waits.some(({ until }) => until !== null && until <= now)) return undefined;
+    return { dueAt: this.nextDueAt(now), waits: waits.slice(0, WAITS_SHOWN) };
+  }
+
+  #notes(): WaitNote[] {
+    return this.#unwinding.closed
       ? this.#unwinding.waits((key) => this.undos.rowOf(key))
       : this.#waits.notes();
-    if (waits.length === 0) return undefined;
-    let dueAt = this.#unwinding.closed ? null : this.#deadlineAt;
-    for (const { until } of waits) if (until !== null && (dueAt === null || until < dueAt)) dueAt = until;
-    return dueAt !== null && dueAt <= now ? undefined : { dueAt, waits: waits.slice(0, WAITS_SHOWN) };
   }
 }
 

@@ -238,6 +238,10 @@ export class Activation {
     } else if (undo !== undefined) this.#runner.beginUndo(undo);
     else for (const ask of steps) this.#runner.begin(ask);
     if (!this.#lettingGo && this.machine.bodies.executing === 0) this.#rest(now);
+    // What is waited for here becomes due also while bodies execute.
+    this.#cancelTimer?.();
+    const dueAt = this.#lettingGo ? null : this.machine.nextDueAt(now);
+    if (dueAt !== null) this.#cancelTimer = this.host.clock.after(dueAt - now, () => this.wake());
   }
 
   /** Nothing executes: let go of the run, or wait here for what is due soon. */
@@ -249,14 +253,10 @@ export class Activation {
   #considerPark(now: number): boolean {
     if (this.#runner.living > 0) return false;
     const waiting = this.machine.waiting(now);
-    this.#cancelTimer?.();
     if (waiting === undefined) return false;
     const { dueAt, waits } = waiting;
     const soonMs = waits.some((wait) => wait.kind === "retry") ? LINGER_RETRY_MS : LINGER_MS;
-    if (!this.#draining && dueAt !== null && dueAt - now <= soonMs) {
-      this.#cancelTimer = this.host.clock.after(Math.max(1, dueAt - now), () => this.wake());
-      return false;
-    }
+    if (!this.#draining && dueAt !== null && dueAt - now <= soonMs) return false;
     this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits }, { how: "parked" });
     return true;
   }
