@@ -216,7 +216,10 @@ export interface MessageWrite {
   readonly message: Pick<Message, "type" | "id" | "name" | "payload">;
 }
 
-/** An operator's wish. `resume`: a stuck run becomes due; retry rows that need a person and all strikes are forgotten. */
+/**
+ * An operator's wish. `resume`: a stuck run becomes due; its strikes are forgotten and `interrupted` is cleared, rows that need a
+ * person start anew (failures 0, due now) but stay in doubt, and an entry of the journal says who and why.
+ */
 export interface OperateWrite {
   readonly kind: "operate";
   readonly runId: string;

@@ -30,11 +30,12 @@ export class MessageWrites {
       db,
       `INSERT INTO everstep_messages (run, no, type, id, name, payload, at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
     );
-    // S6: a parked run is due with the message. A signal leaves a stuck run to its person; a cancel is such a person.
+    // S6: a parked run is due with the message. A signal leaves a stuck run to its person, and a delayed start to its time; a
+    // cancel waits for neither.
     this.#signal = prepare<[now: number, now: number, run: number]>(
       db,
       `UPDATE everstep_runs SET inbox = inbox + 1,
-         due_at = iif(owner IS NULL AND stuck IS NULL, min(ifnull(due_at, ?), ?), due_at)
+         due_at = iif(owner IS NULL AND stuck IS NULL AND attempt > 0, min(ifnull(due_at, ?), ?), due_at)
        WHERE no = ?`,
     );
     this.#cancel = prepare<[now: number, now: number, run: number]>(

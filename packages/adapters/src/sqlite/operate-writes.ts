@@ -26,9 +26,9 @@ export class OperateWrites {
     );
     this.#resume = prepare<[number, number]>(
       db,
-      `UPDATE everstep_runs SET stuck = NULL, strikes = 0, strikes_alone = 0, due_at = ? WHERE no = ?`,
+      `UPDATE everstep_runs SET stuck = NULL, strikes = 0, strikes_alone = 0, interrupted = 0, due_at = ? WHERE no = ?`,
     );
-    // What needed a person starts anew. A doubt outlives the person's "go on": the step's own `inDoubt` decides again.
+    // What needed a person starts anew. A doubt outlives the person's "go on" in the step's row.
     this.#resetRetries = prepare<[number, number]>(
       db,
       `UPDATE everstep_retries SET failures = 0, next_at = ? WHERE run = ? AND next_at IS NULL`,

@@ -39,6 +39,15 @@ export const messages: Cases = {
     assert.ok(messages.every(({ at }) => at >= run.createdAt && at <= now));
   },
 
+  "S6: a signal starts no run before its time, a cancel does not wait for it": async (bench) => {
+    await bench.commit(start("a", { due: { at: FAR_AWAY } }));
+    await bench.commit(signal("a", "1"));
+    assert.equal((await bench.read("a")).run.dueAt, FAR_AWAY);
+    await bench.commit(cancel("a", "2"));
+    const { run, now } = await bench.read("a");
+    assert.ok(run.dueAt !== null && run.dueAt <= now);
+  },
+
   "S7 F120: an id is accepted once per run, whatever comes with it": async (bench) => {
     await bench.commit(start("a"));
     await bench.commit(signal("a", "1", { payload: "1" }));

@@ -135,9 +135,13 @@ function send({ draft, now }: Scene, { runId, message }: MessageWrite): Outcome 
   return { is: "done" };
 }
 
-/** S6. A run that is due already keeps its place in the queue; a stuck one moves for a cancel only. */
+/**
+ * S6. A run that is due already keeps its place in the queue; a stuck one, and one whose start is delayed, moves for a cancel
+ * only.
+ */
 function wakeUp(run: RunRecord, type: "signal" | "cancel", now: number): Partial<RunRecord> {
-  if (run.owner !== null || (run.stuck !== null && type === "signal")) return {};
+  const asleep = run.stuck !== null || run.attempt === 0;
+  if (run.owner !== null || (asleep && type === "signal")) return {};
   return { stuck: null, dueAt: Math.min(run.dueAt ?? now, now) };
 }
 
@@ -147,7 +151,7 @@ function resume({ draft, now }: Scene, { runId, value }: OperateWrite): Outcome 
   if (row.run.stuck === null) return { is: "wrong-state", status: statusOf(row.run, now) };
   draft.set(
     row,
-    { ...freed(now), stuck: null, strikes: 0, strikesAlone: 0 },
+    { ...freed(now), stuck: null, strikes: 0, strikesAlone: 0, interrupted: false },
     { retries: withoutPeople(row, now), journal: [...row.journal, resumption(row, { value, now })] },
   );
   return { is: "done" };
