@@ -107,7 +107,7 @@ export class RunContext implements Context {
     return this.#promise({ kind: "timer", name, dueAt }, options);
   }
 
-  async waitForSignal<T = unknown>(
+  waitForSignal<T = unknown>(
     name: string,
     options: {
       readonly timeout?: Duration;
@@ -121,15 +121,17 @@ export class RunContext implements Context {
       timeout === undefined
         ? null
         : this.#activation.machine.nowMs + durationMs(timeout, `timeout of signal ${name}`);
-    const payload = await this.#promise<unknown>({ kind: "signal", name, dueAt }, options);
-    return validate(schema, payload, `run ${this.#activation.runId}: signal ${name}`);
+    const payload = this.#promise<unknown>({ kind: "signal", name, dueAt }, options);
+    return quiet(
+      payload.then((value) => validate(schema, value, `run ${this.#activation.runId}: signal ${name}`)),
+    );
   }
 
   race<B extends Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>>(
     branches: B,
   ): Promise<RaceResult<B>> {
     this.#checkScope("race");
-    return race(this.#activation, branches);
+    return quiet(race(this.#activation, branches));
   }
 
   tag(tags: Readonly<Record<string, string>>): void {
@@ -178,18 +180,16 @@ export class RunContext implements Context {
       ...(key === undefined ? {} : { key }),
       ...(was === undefined ? {} : { was }),
     };
-    const lost = scope.getStore()?.lost;
-    return this.#promise(wish, lost === undefined ? {} : { signal: lost }, body, output);
+    return this.#promise(wish, {}, body, output);
   }
 
-  /** Never rejects unhandled: a failed step that nobody awaits yet must not end the process. */
   #promise<T>(
     wish: Wish,
     options: { readonly signal?: AbortSignal } = {},
     body?: Body,
     schema?: StandardSchemaV1,
   ): Promise<T> {
-    const { signal } = options;
+    const signal = eitherOf(options.signal, scope.getStore()?.lost);
     const promise = new Promise<T>((resolve, reject) => {
       if (signal?.aborted === true) {
         reject(signal.reason as Error);
@@ -199,14 +199,13 @@ export class RunContext implements Context {
       const ask = this.#activation.ask({ ...wish, handle });
       if (ask === undefined || signal === undefined) return;
       const withdraw = (): void => {
-        if (ask.state !== "open") return;
+        if (ask.state !== "open" || this.#activation.over) return;
         this.#activation.withdraw(ask);
         reject(signal.reason as Error);
       };
       signal.addEventListener("abort", withdraw, { once: true });
     });
-    promise.catch(ignore);
-    return promise;
+    return quiet(promise);
   }
 
   #check(kind: string, name: string): void {
@@ -235,6 +234,18 @@ export class RunContext implements Context {
 
 function timeoutOf(name: string, timeout: Duration | undefined): number | undefined {
   return timeout === undefined ? undefined : durationMs(timeout, `timeout of step ${name}`);
+}
+
+/** The wait ends when its caller gives it up, or when the branch of a race that it stands in has lost. */
+function eitherOf(own: AbortSignal | undefined, lost: AbortSignal | undefined): AbortSignal | undefined {
+  if (own === undefined || lost === undefined || own === lost) return own ?? lost;
+  return AbortSignal.any([own, lost]);
+}
+
+/** What nobody awaits yet and rejects must not end the process. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(ignore);
+  return promise;
 }
 
 function ignore(): void {}
