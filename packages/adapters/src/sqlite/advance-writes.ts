@@ -1,18 +1,12 @@
 import type { Database } from "better-sqlite3";
-import type { AdvanceWrite, NewEntry, Outcome, RetryState, Then } from "@everstep/core";
+import type { AdvanceWrite, Outcome, RetryState, Then } from "@everstep/core";
+import { type Claimant, JournalWrites } from "./journal-writes.ts";
 import { DONE, FENCED, type Scope } from "./scope.ts";
 import { prepare, storable, UnstorableError } from "./statement.ts";
 
-/** A run that the scope's worker owns, and the seq of its last entry. */
-interface OwnedRun {
-  readonly no: number;
-  readonly last: number;
-}
-
-/** What the owner of a run writes: the hot path. A step's entry takes two statements, its run's row is not touched. */
+/** What the owner of a run writes: the hot path. */
 export class AdvanceWrites {
-  readonly #owned;
-  readonly #append;
+  readonly #journal: JournalWrites;
   readonly #touch;
   readonly #consume;
   readonly #retry;
@@ -21,16 +15,7 @@ export class AdvanceWrites {
   readonly #letGo: LetGo;
 
   constructor(db: Database) {
-    // S3, S4: the fence. An owner is never set on a run that has ended (S8).
-    this.#owned = prepare<[string, number, number], OwnedRun>(
-      db,
-      `SELECT no, ifnull((SELECT max(seq) FROM everstep_journal j WHERE j.run = r.no), 0) AS last
-       FROM everstep_runs r WHERE id = ? AND owner = ? AND attempt = ?`,
-    );
-    this.#append = prepare<[number, number, number, string, string, number, string | null, string | null]>(
-      db,
-      `INSERT INTO everstep_journal (run, seq, attempt, kind, key, at, value, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
+    this.#journal = new JournalWrites(db);
     this.#touch = prepare<[string | null, number, number, number | null, number]>(
       db,
       `UPDATE everstep_runs SET phase = ifnull(?, phase),
@@ -58,28 +43,16 @@ export class AdvanceWrites {
   }
 
   /** Whether the scope's worker owns the run under this attempt. */
-  owns(runId: string, attempt: number, scope: Scope): boolean {
-    return scope.worker !== null && this.#owned.get(runId, scope.worker, attempt) !== undefined;
+  owns(claimant: Claimant, scope: Scope): boolean {
+    return scope.worker !== null && this.#journal.owned(claimant, scope.worker) !== undefined;
   }
 
   apply(write: AdvanceWrite, scope: Scope): Outcome {
     if (scope.worker === null) return FENCED;
-    const run = this.#owned.get(write.runId, scope.worker, write.attempt);
-    if (run === undefined) return FENCED;
-    let { last } = run;
-    for (const entry of write.entries) last = this.#journal(run.no, last, write.attempt, entry);
-    this.#mark(run.no, write);
-    return write.then === undefined ? DONE : this.#letGo.apply(run.no, write.runId, write.then, scope);
-  }
-
-  #journal(no: number, last: number, attempt: number, entry: NewEntry): number {
-    if (entry.seq !== last + 1)
-      throw new UnstorableError(`entry ${entry.seq} can't follow entry ${last} of the journal`);
-    const key = storable(entry.key, "the entry's key");
-    const value = entry.value === undefined ? null : storable(entry.value, "the entry's value");
-    const error = entry.error === undefined ? null : storable(entry.error, "the entry's error");
-    this.#append.run(no, entry.seq, attempt, entry.kind, key, entry.at, value, error);
-    return entry.seq;
+    const no = this.#journal.append(write, scope.worker, write.entries, scope);
+    if (no === undefined) return FENCED;
+    this.#mark(no, write);
+    return write.then === undefined ? DONE : this.#letGo.apply(no, write.runId, write.then, scope);
   }
 
   /** All that an advance may change beside the journal, each only when asked for. */
@@ -125,6 +98,7 @@ class LetGo {
   readonly #release;
   readonly #stick;
   readonly #end;
+  readonly #keepResult;
   readonly #dropRetries;
 
   constructor(db: Database) {
@@ -141,10 +115,14 @@ class LetGo {
       db,
       `UPDATE everstep_runs SET owner = NULL, alone = 0, stuck = ? WHERE no = ?`,
     );
-    this.#end = prepare<[string, string | null, string | null, number, number]>(
+    this.#end = prepare<[string, number, number]>(
       db,
       `UPDATE everstep_runs SET phase = 'done', owner = NULL, alone = 0, interrupted = 0, waits = NULL,
-         ended = ?, result = ?, error = ?, ended_at = ? WHERE no = ?`,
+         ended = ?, ended_at = ? WHERE no = ?`,
+    );
+    this.#keepResult = prepare<[number, string | null, string | null]>(
+      db,
+      `INSERT INTO everstep_results (run, result, error) VALUES (?, ?, ?)`,
     );
     this.#dropRetries = prepare<[number]>(db, `DELETE FROM everstep_retries WHERE run = ?`);
   }
@@ -179,7 +157,8 @@ class LetGo {
   #endRun(no: number, then: Extract<Then, { do: "end" }>, scope: Scope): void {
     const result = then.result === undefined ? null : storable(then.result, "the result");
     const error = then.error === undefined ? null : storable(then.error, "the error");
-    this.#end.run(then.status, result, error, scope.now, no);
+    this.#end.run(then.status, scope.now, no);
+    if (result !== null || error !== null) this.#keepResult.run(no, result, error);
     this.#dropRetries.run(no);
   }
 }

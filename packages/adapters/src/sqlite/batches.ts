@@ -88,7 +88,7 @@ export class Batches {
     return { outcomes, changed: scope.changed };
   }
 
-  readonly #plainly = (write: Write, scope: Scope): Outcome => {
+  readonly #plainly: ApplyWrite = (write, scope) => {
     switch (write.kind) {
       case "advance":
         return this.advances.apply(write, scope);
@@ -103,10 +103,13 @@ export class Batches {
     }
   };
 
-  readonly #guarded = (write: Write, scope: Scope): Outcome =>
+  readonly #guarded: ApplyWrite = (write, scope) =>
     this.#transactions.guard(
       () => this.#plainly(write, scope),
-      (reason) => ({ is: "refused", reason }),
+      (reason) => {
+        scope.nextEntryNo = undefined;
+        return { is: "refused", reason };
+      },
     );
 }
 

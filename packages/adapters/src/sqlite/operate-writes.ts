@@ -18,6 +18,7 @@ export class OperateWrites {
   readonly #resume;
   readonly #resetRetries;
   readonly #append;
+  readonly #appended;
 
   constructor(db: Database) {
     this.#subject = prepare<[string], Subject>(
@@ -36,11 +37,14 @@ export class OperateWrites {
     // S4: gapless, and `at` never decreases, whatever clock wrote the entry before.
     this.#append = prepare<[now: number, now: number, value: string, run: number]>(
       db,
-      `INSERT INTO everstep_journal (run, seq, attempt, kind, key, at, value)
-       SELECT r.no, ifnull(j.seq, 0) + 1, r.attempt, 'resume', '', max(ifnull(j.at, ?), ?), ?
-       FROM everstep_runs r
-       LEFT JOIN everstep_journal j ON j.run = r.no AND j.seq = (SELECT max(seq) FROM everstep_journal WHERE run = r.no)
+      `INSERT INTO everstep_journal (before, run, seq, attempt, kind, key, at, value)
+       SELECT r.last_entry, r.no, r.entries + 1, r.attempt, 'resume', '', max(ifnull(j.at, ?), ?), ?
+       FROM everstep_runs r LEFT JOIN everstep_journal j ON j.no = r.last_entry
        WHERE r.no = ?`,
+    );
+    this.#appended = prepare<[number, number]>(
+      db,
+      `UPDATE everstep_runs SET entries = entries + 1, entry_before = last_entry, last_entry = ? WHERE no = ?`,
     );
   }
 
@@ -51,7 +55,9 @@ export class OperateWrites {
     const value = storable(write.value, "the note");
     this.#resume.run(scope.now, run.no);
     this.#resetRetries.run(scope.now, run.no);
-    this.#append.run(scope.now, scope.now, value, run.no);
+    const { lastInsertRowid } = this.#append.run(scope.now, scope.now, value, run.no);
+    this.#appended.run(Number(lastInsertRowid), run.no);
+    scope.nextEntryNo = Number(lastInsertRowid) + 1;
     scope.changed.push(write.runId);
     return DONE;
   }

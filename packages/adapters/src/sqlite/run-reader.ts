@@ -1,5 +1,5 @@
 import type { Database } from "better-sqlite3";
-import type { Claim, Message, RunDetails } from "@everstep/core";
+import { type Claim, type Entry, type Message, type RunDetails, StoreError } from "@everstep/core";
 import {
   ENTRY_COLUMNS,
   type EntryRow,
@@ -35,9 +35,15 @@ export class RunReader {
       `${run} WHERE r.no = ? AND r.owner = ? AND r.attempt = ?`,
     );
     this.#byId = prepare<[string], RunRow>(db, `${run} WHERE r.id = ?`);
-    this.#journal = prepare<[number], EntryRow>(
+    // From the last entry to the first: each knows the one before it.
+    this.#journal = prepare<[number | null], EntryRow>(
       db,
-      `SELECT ${ENTRY_COLUMNS} FROM everstep_journal WHERE run = ? ORDER BY seq`,
+      `WITH RECURSIVE chain (no) AS (
+         SELECT ?
+         UNION ALL
+         SELECT j.before FROM chain JOIN everstep_journal j ON j.no = chain.no WHERE j.before IS NOT NULL
+       )
+       SELECT ${ENTRY_COLUMNS} FROM chain CROSS JOIN everstep_journal j ON j.no = chain.no`,
     );
     this.#messages = prepare<[number, number], MessageRow>(
       db,
@@ -86,9 +92,17 @@ export class RunReader {
   #claim(row: RunRow): Claim {
     return {
       run: toRun(row),
-      journal: this.#journal.all(row.no).map(toEntry),
+      journal: this.#entries(row),
       messages: this.messages(row.no, 0),
       retries: this.#retries.all(row.no).map(toRetry),
     };
+  }
+
+  #entries({ id, entries, last_entry }: RunRow): readonly Entry[] {
+    const journal = this.#journal.all(last_entry).map(toEntry).toReversed();
+    if (journal.length === entries && journal.every(({ seq }, index) => seq === index + 1)) return journal;
+    throw new StoreError(
+      `the journal of run ${id} is damaged: of ${entries} entries ${journal.length} were found; restore a backup, and check the file with \`PRAGMA integrity_check\``,
+    );
   }
 }

@@ -30,6 +30,9 @@ export interface RunRow {
   readonly result: string | null;
   readonly error: string | null;
   readonly inbox: number;
+  /** How many entries its journal has. */
+  readonly entries: number;
+  readonly last_entry: number | null;
   readonly strikes: number;
   readonly strikes_alone: number;
   readonly interrupted: number;
@@ -44,8 +47,10 @@ export interface RunRow {
 export const RUN_COLUMNS: string = `
   r.no, r.id, r.workflow, r.version, r.phase, r.ended, r.owner, r.attempt, r.due_at, r.stuck, r.priority,
   (SELECT json_group_object(t.name, t.value) FROM everstep_tags t WHERE t.run = r.no) AS tags,
-  ifnull(r.input, (SELECT i.input FROM everstep_inputs i WHERE i.run = r.no)) AS input, r.result, r.error, r.inbox,
-  r.strikes, r.strikes_alone, r.interrupted, r.waits, r.created_at, r.started_at, r.ended_at, r.timeout_ms`;
+  (SELECT i.input FROM everstep_inputs i WHERE i.run = r.no) AS input,
+  (SELECT o.result FROM everstep_results o WHERE o.run = r.no) AS result,
+  (SELECT o.error FROM everstep_results o WHERE o.run = r.no) AS error,
+  r.inbox, r.entries, r.last_entry, r.strikes, r.strikes_alone, r.interrupted, r.waits, r.created_at, r.started_at, r.ended_at, r.timeout_ms`;
 
 export function toRun(row: RunRow): RunRecord {
   return {
@@ -85,7 +90,7 @@ export interface EntryRow {
   readonly error: string | null;
 }
 
-export const ENTRY_COLUMNS: string = "seq, kind, key, at, attempt, value, error";
+export const ENTRY_COLUMNS: string = "j.seq, j.kind, j.key, j.at, j.attempt, j.value, j.error";
 
 export function toEntry({ seq, kind, key, at, attempt, value, error }: EntryRow): Entry {
   if (error !== null)

@@ -6,6 +6,8 @@ export interface Scope {
   readonly now: number;
   /** The worker under whose lease the batch writes; null without a lease, when it was taken over, and after it was left. */
   worker: number | null;
+  /** The number of the journal's next entry; undefined while it was not looked up, and after a write was taken back. */
+  nextEntryNo?: number | undefined;
   /** Runs that became due, ended or got a message: what watchers want to hear once it is durable. */
   readonly changed: string[];
 }

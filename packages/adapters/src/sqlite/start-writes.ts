@@ -3,9 +3,6 @@ import type { Outcome, StartWrite } from "@everstep/core";
 import type { Scope } from "./scope.ts";
 import { prepare, storable } from "./statement.ts";
 
-/** Characters of an input that stay in the run's row; longer ones live apart, see the schema. */
-const INLINE_INPUT_MAX = 2_000;
-
 /** Creates runs. The same id is the same run. */
 export class StartWrites {
   readonly #insert;
@@ -17,8 +14,8 @@ export class StartWrites {
     this.#insert = prepare<InsertParameters>(
       db,
       `INSERT INTO everstep_runs (id, workflow, version, priority, phase, owner, attempt, due_at, created_at, started_at,
-         timeout_ms, input_hash, input)
-       VALUES (?, ?, ?, ?, 'forward', ?, ?, ?, ?, ?, ?, ?, ?)
+         timeout_ms, input_hash)
+       VALUES (?, ?, ?, ?, 'forward', ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO NOTHING`,
     );
     this.#insertInput = prepare<[number, string]>(
@@ -39,7 +36,6 @@ export class StartWrites {
     const owner = claim && run.due === undefined ? scope.worker : null;
     const claimed = owner !== null;
     const input = storable(run.input, "the input");
-    const isLong = input.length > INLINE_INPUT_MAX;
     const { changes, lastInsertRowid } = this.#insert.run(
       storable(run.id, "the run's id"),
       storable(run.workflow, "the workflow's name"),
@@ -52,11 +48,10 @@ export class StartWrites {
       claimed ? scope.now : null,
       run.timeoutMs,
       run.inputHash,
-      isLong ? null : input,
     );
     if (changes === 0) return this.#taken(run);
     const no = Number(lastInsertRowid);
-    if (isLong) this.#insertInput.run(no, input);
+    this.#insertInput.run(no, input);
     for (const name in run.tags) {
       this.#insertTag.run(no, storable(name, "a tag"), storable(run.tags[name] ?? "", "a tag"));
     }
@@ -83,7 +78,6 @@ type InsertParameters = [
   startedAt: number | null,
   timeoutMs: number | null,
   inputHash: string,
-  input: string | null,
 ];
 
 function dueAt(due: StartWrite["run"]["due"], now: number): number {

@@ -54,7 +54,7 @@ export class Transacting {
         changed: [],
       };
       // The lock is held, so what holds before the body holds after it: a fenced worker's body is not even called (S3).
-      if (!this.#advances.owns(runId, attempt, scope)) return FENCED as Answer;
+      if (!this.#advances.owns(request, scope)) return FENCED as Answer;
       const { entry, settled } = this.#settle(request);
       const outcome = this.#advances.apply(
         { kind: "advance", runId, attempt, entries: [entry], settled },
