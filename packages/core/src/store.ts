@@ -50,8 +50,8 @@ export interface NewEntry {
   readonly key: string;
   /** When it was queued, by the store's clock as its worker knows it; never decreasing within a run. */
   readonly at: number;
-  readonly value?: string;
-  readonly error?: string;
+  readonly value?: string | undefined;
+  readonly error?: string | undefined;
 }
 
 /** A journal entry as stored: with the attempt of the run that wrote it. */

@@ -70,10 +70,16 @@ export class Asks<H> {
   readonly #byKey = new Map<string, Ask<H>>();
   readonly #names = new Map<string, NameUse>();
   readonly #open = new Set<Ask<H>>();
+  readonly #waits = new Set<Ask<H>>();
   readonly #rows = new Set<string>();
 
   get open(): ReadonlySet<Ask<H>> {
     return this.#open;
+  }
+
+  /** Those of the open ones that no body settles. */
+  get waits(): ReadonlySet<Ask<H>> {
+    return this.#waits;
   }
 
   all(): Iterable<Ask<H>> {
@@ -134,12 +140,14 @@ export class Asks<H> {
     this.#byKey.set(key, ask);
     // An undo is no wait: it is asked for in case of need.
     if (request.kind !== "undo") this.#open.add(ask);
+    if (request.kind !== "undo" && request.kind !== "step") this.#waits.add(ask);
     return ask;
   }
 
   close(ask: Ask<H>, state: "settled" | "withdrawn"): void {
     ask.state = state;
     this.#open.delete(ask);
+    this.#waits.delete(ask);
   }
 
   #use(request: AskRequest<H>, inTurn: boolean): NameUse | Misuse {

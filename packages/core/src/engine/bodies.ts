@@ -46,7 +46,7 @@ export class Bodies<H> {
   readonly #asks: Asks<H>;
   readonly #values: Values;
   readonly #run: RunRecord;
-  readonly #wishes = new Set<Ask<H>>();
+  readonly #idle = new Set<Ask<H>>();
   readonly #lookUps = new Map<Ask<H>, number>();
   /** Bodies and undos that execute now. */
   executing = 0;
@@ -58,21 +58,21 @@ export class Bodies<H> {
     this.#run = run;
   }
 
-  /** Steps asked for that have not settled, executing or not. */
-  get wishes(): number {
-    return this.#wishes.size;
+  /** Steps asked for that have not settled and do not execute. */
+  get idle(): number {
+    return this.#idle.size;
   }
 
   wish(ask: Ask<H>): void {
-    this.#wishes.add(ask);
+    this.#idle.add(ask);
   }
 
   unwish(ask: Ask<H>): void {
-    this.#wishes.delete(ask);
+    this.#idle.delete(ask);
   }
 
   settled(ask: Ask<H>, entry: NewEntry): void {
-    this.#wishes.delete(ask);
+    this.#idle.delete(ask);
     if (entry.error === undefined) ask.result = { text: entry.value };
     else ask.error = entry.error;
   }
@@ -86,7 +86,7 @@ export class Bodies<H> {
 
   queueStarts(now: number): boolean {
     let queued = false;
-    for (const ask of this.#wishes) {
+    for (const ask of this.#idle) {
       if (ask.plan?.recordStart !== true || ask.started || waits(ask, now)) continue;
       this.#journal.append({ kind: "started", key: ask.key }, now);
       queued = true;
@@ -96,11 +96,26 @@ export class Bodies<H> {
 
   due(now: number): readonly Ask<H>[] {
     const due: Ask<H>[] = [];
-    for (const ask of this.#wishes) {
-      if (!ask.executing && !waits(ask, now) && (ask.started || ask.plan?.recordStart !== true))
-        due.push(ask);
+    for (const ask of this.#idle) {
+      if (!waits(ask, now) && (ask.started || ask.plan?.recordStart !== true)) due.push(ask);
     }
     return due;
+  }
+
+  /** True when a step could begin now, were all durable: the run does not just wait. */
+  someDue(now: number): boolean {
+    for (const ask of this.#idle) if (!waits(ask, now)) return true;
+    return false;
+  }
+
+  /** When the next attempt of a step that failed is due. */
+  nextDueAt(now: number): number {
+    let dueAt = Number.POSITIVE_INFINITY;
+    for (const { retry } of this.#idle) {
+      if (retry !== undefined && retry.nextAt !== null && retry.nextAt > now)
+        dueAt = Math.min(dueAt, retry.nextAt);
+    }
+    return dueAt;
   }
 
   /** Nobody knows whether the effect of this step has happened, and its options say that this matters. */
@@ -111,12 +126,14 @@ export class Bodies<H> {
   begin(ask: Ask<H>, now: number): void {
     this.executing += 1;
     ask.executing = true;
+    this.#idle.delete(ask);
     ask.retry ??= { key: ask.key, failures: 0, firstAt: now, nextAt: now, inDoubt: false };
   }
 
   over(ask: Ask<H>): void {
     this.executing -= 1;
     ask.executing = false;
+    if (ask.state === "open") this.#idle.add(ask);
   }
 
   ended(ask: Ask<H>, end: AttemptEnd, now: number, closed: boolean): StuckVerdict | undefined {

@@ -83,15 +83,8 @@ export class Journal {
   }
 
   append(draft: Draft, now: number): NewEntry {
-    this.#at = Math.max(this.#at, now);
-    const entry: NewEntry = {
-      seq: this.#entries.length + 1,
-      kind: draft.kind,
-      key: draft.key,
-      at: this.#at,
-      ...(draft.value === undefined ? {} : { value: draft.value }),
-      ...(draft.error === undefined ? {} : { error: draft.error }),
-    };
+    const entry = this.draftNext(draft, now);
+    this.#at = entry.at;
     this.#entries.push(entry);
     this.#unwritten.push(entry);
     return entry;
@@ -104,15 +97,9 @@ export class Journal {
     this.#durable = this.#entries.length;
   }
 
-  /** The next entry, as `appendCommitted` will add it once its transaction is through. */
-  draftNext(draft: Draft, now: number): NewEntry {
-    return {
-      seq: this.#entries.length + 1,
-      kind: draft.kind,
-      key: draft.key,
-      at: Math.max(this.#at, now),
-      ...(draft.value === undefined ? {} : { value: draft.value }),
-    };
+  /** The next entry, not queued yet. */
+  draftNext({ kind, key, value, error }: Draft, now: number): NewEntry {
+    return { seq: this.#entries.length + 1, kind, key, at: Math.max(this.#at, now), value, error };
   }
 
   consume(messageNo: number, seq: number): void {
@@ -147,18 +134,19 @@ export class Journal {
 
   /** Everything queued since the last call, as one write. */
   takeWrite(run: { readonly runId: string; readonly attempt: number }, more: WriteExtras = {}): AdvanceWrite {
-    const write: AdvanceWrite = {
+    const { runId, attempt } = run;
+    const write: { -readonly [K in keyof AdvanceWrite]: AdvanceWrite[K] } = {
       kind: "advance",
-      runId: run.runId,
-      attempt: run.attempt,
+      runId,
+      attempt,
       entries: this.#unwritten,
-      ...(this.#consume.length === 0 ? {} : { consume: this.#consume }),
-      ...(this.#retries.size === 0 ? {} : { retries: [...this.#retries.values()] }),
-      ...(this.#settled.length === 0 ? {} : { settled: this.#settled }),
-      ...(this.#tags === undefined ? {} : { tags: this.#tags }),
-      ...(this.#phase === undefined ? {} : { phase: this.#phase }),
       ...more,
     };
+    if (this.#consume.length > 0) write.consume = this.#consume;
+    if (this.#retries.size > 0) write.retries = [...this.#retries.values()];
+    if (this.#settled.length > 0) write.settled = this.#settled;
+    if (this.#tags !== undefined) write.tags = this.#tags;
+    if (this.#phase !== undefined) write.phase = this.#phase;
     this.#unwritten = [];
     this.#consume = [];
     this.#retries.clear();

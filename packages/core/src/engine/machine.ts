@@ -11,11 +11,12 @@
  * E6 Undos run one by one in reverse order of start, each until it succeeded; one that can't leaves the run stuck after the others.
  */
 import type { StuckCode } from "../errors.ts";
-import { ContextError, InvalidArgumentError, RunTimeoutError } from "../errors.ts";
+import { RunTimeoutError } from "../errors.ts";
 import type { Claim, Message, NewEntry, RetryState, RunRecord, StuckNote, WaitNote } from "../store.ts";
 import { Asks, type Ask, type AskRequest } from "./asks.ts";
 import { type AttemptEnd, Bodies, doubtsOf } from "./bodies.ts";
 import type { Conclusion, Next } from "./decisions.ts";
+import { isBug } from "./bugs.ts";
 import { divergenceText } from "./divergence.ts";
 import { Inbox } from "./inbox.ts";
 import { Journal } from "./journal.ts";
@@ -33,6 +34,8 @@ export class RunMachine<H> {
   readonly asks: Asks<H> = new Asks();
   readonly bodies: Bodies<H>;
   readonly undos: Undos<H>;
+  /** A person resumed the run, and no worker has died with it since. */
+  readonly resumed: boolean;
   readonly #values: Values;
   readonly #inbox: Inbox;
   readonly #unwinding: Unwinding<H>;
@@ -40,7 +43,6 @@ export class RunMachine<H> {
   readonly #patches = new Map<string, boolean>();
   readonly #known = new Map<string, RetryState | true>();
   readonly #deadlineAt: number | null;
-  readonly #resumed: boolean;
   #returned: { readonly text: string | undefined } | undefined;
   stuck: StuckNote | undefined;
 
@@ -61,7 +63,7 @@ export class RunMachine<H> {
       else if (entry.kind === "step" || entry.kind === "started") this.#known.set(entry.key, true);
     }
     for (const row of retries) this.#known.set(row.key, row);
-    this.#resumed = !run.interrupted && journal.at(-1)?.kind === "resume";
+    this.resumed = !run.interrupted && journal.at(-1)?.kind === "resume";
     for (const doubt of run.interrupted ? doubtsOf(journal, this.#known) : []) {
       this.#known.set(doubt.key, doubt);
       this.journal.keepRetry(doubt);
@@ -86,11 +88,6 @@ export class RunMachine<H> {
 
   get handlerEnded(): boolean {
     return this.#returned !== undefined || this.#unwinding.closed;
-  }
-
-  /** A person resumed the run, and no worker has died with it since. */
-  get resumed(): boolean {
-    return this.#resumed;
   }
 
   /** True until everything that earlier attempts recorded is delivered. */
@@ -325,7 +322,7 @@ export class RunMachine<H> {
     if (this.journal.undelivered > 0) return undefined;
     const cause = this.#unwinding.cause;
     if (cause !== undefined) return this.#concludeClosed(cause, now);
-    if (this.#returned === undefined || this.bodies.wishes > 0) return undefined;
+    if (this.#returned === undefined || this.bodies.idle > 0) return undefined;
     this.journal.append({ kind: "end", key: "completed" }, now);
     this.journal.markDelivered();
     return { do: "end", status: "completed", result: this.#returned.text };
@@ -357,40 +354,36 @@ export class RunMachine<H> {
   /** When the next of what the run waits for is due, whatever executes meanwhile; null when nothing is by itself. */
   nextDueAt(now: number): number | null {
     if (this.stuck !== undefined) return null;
-    let dueAt = this.#unwinding.closed ? null : this.#deadlineAt;
-    for (const { until } of this.#notes())
-      if (until !== null && until > now && (dueAt === null || until < dueAt)) dueAt = until;
-    return dueAt;
+    let dueAt: number;
+    if (this.#unwinding.closed) dueAt = this.#undoDueAt(now);
+    else {
+      dueAt = Math.min(this.#waits.nextDueAt(now), this.bodies.nextDueAt(now));
+      if (this.#deadlineAt !== null && this.#deadlineAt > now) dueAt = Math.min(dueAt, this.#deadlineAt);
+    }
+    return dueAt === Number.POSITIVE_INFINITY ? null : dueAt;
   }
 
   /** What the run waits for when nothing executes and every ask waits; undefined when something is still to be done here. */
   waiting(now: number): { readonly dueAt: number | null; readonly waits: readonly WaitNote[] } | undefined {
     if (this.journal.undelivered > 0 || this.bodies.executing > 0 || this.stuck !== undefined)
       return undefined;
-    const waits = this.#notes();
-    if (waits.length === 0 || waits.some(({ until }) => until !== null && until <= now)) return undefined;
-    return { dueAt: this.nextDueAt(now), waits: waits.slice(0, WAITS_SHOWN) };
+    const waits = this.#unwinding.closed
+      ? this.#undoDueAt(now) < Number.POSITIVE_INFINITY
+      : this.asks.open.size > 0 && !this.bodies.someDue(now);
+    return waits ? { dueAt: this.nextDueAt(now), waits: this.#notes() } : undefined;
   }
 
-  #notes(): WaitNote[] {
-    return this.#unwinding.closed
+  #undoDueAt(now: number): number {
+    const [wait] = this.#unwinding.waits((key) => this.undos.rowOf(key));
+    return wait !== undefined && wait.until !== null && wait.until > now
+      ? wait.until
+      : Number.POSITIVE_INFINITY;
+  }
+
+  #notes(): readonly WaitNote[] {
+    const notes = this.#unwinding.closed
       ? this.#unwinding.waits((key) => this.undos.rowOf(key))
       : this.#waits.notes();
+    return notes.slice(0, WAITS_SHOWN);
   }
-}
-
-const BUGS = [
-  TypeError,
-  ReferenceError,
-  SyntaxError,
-  RangeError,
-  EvalError,
-  URIError,
-  ContextError,
-  InvalidArgumentError,
-];
-
-/** Thrown by the handler itself these are mistakes in the program. What a step threw comes back wrapped, and as plain errors. */
-function isBug(error: unknown): error is Error {
-  return BUGS.some((bug) => error instanceof bug);
 }

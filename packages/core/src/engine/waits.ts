@@ -27,7 +27,7 @@ export class Waits<H> {
    */
   settleOne(now: number): boolean {
     let due: Ask<H> | undefined;
-    for (const ask of this.#asks.open) {
+    for (const ask of this.#asks.waits) {
       if (ask.kind === "pivot") {
         this.#journal.append({ kind: "pivot", key: ask.key }, now);
         return true;
@@ -38,6 +38,14 @@ export class Waits<H> {
     }
     if (due !== undefined) this.#settleDue(due, now);
     return due !== undefined;
+  }
+
+  /** When the next timer or timeout is due. */
+  nextDueAt(now: number): number {
+    let nextAt = Number.POSITIVE_INFINITY;
+    for (const { dueAt } of this.#asks.waits)
+      if (dueAt !== null && dueAt > now) nextAt = Math.min(nextAt, dueAt);
+    return nextAt;
   }
 
   /** What the run waits for, for `why`. A step that is open while nothing executes waits for its next attempt. */

@@ -12,6 +12,7 @@ import { type Values, valuesOf } from "../engine/values.ts";
 import type { AdvanceWrite, Claim, Message, NewEntry, Outcome, Then } from "../store.ts";
 import type { Workflow } from "../workflow.ts";
 import { BodyRunner } from "./body-runner.ts";
+import { DueTimer } from "./due-timer.ts";
 import type { AskHandle } from "./handle.ts";
 import { runHandler } from "./handler.ts";
 import type { Host, LetGo } from "./host.ts";
@@ -33,6 +34,7 @@ export class Activation {
   readonly runId: string;
   readonly #runner: BodyRunner;
   readonly #turns: Turns;
+  readonly #dueTimer: DueTimer;
   #over = false;
   #pumping = false;
   #lettingGo = false;
@@ -40,7 +42,6 @@ export class Activation {
   #started = false;
   #alone = false;
   #strikes: number;
-  #cancelTimer: (() => void) | undefined;
   #cancelPatience: (() => void) | undefined;
   #impatientFor: number | string | undefined;
 
@@ -52,6 +53,7 @@ export class Activation {
     this.machine = new RunMachine(claim, this.values);
     this.#runner = new BodyRunner(this);
     this.#turns = new Turns(host.clock, (mayDeliver) => this.#pump(mayDeliver));
+    this.#dueTimer = new DueTimer(host.clock, () => this.wake());
     this.#strikes = claim.run.strikes;
   }
 
@@ -239,9 +241,7 @@ export class Activation {
     else for (const ask of steps) this.#runner.begin(ask);
     if (!this.#lettingGo && this.machine.bodies.executing === 0) this.#rest(now);
     // What is waited for here becomes due also while bodies execute.
-    this.#cancelTimer?.();
-    const dueAt = this.#lettingGo ? null : this.machine.nextDueAt(now);
-    if (dueAt !== null) this.#cancelTimer = this.host.clock.after(dueAt - now, () => this.wake());
+    this.#dueTimer.set(this.#lettingGo ? null : this.machine.nextDueAt(now), now);
   }
 
   /** Nothing executes: let go of the run, or wait here for what is due soon. */
@@ -374,7 +374,7 @@ export class Activation {
   #finish(how: LetGo): void {
     if (this.#over) return;
     this.#over = true;
-    this.#cancelTimer?.();
+    this.#dueTimer.set(null, 0);
     this.#cancelPatience?.();
     this.#leaveAlone();
     this.host.letGo(this, how);

@@ -1,12 +1,13 @@
 /** Starts runs and reaches them: needs the store only, not the workflow's code. */
 import { type Clock, systemClock } from "../clock.ts";
 import type { Duration } from "../context.ts";
-import { InvalidArgumentError, RunConflictError, StoreError, StoreUnavailableError } from "../errors.ts";
+import { InvalidArgumentError, RunConflictError, StoreError } from "../errors.ts";
 import { durationMs } from "../engine/duration.ts";
 import { checkName, checkRunId } from "../engine/names.ts";
 import { type Codec, valuesOf } from "../engine/values.ts";
 import type { Outcome, StartWrite, Store, Write } from "../store.ts";
 import type { Workflow } from "../workflow.ts";
+import type { Writer } from "./committer.ts";
 import { type Hub, hubOf, type LocalWorker } from "./hub.ts";
 import { inputHash, newRunId } from "./ids.ts";
 import { checkSize, PAYLOAD_MAX_BYTES } from "./limits.ts";
@@ -38,9 +39,6 @@ export interface StartOptions<Tx = unknown> {
   readonly tx?: Tx;
 }
 
-/** A store that is out is waited for this long before a call of a client is rejected. */
-const PATIENCE_MS = 30_000;
-
 /** What handles and `client.runs` need of their client. */
 export interface ClientCore {
   readonly store: Store;
@@ -49,7 +47,7 @@ export interface ClientCore {
   readonly codec: Codec | undefined;
   readonly maxPayloadBytes: number;
   /** Durable when it settles. */
-  write(write: Write, what: string): Promise<Outcome>;
+  write(write: Write): Promise<Outcome>;
   /** The outcome when it is known already, which it is with a synchronous driver. */
   writeIn(tx: unknown, write: Write): { readonly now: Outcome | undefined; readonly later: Promise<Outcome> };
 }
@@ -68,7 +66,7 @@ export class Client<Tx = unknown> implements AsyncDisposable {
       clock,
       codec: options.codec,
       maxPayloadBytes: options.maxPayloadBytes ?? PAYLOAD_MAX_BYTES,
-      write: (write, what) => this.#write(write, what),
+      write: (write) => this.#write(write),
       writeIn: (tx, write) => writeIn(store, tx, write),
     };
     this.runs = new Runs(this.#core);
@@ -106,10 +104,10 @@ export class Client<Tx = unknown> implements AsyncDisposable {
     );
     const { run } = write;
     const worker = run.due === undefined ? this.#localWorker(run.workflow, run.version) : undefined;
-    if (worker === undefined) return this.#started(run.id, await this.#write(write, `run ${run.id}`));
+    if (worker === undefined) return this.#started(run.id, await this.#write(write));
     let adopted = false;
     try {
-      const outcome = await this.#write({ ...write, claim: true }, `run ${run.id}`, worker.writer);
+      const outcome = await this.#write({ ...write, claim: true }, worker.writer);
       if (outcome.is === "created" && outcome.claimed) {
         adopted = true;
         worker.local.adopt({ ...run, createdAt: outcome.createdAt });
@@ -173,9 +171,7 @@ export class Client<Tx = unknown> implements AsyncDisposable {
   #localWorker(
     workflow: string,
     version: string,
-  ):
-    | { readonly local: LocalWorker; readonly writer: NonNullable<ReturnType<LocalWorker["reserve"]>> }
-    | undefined {
+  ): { readonly local: LocalWorker; readonly writer: Writer } | undefined {
     for (const local of this.#core.hub.workers) {
       const writer = local.reserve(workflow, version);
       if (writer !== undefined) return { local, writer };
@@ -189,29 +185,9 @@ export class Client<Tx = unknown> implements AsyncDisposable {
     return new RunHandle<O>(this.#core, id);
   }
 
-  #write(
-    write: Write,
-    what: string,
-    writer?: NonNullable<ReturnType<LocalWorker["reserve"]>>,
-  ): Promise<Outcome> {
-    const { hub, clock } = this.#core;
+  #write(write: Write, writer?: Writer): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      const cancel = clock.after(PATIENCE_MS, () => {
-        reject(
-          new StoreUnavailableError(
-            `the store did not answer for ${PATIENCE_MS / 1000} s: whether ${what} was accepted is unknown; try again with the same id`,
-          ),
-        );
-      });
-      const settle = (outcome: Outcome): void => {
-        cancel();
-        resolve(outcome);
-      };
-      const fail = (error: unknown): void => {
-        cancel();
-        reject(error instanceof Error ? error : new StoreError(String(error)));
-      };
-      hub.committer.submit({ write, writer, settle, fail });
+      this.#core.hub.committer.submit({ write, writer, settle: resolve, fail: reject });
     });
   }
 }

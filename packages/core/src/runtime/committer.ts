@@ -5,7 +5,7 @@
  * batch again: the store applies a batch number at most once (S2).
  */
 import type { Clock } from "../clock.ts";
-import { StoreUnavailableError } from "../errors.ts";
+import { StoreError, StoreUnavailableError } from "../errors.ts";
 import type { Outcome, Store, Write } from "../store.ts";
 import { Backoff } from "./backoff.ts";
 
@@ -15,12 +15,15 @@ export interface Writer {
   nextBatch(): number;
 }
 
-interface Pending {
+/** A store that is out is waited for this long before the call of a client is rejected. A worker's writes wait without end. */
+const PATIENCE_MS = 30_000;
+
+export interface Pending {
   readonly write: Write;
   readonly writer: Writer | undefined;
   readonly settle: (outcome: Outcome) => void;
-  /** The store can't be used at all: nothing is known of this write. */
-  readonly fail: (error: unknown) => void;
+  /** The store is out for too long, or can't be used at all: whether the write was applied is unknown. */
+  readonly fail: (error: Error) => void;
 }
 
 /** A longer transaction would block the event loop for longer than 20 ms on a slow disk. */
@@ -64,7 +67,8 @@ export class Committer {
     const lease = writer === undefined ? {} : { lease: { worker: writer.worker, batch: writer.nextBatch() } };
     this.#send(batch, { writes, ...lease }).catch((error: unknown) => {
       this.#done();
-      for (const pending of batch) pending.fail(error);
+      for (const pending of batch)
+        pending.fail(error instanceof Error ? error : new StoreError(String(error)));
     });
   }
 
@@ -85,6 +89,7 @@ export class Committer {
 
   /** An outage is waited for, without end: whether the batch was applied is found out by sending it again. */
   async #send(batch: readonly Pending[], request: Parameters<Store["commit"]>[0]): Promise<void> {
+    const sentAt = this.#clock.monotonic();
     let outcomes: readonly Outcome[] | undefined;
     while (outcomes === undefined) {
       try {
@@ -92,11 +97,20 @@ export class Committer {
       } catch (error) {
         if (!(error instanceof StoreUnavailableError)) throw error;
         await this.#outages.wait();
+        if (this.#clock.monotonic() - sentAt > PATIENCE_MS) this.#giveUp(batch);
       }
     }
     this.#outages.over();
     this.#done();
     for (const [index, pending] of batch.entries()) pending.settle(outcomes[index] ?? { is: "fenced" });
+  }
+
+  /** The batch is still sent until it is answered; only its clients are told that nobody knows. */
+  #giveUp(batch: readonly Pending[]): void {
+    const error = new StoreUnavailableError(
+      `the store did not answer for ${PATIENCE_MS / 1000} s: whether this was accepted is unknown; try again with the same id`,
+    );
+    for (const pending of [...batch, ...this.#queue]) if (pending.writer === undefined) pending.fail(error);
   }
 
   #done(): void {

@@ -59,10 +59,7 @@ export class RunHandle<O = unknown> {
       "",
       "the order to cancel it",
     );
-    const outcome = await this.#core.write(
-      this.#message("cancel", randomUUID(), "", payload),
-      `the order to cancel run ${this.id}`,
-    );
+    const outcome = await this.#core.write(this.#message("cancel", randomUUID(), "", payload));
     if (outcome.is === "ended" && outcome.status === "canceled") return;
     this.#accepted(outcome, "the order to cancel it");
   }
@@ -83,10 +80,7 @@ export class RunHandle<O = unknown> {
     const text = valuesOf(this.id, this.#core.codec).toText(payload, name, what);
     checkSize(text, this.#core.maxPayloadBytes, `run ${this.id}: ${what}`);
     const write = this.#message("signal", id, name, text);
-    if (tx === undefined)
-      return this.#core
-        .write(write, `${what} to run ${this.id}`)
-        .then((outcome) => this.#accepted(outcome, what));
+    if (tx === undefined) return this.#core.write(write).then((outcome) => this.#accepted(outcome, what));
     const { now, later } = this.#core.writeIn(tx, write);
     if (now === undefined) return later.then((outcome) => this.#accepted(outcome, what));
     this.#accepted(now, what);

@@ -96,10 +96,7 @@ export class Runs {
   async resume(id: string, options: { readonly because?: string } = {}): Promise<void> {
     checkRunId(id);
     const value = this.#values(id).toText({ because: options.because ?? null }, "", "the reason");
-    const outcome = await this.#core.write(
-      { kind: "operate", runId: id, operation: "resume", value },
-      `the order to resume run ${id}`,
-    );
+    const outcome = await this.#core.write({ kind: "operate", runId: id, operation: "resume", value });
     if (outcome.is === "not-found") throw new RunNotFoundError(id);
     if (outcome.is === "wrong-state")
       throw new RunStateError(id, outcome.status, "only a stuck run can be resumed; nothing was changed");

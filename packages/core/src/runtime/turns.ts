@@ -28,7 +28,7 @@ export class Turns {
 
   /** Has `work` called soon. */
   wake(): void {
-    if (!this.#prepared) this.#prepare(() => this.#work(true));
+    if (!this.#prepared) this.#prepare(this.#workFirst);
   }
 
   /** Runs this as a turn of its own. */
@@ -47,10 +47,14 @@ export class Turns {
   #prepare(first: () => void): void {
     this.#prepared = true;
     this.#clock.macrotask(first);
-    this.#clock.macrotask(() => {
-      this.#open = false;
-      this.#prepared = false;
-      this.#work(false);
-    });
+    this.#clock.macrotask(this.#close);
   }
+
+  readonly #workFirst = (): void => this.#work(true);
+
+  readonly #close = (): void => {
+    this.#open = false;
+    this.#prepared = false;
+    this.#work(false);
+  };
 }

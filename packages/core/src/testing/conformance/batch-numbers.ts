@@ -113,6 +113,14 @@ export const batchNumbers: Cases = {
     assert.equal(worker.batch, 2);
   },
 
+  "S3: what needs a lease can't come without one": async (bench) => {
+    const run = await (await bench.join()).bear("a");
+    for (const write of [advance(run), start("x", { claim: true }), { kind: "leave" } as const]) {
+      await assert.rejects(bench.commit(start("y"), write), isStoreError);
+    }
+    assert.equal(await bench.store.count({}), 1);
+  },
+
   "S3: a lease that nobody ever had is an error": async (bench) => {
     const worker = await bench.join();
     const lease = { worker: worker.id + 1_000, batch: 1 };

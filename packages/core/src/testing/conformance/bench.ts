@@ -46,21 +46,27 @@ export class Skip extends Error {}
 /** Leases of workers that are to die, and of all others. */
 const SHORT_LEASE_MS = 200;
 const LONG_LEASE_MS = 60_000;
-const DEADLINE_MS = 10_000;
+
+export interface BenchOptions {
+  readonly hints: boolean;
+  readonly seed: string;
+  /** How long something that must happen may take. */
+  readonly patienceMs: number;
+}
 
 export class Bench {
   readonly store: Store;
   /** Of what is drawn by chance. */
   readonly seed: string;
   readonly #opened: OpenStore;
-  readonly #hints: boolean;
+  readonly #options: BenchOptions;
   readonly #others: Store[] = [];
 
-  constructor(opened: OpenStore, options: { readonly hints: boolean; readonly seed: string }) {
+  constructor(opened: OpenStore, options: BenchOptions) {
     this.store = opened.store;
     this.seed = options.seed;
     this.#opened = opened;
-    this.#hints = options.hints;
+    this.#options = options;
   }
 
   async close(): Promise<void> {
@@ -120,7 +126,7 @@ export class Bench {
   }
 
   get hasHints(): boolean {
-    return this.#hints;
+    return this.#options.hints;
   }
 
   /** Lets time pass in the store: at once where it can be moved. */
@@ -128,11 +134,12 @@ export class Bench {
     await (this.#opened.clock?.advance(ms) ?? pause(ms));
   }
 
-  /** Polls until it is true. Fails after ten seconds, saying what did not happen. */
+  /** Polls until it is true. Fails when patience is over, saying what did not happen. */
   async eventually(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
-    const until = systemClock.monotonic() + DEADLINE_MS;
+    const { patienceMs } = this.#options;
+    const until = systemClock.monotonic() + patienceMs;
     while (!(await isTrue())) {
-      assert.ok(systemClock.monotonic() < until, `not within ${DEADLINE_MS} ms: ${what}`);
+      assert.ok(systemClock.monotonic() < until, `not within ${patienceMs} ms: ${what}`);
       await pause(5);
     }
   }

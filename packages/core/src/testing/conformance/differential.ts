@@ -26,7 +26,7 @@ async function duel(bench: Bench, seed: string): Promise<void> {
   const clock = virtualClock();
   const reference = new Bench(
     { store: memoryStore({ clock }), clock, close: async () => {} },
-    { hints: true, seed },
+    { hints: true, seed, patienceMs: 1_000 },
   );
   const mine: Side = { bench, workers: [] };
   const theirs: Side = { bench: reference, workers: [] };

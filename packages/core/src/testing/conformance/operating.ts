@@ -56,7 +56,11 @@ export const operating: Cases = {
       retries.find(({ key }) => key === "waits"),
       retry("waits", { failures: 3, nextAt: FAR_AWAY }),
     );
-    assert.equal(run.interrupted, false, "a person has looked: only a worker that dies from now on interrupts");
+    assert.equal(
+      run.interrupted,
+      false,
+      "a person has looked: only a worker that dies from now on interrupts",
+    );
   },
 
   "S4: the worker goes on after the entry of `resume`": async (bench) => {

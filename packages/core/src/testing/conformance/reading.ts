@@ -29,11 +29,18 @@ async function oneOfEach(bench: Bench): Promise<string[]> {
   return [...STATUSES, "waiting-2", "compensating-2", "stuck-2", "ready-2"].toSorted();
 }
 
+const PAGES_MAX = 50;
+
 /** All pages, one after the other. */
 async function pages(bench: Bench, filter: RunFilter, page: PageRequest): Promise<string[][]> {
-  const { runs, next } = await bench.store.list(filter, page);
-  const ids = runs.map(({ id }) => id);
-  return next === null ? [ids] : [ids, ...(await pages(bench, filter, { ...page, after: next }))];
+  const all: string[][] = [];
+  for (let after: string | null | undefined; after !== null; ) {
+    assert.ok(all.length < PAGES_MAX, "the last page says that it is the last");
+    const { runs, next } = await bench.store.list(filter, after === undefined ? page : { ...page, after });
+    all.push(runs.map(({ id }) => id));
+    after = next;
+  }
+  return all;
 }
 
 async function ids(bench: Bench, filter: RunFilter): Promise<string[]> {

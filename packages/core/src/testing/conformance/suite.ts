@@ -31,6 +31,8 @@ export interface StoreConformanceOptions {
   readonly hints?: boolean;
   /** Of the random operations; failures print it. Default: `"0"`. */
   readonly seed?: string;
+  /** How long a case waits for what must happen before it fails, e.g. for a takeover. Default: ten seconds. */
+  readonly patienceMs?: number;
 }
 
 /** One case, for any test runner: `test(name, run)`. */
@@ -70,11 +72,11 @@ export function storeConformance(options: StoreConformanceOptions): readonly Con
 }
 
 async function tryCase(
-  { name: store, open, hints = true, seed = "0" }: StoreConformanceOptions,
+  { name: store, open, hints = true, seed = "0", patienceMs = 10_000 }: StoreConformanceOptions,
   name: string,
   run: (bench: Bench) => Promise<void>,
 ): Promise<{ readonly skipped: string } | undefined> {
-  const bench = new Bench(await open(), { hints, seed });
+  const bench = new Bench(await open(), { hints, seed, patienceMs });
   try {
     await run(bench);
     return undefined;
