@@ -5,19 +5,20 @@ import type { Shop } from "./shop.ts";
 
 /**
  * An order, from the wish to the receipt. Whatever happens to the process, it ends in one of two ways: charged, confirmed and
- * its stock sold; or failed with a reason, nothing charged (or all refunded) and nothing reserved.
+ * its stock sold; or with a reason, nothing charged (or all of it refunded) and nothing reserved.
  *
- * | step                | effect                                 | undone by                                             |
- * |---------------------|----------------------------------------|-------------------------------------------------------|
- * | `reserve-inventory` | holds the stock, with its journal entry | `release-inventory`                                  |
- * | `open-payment`      | a payment at Stripe that moves no money | (needs none)                                         |
- * | `charge-payment`    | charges that payment                   | a refund; a charge that may still come is made impossible |
- * | `confirm-order`     | the order's row, with its journal entry | `release-inventory`                                  |
+ * | step                | effect                                  | undone by                                        |
+ * |---------------------|-----------------------------------------|--------------------------------------------------|
+ * | `reserve-inventory` | holds the stock, with its journal entry | `release-inventory`                              |
+ * | `open-payment`      | a payment at Stripe that moves no money | nothing: it is never charged                     |
+ * | `charge-payment`    | charges that payment                    | a refund, or an end to a charge that may yet come |
+ * | `confirm-order`     | the order's row, with its journal entry | `release-inventory`                              |
  */
 export function orderWorkflow(shop: Shop): Workflow<OrderRequest, Receipt> {
   return workflow({ name: "order", input: OrderRequest, output: Receipt }, async (ctx, request) => {
     const { orderId } = request;
 
+    // Registered before what it undoes: the reservation, and later the order's row.
     ctx.compensate("release-inventory", () => shop.release(orderId));
     await transaction(ctx, "reserve-inventory", (db) => shop.reserve(db, request));
 
@@ -25,7 +26,7 @@ export function orderWorkflow(shop: Shop): Workflow<OrderRequest, Receipt> {
 
     const chargeId = await ctx.step("charge-payment", (step) => shop.charge(paymentId, step), {
       timeout: "30s",
-      // Nobody may know whether a charge happened: the payment's id is journaled, so Stripe is asked.
+      // A charge in doubt is tried again: it first asks Stripe for the payment, whose id is journaled.
       inDoubt: "rerun",
       compensate: (_, step) => shop.giveBack(paymentId, step),
     });

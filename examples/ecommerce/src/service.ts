@@ -18,6 +18,9 @@ import { connectStripe, Payments } from "./payments.ts";
 import { openShop } from "./shop.ts";
 import { ShopDatabase } from "./shop-database.ts";
 
+// Started by another process, such as the demo: don't outlive it.
+process.on("disconnect", () => process.exit(1));
+
 const { env } = process;
 const path = env["SHOP_DB"] ?? "shop.db";
 const ledger = env["EFFECT_LEDGER"];
@@ -55,5 +58,3 @@ async function close(): Promise<void> {
 
 process.once("SIGTERM", () => void close());
 process.once("SIGINT", () => void close());
-// Started by another process, such as the demo: don't outlive it.
-process.on("disconnect", () => process.exit(1));

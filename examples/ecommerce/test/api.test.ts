@@ -11,8 +11,8 @@ describe("POST /orders", () => {
   });
 
   test("answers 202 and where to look when it takes longer", async () => {
-    const { send, simulator } = await openedShop();
-    await simulator.fault({ orderId: "o-1", on: "confirm", kind: "slow", ms: 2_500 });
+    const { send, simulator } = await openedShop({ waitMs: 50 });
+    await simulator.fault({ orderId: "o-1", on: "confirm", kind: "slow", ms: 500 });
     const processing = { orderId: "o-1", status: "processing", statusUrl: "/orders/o-1" };
     expect(await send("POST", "/orders", lampOrder("o-1"))).toEqual({ status: 202, body: processing });
     await expect
@@ -104,7 +104,7 @@ describe("GET /orders/:id", () => {
 
 describe("POST /orders/:id/cancel", () => {
   test("undoes an order that is under way", async () => {
-    const { send, simulator, database } = await openedShop();
+    const { send, simulator, database } = await openedShop({ waitMs: 50 });
     await simulator.fault({ orderId: "o-1", on: "confirm", kind: "rate-limit", times: 1_000 });
     expect(await send("POST", "/orders", lampOrder("o-1"))).toMatchObject({ status: 202 });
     expect(await send("POST", "/orders/o-1/cancel")).toMatchObject({ status: 202 });

@@ -25,19 +25,25 @@ export interface OpenShop {
 
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-/** The whole shop in this process, with three lamps, for one test. `change` replaces parts of what an order does. */
-export async function openedShop(change: (shop: Shop) => Partial<Shop> = () => ({})): Promise<OpenShop> {
+/** The whole shop in this process, with three lamps, for one test. `instead` replaces parts of what an order does. */
+export async function openedShop({
+  instead = {},
+  waitMs = 5_000,
+}: {
+  readonly instead?: Partial<Shop>;
+  readonly waitMs?: number;
+} = {}): Promise<OpenShop> {
   const simulator = await simulatedStripe();
   const path = join(temporaryFolder(), "shop.db");
   const database = new ShopDatabase(path);
   database.receive([{ productId: "lamp", name: "Desk lamp", received: 3 }]);
   const shop = openShop(database, new Payments(simulator.stripe));
-  const order = orderWorkflow({ ...shop, ...change(shop) });
+  const order = orderWorkflow({ ...shop, ...instead });
   const store = sqlite(path);
   const worker = new Worker({ store, workflows: [order], logger: silent });
   await worker.start();
   const client = new Client({ store });
-  const server = createApi({ client, order, waitMs: 2_000 }).listen(0, "127.0.0.1");
+  const server = createApi({ client, order, waitMs }).listen(0, "127.0.0.1");
   await once(server, "listening");
   onTestFinished(async () => {
     server.closeAllConnections();

@@ -68,11 +68,10 @@ describe("an order", () => {
   });
 
   test("that can't be confirmed is refunded", async () => {
-    const shop = await openedShop(() => ({
-      confirm: () => {
-        throw new FatalError("The warehouse burnt down.");
-      },
-    }));
+    const confirm = (): never => {
+      throw new FatalError("The warehouse burnt down.");
+    };
+    const shop = await openedShop({ instead: { confirm } });
     expect(await place(shop)).toMatchObject({ cause: { cause: { message: "The warehouse burnt down." } } });
     expect(await shop.simulator.executed()).toEqual(["opened", "charged", "refunded"]);
     expectUntouched(shop);

@@ -7,8 +7,8 @@ interface Answer {
   readonly order: { readonly status: "processing" | Ending; readonly chargeId?: string };
 }
 
-const RETRY_MS = 100;
-const POLL_MS = 200;
+const RETRY_MS = 200;
+const POLL_MS = 300;
 
 /**
  * The customers: they know nothing of crashes. Without an answer they send the same order again, and they note what they are told.
@@ -76,7 +76,6 @@ export class Customers {
     while (!this.#closed.aborted) {
       const answer = await this.#ask(method, path, body);
       if (answer !== undefined && answer.code < 500) return answer;
-      this.unanswered += 1;
       await this.#pause(RETRY_MS);
     }
     return undefined;
@@ -96,6 +95,7 @@ export class Customers {
       });
       return { code: response.status, order: (await response.json()) as Answer["order"] };
     } catch {
+      this.unanswered += 1;
       return undefined;
     }
   }

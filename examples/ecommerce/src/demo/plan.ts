@@ -49,7 +49,7 @@ export function makePlan(seed: number, size: { readonly orders: number; readonly
 
 function planRound(draw: Random, index: number, orders: readonly PlannedOrder[]): Round {
   const target = orders.find((order) => order.fault === undefined && isPlain(order));
-  const afterMs = whole(draw, 50, 900);
+  const afterMs = whole(draw, 50, 700);
   if (index % AIMED_EVERY !== 0 || target === undefined) return { orders, kill: { afterMs } };
   const { orderId } = target.request;
   const held: PlannedOrder = { ...target, fault: { orderId, on: "confirm", kind: "hold-reply" } };
@@ -86,10 +86,11 @@ function planOrder(draw: Random, orderId: string): PlannedOrder {
     return { ...order, request: { ...request, paymentMethodId: pick(draw, DECLINES) }, mayEnd: ["failed"] };
   if (fate < 0.13)
     return { ...order, request: { ...request, items: [lastLamp] }, mayEnd: ["completed", "failed"] };
-  if (fate < 0.19) return { ...order, canceled: true, mayEnd: ["completed", "canceled"] };
-  if (fate < 0.25)
-    return { ...order, fault: { orderId, on: "confirm", kind: "slow", ms: whole(draw, 2_000, 4_000) } };
-  if (fate < 0.35) return { ...order, fault: trouble(draw, orderId) };
+  const slow: FaultInput = { orderId, on: "confirm", kind: "slow", ms: whole(draw, 2_000, 4_000) };
+  // The payment is slow, so that the wish to cancel finds the charge under way.
+  if (fate < 0.17) return { ...order, canceled: true, fault: slow, mayEnd: ["completed", "canceled"] };
+  if (fate < 0.2) return { ...order, fault: slow };
+  if (fate < 0.3) return { ...order, fault: trouble(draw, orderId) };
   return order;
 }
 

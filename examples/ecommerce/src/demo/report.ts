@@ -1,113 +1,113 @@
 import { styleText } from "node:util";
-import { type Books, closeBooks } from "../books.ts";
 import type { ViolationKind } from "../book-checks.ts";
+import { type Books, closeBooks, type Figures } from "../books.ts";
 import type { Sum } from "../evidence.ts";
 import type { Day, Tally } from "./day.ts";
+
+export interface Planned {
+  readonly orders: number;
+  readonly kills: number;
+}
 
 export interface Report {
   readonly text: string;
   readonly ok: boolean;
 }
 
-/** The day in a table. It is in order when the books balance, and when the day was as hard as it was planned to be. */
-export function reportOf(day: Day, planned: { readonly orders: number; readonly kills: number }): Report {
+/** More are not read. */
+const TROUBLES_MAX = 20;
+
+/** The day as a table and a verdict: it is well when the books balance, and when it was as hard as it was planned to be. */
+export function reportOf(day: Day, planned: Planned): Report {
   const books = closeBooks(day.evidence);
-  const troubles = [
-    ...books.violations.map(({ kind, about, what }) => `${kind}: ${about} ${what}`),
-    ...shortcomings(day, planned),
-  ];
-  const rows = rowsOf(day, books).map(([name, ...cells]) => `  ${name.padEnd(9)} ${cells.join("   ")}`);
-  const verdict =
-    troubles.length === 0
-      ? styleText("green", "The books balance.")
-      : [styleText("red", "The books do not balance:"), ...troubles.map((trouble) => `  ${trouble}`)].join(
-          "\n",
-        );
-  return { text: `${["", ...rows, ""].join("\n")}\n${verdict}`, ok: troubles.length === 0 };
+  const violations = books.violations.map(({ kind, about, what }) => `${kind}: ${about} ${what}`);
+  const troubles = [...violations, ...shortcomings(day, books.figures, planned)];
+  const rows = rowsOf(day, books).map(([name, ...cells]) => `  ${name.padEnd(8)}  ${cells.join("   ")}`);
+  return { text: ["", ...rows, "", verdict(troubles)].join("\n"), ok: troubles.length === 0 };
 }
 
-function rowsOf(day: Day, { figures, violations }: Books): (readonly [string, ...string[]])[] {
-  const { ended, stock, bodies } = figures;
+function verdict(troubles: readonly string[]): string {
+  if (troubles.length === 0) return styleText("green", "The books balance.");
+  const shown = troubles.slice(0, TROUBLES_MAX).map((trouble) => `  ${trouble}`);
+  const left = troubles.length - shown.length;
+  const rest = left > 0 ? [`  and ${left} more`] : [];
+  return [styleText("red", "The books do not balance:"), ...shown, ...rest].join("\n");
+}
+
+type Row = readonly [name: string, ...cells: string[]];
+
+function rowsOf(day: Day, { figures, violations }: Books): Row[] {
+  const { accepted, ended, charged, refunded, soldCents, stock, bodies } = figures;
   const count = (kind: ViolationKind): string =>
-    zero(violations.filter((violation) => violation.kind === kind).length);
-  const random = day.kills - day.aimed;
+    mustBeZero(violations.filter((violation) => violation.kind === kind).length);
+  const aim = `${day.aimed} aimed between a charge and its journal entry, ${day.kills - day.aimed} at random`;
   return [
-    ["kills", `${day.kills} × SIGKILL: ${day.aimed} aimed between charge and journal, ${random} at random`],
-    [
-      "",
-      `orders caught between charge and journal ${day.caught}`,
-      `requests without an answer ${day.unanswered}`,
-    ],
+    ["kills", `${day.kills} × SIGKILL: ${aim}`],
+    ["", `orders caught between the two ${day.caught}`, `requests without an answer ${day.unanswered}`],
     [
       "orders",
-      `accepted ${figures.accepted}`,
+      `accepted ${accepted}`,
       `completed ${ended.completed}`,
       `failed ${ended.failed}`,
       `canceled ${ended.canceled}`,
       `lost ${count("lost-order")}`,
     ],
     [
-      "money",
-      `charged ${money(figures.charged)}`,
-      `refunded ${money(figures.refunded)}`,
-      `orders worth ${dollars(figures.soldCents)}`,
+      "charges",
+      `made ${sum(charged)}`,
+      `refunded ${sum(refunded)}`,
+      `worth of the orders ${dollars(soldCents)}`,
     ],
     [
-      "charges",
-      `ghost ${count("ghost-charge")}`,
-      `double ${count("double-charge")}`,
-      `wrong ${count("wrong-charge")}`,
+      "",
+      `ghost charges ${count("ghost-charge")}`,
+      `double charges ${count("double-charge")}`,
+      `wrong charges ${count("wrong-charge")}`,
     ],
     [
       "stock",
       `received ${stock.received}`,
       `available ${stock.available}`,
       `sold ${stock.sold}`,
-      `held ${zero(stock.held)}`,
+      `held ${mustBeZero(stock.held)}`,
     ],
     [
       "bodies",
       `begun ${bodies.begun}`,
-      `begun again after a failure or a kill ${bodies.again}`,
-      `after their result was journaled ${count("rerun-after-journal")}`,
+      `begun again after a kill or a failure ${bodies.again}`,
+      `begun after their result was journaled ${count("rerun-after-journal")}`,
     ],
   ];
 }
 
 /** A day on which nothing went wrong proves nothing. */
-function shortcomings(day: Day, planned: { readonly orders: number; readonly kills: number }): string[] {
-  const { figures } = closeBooks(day.evidence);
+function shortcomings(day: Day, { accepted, bodies }: Figures, planned: Planned): string[] {
   const wanted: readonly (readonly [boolean, string])[] = [
     [day.kills >= planned.kills, `only ${day.kills} of ${planned.kills} kills`],
-    [
-      figures.accepted === planned.orders,
-      `only ${figures.accepted} of ${planned.orders} orders were accepted`,
-    ],
+    [accepted === planned.orders, `only ${accepted} of ${planned.orders} orders were accepted`],
     [day.caught > 0, "no kill came between a charge and its journal entry"],
-    [figures.bodies.again > 0, "no body was ever interrupted"],
+    [bodies.again > 0, "no body was ever interrupted"],
     [day.exitCode === 0, `on SIGTERM the service ended with ${day.exitCode}`],
   ];
-  return wanted.flatMap(([ok, trouble]) => (ok ? [] : [`the day proves little: ${trouble}`]));
+  return wanted.flatMap(([ok, trouble]) => (ok ? [] : [`not the day that was planned: ${trouble}`]));
 }
 
-export function progressOf(
-  { sent, ended, kills, caught }: Tally,
-  planned: { readonly orders: number; readonly kills: number },
-): string {
+export function progressOf({ sent, ended, kills, caught }: Tally, planned: Planned): string {
   const width = 24;
   const full = Math.round((width * ended) / planned.orders);
   const bar = "█".repeat(full) + "░".repeat(width - full);
-  return `${bar} ${ended}/${planned.orders} orders ended, ${sent - ended} under way, ${kills}/${planned.kills} kills, ${caught} caught between charge and journal`;
+  const orders = `${ended}/${planned.orders} orders ended, ${sent - ended} under way`;
+  return `${bar} ${orders}, ${kills}/${planned.kills} kills, ${caught} caught between charge and journal`;
 }
 
-function money({ count, cents }: Sum): string {
-  return `${count} × ${dollars(cents)}`.replace("×", "for");
+function sum({ count, cents }: Sum): string {
+  return `${count} for ${dollars(cents)}`;
 }
 
 function dollars(cents: number): string {
   return (cents / 100).toLocaleString("en-US", { style: "currency", currency: "USD" });
 }
 
-function zero(count: number): string {
+function mustBeZero(count: number): string {
   return styleText(count === 0 ? "green" : "red", String(count));
 }

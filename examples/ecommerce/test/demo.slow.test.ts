@@ -1,0 +1,30 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const demo = fileURLToPath(new URL("../src/demo.ts", import.meta.url));
+
+async function runDemo(...options: string[]): Promise<{ code: number | null; output: string }> {
+  const flags = ["--conditions=@everstep/source", demo];
+  const child = spawn(process.execPath, [...flags, ...options], { stdio: ["ignore", "pipe", "pipe"] });
+  const closed = once(child, "close");
+  const output = await Promise.all([text(child.stdout), text(child.stderr)]);
+  await closed;
+  return { code: child.exitCode, output: output.join("") };
+}
+
+test("a short day of crashes leaves the books in balance (F5, I1, I4, I5, I6, I8)", async () => {
+  const seed = process.env["EVERSTEP_SEED"] ?? String(Math.floor(Math.random() * 1_000_000));
+  const { code, output } = await runDemo(seed, "--orders", "80", "--kills", "6");
+  expect(code, `EVERSTEP_SEED=${seed}\n${output}`).toBe(0);
+  expect(output).toContain("The books balance.");
+  expect(output).toMatch(/6 × SIGKILL: [1-9]/);
+});
+
+test("an option that makes no sense is refused", async () => {
+  const { code, output } = await runDemo("--kills", "many");
+  expect(code).toBe(2);
+  expect(output).toContain("usage");
+});
