@@ -1,7 +1,7 @@
 /** F87, F90: promises of a run that nobody awaits, or not yet. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FatalError, workflow } from "../../src/index.ts";
-import { gate, World } from "../support/world.ts";
+import { gate, nameOf, World } from "../support/world.ts";
 
 const unhandled: unknown[] = [];
 const collect = (reason: unknown): void => {
@@ -27,7 +27,7 @@ test("F90: a step that fails for good before anybody awaits it ends no process",
       throw new FatalError("declined");
     });
     await ctx.sleep("nap", "10s");
-    return step.catch((error: Error) => error.name);
+    return step.catch(nameOf);
   });
   const process = await world.worker([definition]);
   expect(await process.execute(definition, undefined, { id: "r" })).toBe("StepFailedError");
@@ -40,7 +40,7 @@ test("F90: a signal that times out before anybody awaits it ends no process", as
   const definition = workflow({ name: "w" }, async (ctx) => {
     const approval = ctx.waitForSignal("approval", { timeout: "1s" });
     await ctx.sleep("nap", "10s");
-    return approval.catch((error: Error) => error.name);
+    return approval.catch(nameOf);
   });
   const process = await world.worker([definition]);
   expect(await process.execute(definition, undefined, { id: "r" })).toBe("SignalTimeoutError");
@@ -58,7 +58,7 @@ test("F90: a race that rejects before anybody awaits it ends no process", async 
         }),
     });
     await ctx.sleep("nap", "10s");
-    return race.catch((error: Error) => error.name);
+    return race.catch(nameOf);
   });
   const process = await world.worker([definition]);
   expect(await process.execute(definition, undefined, { id: "r" })).toBe("StepFailedError");

@@ -120,8 +120,7 @@ test("a race that a nested race wins has its value", async () => {
   const world = new World();
   const definition = workflow({ name: "w" }, (ctx) =>
     ctx.race({
-      nested: () =>
-        ctx.race({ a: () => ctx.step("a", () => "A"), b: () => ctx.sleep("b", "1h") }),
+      nested: () => ctx.race({ a: () => ctx.step("a", () => "A"), b: () => ctx.sleep("b", "1h") }),
       timer: () => ctx.sleep("outer", "1h"),
     }),
   );

@@ -100,10 +100,11 @@ export class World {
   /** Lets time pass until the promise settles, timer by timer. */
   async settle<T>(promise: Promise<T>, patienceMs: number = PATIENCE_MS): Promise<T> {
     let settled = false;
-    const done = (): void => {
-      settled = true;
-    };
-    promise.then(done, done);
+    promise
+      .catch(() => {})
+      .finally(() => {
+        settled = true;
+      });
     await this.passUntil(() => settled, patienceMs);
     return promise;
   }
@@ -246,4 +247,19 @@ export async function rejection(promise: Promise<unknown>): Promise<Error> {
     if (error instanceof Error && !error.message.startsWith("it resolved, with")) return error;
     throw error;
   }
+}
+
+/** For `promise.catch(nameOf)`. */
+export const nameOf = (error: unknown): string => (error instanceof Error ? error.name : typeof error);
+
+/** For `promise.catch(codeOf)`. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "none";
+}
+
+/** A body that does nothing but wait until it is told to stop. */
+export function untilAborted({ signal }: StepContext): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+  });
 }
