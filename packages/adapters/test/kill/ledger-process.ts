@@ -1,0 +1,114 @@
+/**
+ * The world outside, as a process of its own that nobody kills: it writes down when each body begins and ends, durably, before it
+ * answers. It deduplicates nothing. Told to aim at a process, it answers one of that process's coming `end`s never, and says so:
+ * whoever aimed kills the process then, between an effect and its journal entry.
+ */
+import { createServer, type Socket } from "node:net";
+import { createInterface } from "node:readline";
+import SqliteDatabase from "better-sqlite3";
+import { type BodyEvent, LEDGER_SCHEMA, type LedgerEvent, type Mark } from "./ledger-events.ts";
+
+/** What the test tells this process. `skip`: how many `end`s of the process are let pass first. */
+export interface LedgerOrder {
+  readonly aim?: { readonly pid: number; readonly skip: number };
+  readonly marks?: readonly Mark[];
+  readonly finish?: true;
+}
+
+/** What this process tells the test. */
+export interface LedgerNews {
+  readonly listening?: number;
+  readonly caught?: number;
+}
+
+/** More deaths at one step would rightly be taken for the step's own fault. */
+const CATCHES_PER_STEP_MAX = 2;
+
+const [, , file = ""] = process.argv;
+const db = new SqliteDatabase(file);
+db.pragma("journal_mode = WAL");
+db.pragma("synchronous = FULL");
+db.exec(LEDGER_SCHEMA);
+const insert = db.prepare<[Omit<LedgerEvent, "no">]>(
+  `INSERT INTO events (type, run, step, key, attempt, pid, token, outcome)
+   VALUES (:type, :run, :step, :key, :attempt, :pid, :token, :outcome)`,
+);
+
+type Line = Omit<LedgerEvent, "no">;
+
+const queue: { readonly line: Line; readonly written: () => void }[] = [];
+const aims = new Map<number, number>();
+const catches = new Map<string, number>();
+
+const writeAll = db.transaction((lines: readonly Line[]) => {
+  for (const line of lines) insert.run(line);
+});
+
+function flush(): void {
+  const batch = queue.splice(0);
+  writeAll(batch.map(({ line }) => line));
+  for (const { written } of batch) written();
+}
+
+function write(line: Line, written: () => void): void {
+  if (queue.push({ line, written }) === 1) setImmediate(flush);
+}
+
+function isCaught({ pid, run, step }: BodyEvent): boolean {
+  const skip = aims.get(pid);
+  if (skip === undefined) return false;
+  const place = `${run} ${step}`;
+  const before = catches.get(place) ?? 0;
+  if (skip > 0 || before >= CATCHES_PER_STEP_MAX) {
+    aims.set(pid, Math.max(0, skip - 1));
+    return false;
+  }
+  aims.delete(pid);
+  catches.set(place, before + 1);
+  return true;
+}
+
+function heard(event: BodyEvent, answer: () => void): void {
+  write(event, () => {
+    if (event.type === "begin" || !isCaught(event)) return answer();
+    write({ ...event, type: "caught" }, () => tell({ caught: event.pid }));
+  });
+}
+
+function serve(socket: Socket): void {
+  socket.setNoDelay(true);
+  const lines = createInterface({ input: socket });
+  lines.on("line", (text) => {
+    const { no, ...event } = JSON.parse(text) as BodyEvent & { readonly no: number };
+    heard(event, () => socket.writable && socket.write(`${no}\n`));
+  });
+  // A killed process leaves a broken connection behind; both say so.
+  socket.on("error", () => socket.destroy());
+  lines.on("error", () => {});
+}
+
+function tell(news: LedgerNews): void {
+  process.send?.(news);
+}
+
+function obey({ aim, marks = [], finish }: LedgerOrder): void {
+  if (aim !== undefined) aims.set(aim.pid, aim.skip);
+  for (const { run, step } of marks) {
+    write({ type: "mark", run, step, key: "", attempt: 0, pid: 0, token: "", outcome: "" }, () => {});
+  }
+  if (finish === true) {
+    setImmediate(() => {
+      db.close();
+      process.exit();
+    });
+  }
+}
+
+process.on("message", (order: LedgerOrder) => obey(order));
+process.on("disconnect", () => process.exit());
+
+const server = createServer(serve);
+server.listen(0, "127.0.0.1", () => {
+  const address = server.address();
+  if (typeof address === "object" && address !== null) tell({ listening: address.port });
+});

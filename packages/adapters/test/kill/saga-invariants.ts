@@ -1,0 +1,64 @@
+/** I13: what is undone, in which order, and when. */
+import type { RunDetails } from "@everstep/core";
+import { settlementsOf, valueOf } from "./evidence.ts";
+import type { LedgerEvent } from "./ledger-events.ts";
+import { DECLINED } from "./workflows.ts";
+
+export function compensationProblems(runs: readonly RunDetails[], events: readonly LedgerEvent[]): string[] {
+  const eventsOf = Map.groupBy(events, ({ run }) => run);
+  return runs
+    .filter(({ run }) => run.workflow === "saga" && run.end !== null)
+    .flatMap((details) => {
+      const own = eventsOf.get(details.run.id) ?? [];
+      return [...journalProblems(details), ...orderProblems(details, own), ...toldProblems(details, own)].map(
+        (problem) => `I13 ${details.run.id}: ${problem}`,
+      );
+    });
+}
+
+/** Every step that was started, but for one known not to have happened; in reverse order of start; the bare undo last. */
+function journalProblems(details: RunDetails): string[] {
+  const undone = settlementsOf(details, "undo").map(({ key }) => key);
+  const failed = new Set(
+    settlementsOf(details, "step")
+      .filter(({ key, error }) => key === DECLINED && error !== undefined)
+      .map(({ key }) => key),
+  );
+  const started = settlementsOf(details, "started")
+    .map(({ key }) => key)
+    .filter((key) => !failed.has(key));
+  // A saga that was canceled before its first step asked for nothing may have registered nothing.
+  const hold = undone.includes("hold") || started.length > 0 ? ["hold"] : [];
+  const expected = [...started.toReversed(), ...hold];
+  if (undone.join() === expected.join()) return [];
+  return [`undid ${undone.join()} instead of ${expected.join()}`];
+}
+
+/** In the world outside: one undo after the other, and nothing forward once they began. */
+function orderProblems(details: RunDetails, events: readonly LedgerEvent[]): string[] {
+  const begins = events.filter(({ type }) => type === "begin");
+  const firstUndo = begins.findIndex(({ step }) => step.endsWith("/undo"));
+  if (firstUndo === -1) {
+    const undone = settlementsOf(details, "undo").length;
+    return undone === 0 ? [] : [`${undone} undos are journaled that never began`];
+  }
+  const steps = begins.slice(firstUndo).map(({ step }) => step);
+  const order = steps.filter((step, index) => step !== steps[index - 1]);
+  const expected = settlementsOf(details, "undo").map(({ key }) => `${key}/undo`);
+  return order.join() === expected.join()
+    ? []
+    : [`in the world ${order.join()} happened, not ${expected.join()}`];
+}
+
+/** An undo is told what is known of its step: its result, or that nobody knows. */
+function toldProblems(details: RunDetails, events: readonly LedgerEvent[]): string[] {
+  const results = new Map(
+    settlementsOf(details, "step")
+      .filter(({ error }) => error === undefined)
+      .map((entry) => [`${entry.key}/undo`, String(valueOf(entry))]),
+  );
+  return events
+    .filter(({ type, step, outcome }) => type === "begin" && step.endsWith("/undo") && outcome !== "")
+    .filter(({ step, outcome }) => outcome !== (results.get(step) ?? "unknown"))
+    .map(({ step, outcome }) => `${step} was told ${outcome}, known is ${results.get(step) ?? "nothing"}`);
+}
