@@ -135,12 +135,14 @@ export const messages: Cases = {
   },
 
   "F72: a message to a run that is due already does not send it to the end of the queue": async (bench) => {
-    await bench.commit(
-      start("first", { due: { at: LONG_AGO } }),
-      start("second", { due: { at: LONG_AGO + 1 } }),
+    const worker = await bench.join();
+    await worker.bear("first", "second");
+    await worker.commit(
+      advance({ runId: "first", attempt: 1 }, { then: park(0, { dueAt: LONG_AGO }) }),
+      advance({ runId: "second", attempt: 1 }, { then: park(0, { dueAt: LONG_AGO + 1 }) }),
     );
     await bench.commit(signal("first", "1"));
-    assert.deepEqual(await (await bench.join()).claimIds(), ["first", "second"]);
+    assert.deepEqual(await worker.claimIds(), ["first", "second"]);
   },
 
   "F120: a signal to a stuck run is kept for it, and the run stays stuck": async (bench) => {

@@ -121,7 +121,7 @@ export const starting: Cases = {
     const [outcome] = await worker.commit(start("a", { claim: true }));
     const { run, owner } = await bench.read("a");
     assert.deepEqual(outcome, { is: "created", createdAt: run.createdAt, claimed: true });
-    assert.deepEqual([run.owner, run.attempt, run.startedAt], [worker.id, 1, run.createdAt]);
+    assert.deepEqual([run.owner, run.attempt, run.startedAt, run.dueAt], [worker.id, 1, run.createdAt, null]);
     assert.equal(owner?.id, worker.id);
     assert.equal(await bench.statusOf("a"), "running");
     assert.deepEqual(await (await bench.join()).claimIds(), [], "nobody else can claim it");
