@@ -92,6 +92,8 @@ function pause(ms: number): void {
 }
 
 function tune(db: Database): void {
+  // The driver's default; `Transacting` depends on it.
+  db.pragma("foreign_keys = ON");
   db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
   db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   db.pragma(`journal_size_limit = ${WAL_KEEP_BYTES}`);

@@ -25,6 +25,7 @@ export interface RunRow {
   readonly due_at: number | null;
   readonly stuck: string | null;
   readonly priority: number;
+  /** Pairs, since SQLite's JSON objects cut names at a NUL. */
   readonly tags: string;
   readonly input: string;
   readonly result: string | null;
@@ -46,7 +47,7 @@ export interface RunRow {
 /** The columns of a `RunRow`, from `everstep_runs r`. */
 export const RUN_COLUMNS: string = `
   r.no, r.id, r.workflow, r.version, r.phase, r.ended, r.owner, r.attempt, r.due_at, r.stuck, r.priority,
-  (SELECT json_group_object(t.name, t.value) FROM everstep_tags t WHERE t.run = r.no) AS tags,
+  (SELECT json_group_array(json_array(t.name, t.value)) FROM everstep_tags t WHERE t.run = r.no) AS tags,
   (SELECT i.input FROM everstep_inputs i WHERE i.run = r.no) AS input,
   (SELECT o.result FROM everstep_results o WHERE o.run = r.no) AS result,
   (SELECT o.error FROM everstep_results o WHERE o.run = r.no) AS error,
@@ -64,7 +65,7 @@ export function toRun(row: RunRow): RunRecord {
     dueAt: row.due_at,
     stuck: row.stuck === null ? null : (JSON.parse(row.stuck) as StuckNote),
     priority: row.priority,
-    tags: row.tags === "{}" ? {} : (JSON.parse(row.tags) as Record<string, string>),
+    tags: row.tags === "[]" ? {} : Object.fromEntries(JSON.parse(row.tags) as readonly [string, string][]),
     input: row.input,
     result: row.result,
     error: row.error,

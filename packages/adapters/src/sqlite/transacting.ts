@@ -1,5 +1,11 @@
 import type { Database } from "better-sqlite3";
-import { InvalidArgumentError, StoreError, type TransactRequest } from "@everstep/core";
+import {
+  type AdvanceWrite,
+  InvalidArgumentError,
+  type Outcome,
+  StoreError,
+  type TransactRequest,
+} from "@everstep/core";
 import type { AdvanceWrites } from "./advance-writes.ts";
 import { sqliteCodeOf, troubleOf } from "./failure.ts";
 import { DONE, FENCED, type Scope } from "./scope.ts";
@@ -46,24 +52,36 @@ export class Transacting {
   }
 
   apply<T>(request: TransactRequest<Database, T>, now: number): Answer {
-    return this.#transactions.write(() => {
-      const { worker, runId, attempt } = request;
-      const scope: Scope = {
-        now,
-        worker: this.#isLive.get(worker) === undefined ? null : worker,
-        changed: [],
-      };
-      // The lock is held, so what holds before the body holds after it: a fenced worker's body is not even called (S3).
-      if (!this.#advances.owns(request, scope)) return FENCED as Answer;
-      const { entry, settled } = this.#settle(request);
-      const outcome = this.#advances.apply(
-        { kind: "advance", runId, attempt, entries: [entry], settled },
-        scope,
-      );
-      if (outcome !== DONE)
-        throw new StoreError(`run ${runId}: the body of a transaction changed tables of everstep`);
-      return DONE as Answer;
-    });
+    try {
+      return this.#transactions.write(() => this.#write(request, now));
+    } catch (error) {
+      // What only COMMIT finds out: a deferred constraint of the caller's tables.
+      if (sqliteCodeOf(error)?.startsWith("SQLITE_CONSTRAINT") === true) throw new CallerError(error);
+      throw error;
+    }
+  }
+
+  #write<T>(request: TransactRequest<Database, T>, now: number): Answer {
+    const { worker, runId, attempt } = request;
+    const scope: Scope = { now, worker: this.#isLive.get(worker) === undefined ? null : worker, changed: [] };
+    // The lock is held, so what holds before the body holds after it: a fenced worker's body is not even called (S3).
+    if (!this.#advances.owns(request, scope)) return FENCED as Answer;
+    const { entry, settled } = this.#settle(request);
+    const outcome = this.#record({ kind: "advance", runId, attempt, entries: [entry], settled }, scope);
+    if (outcome !== DONE)
+      throw new StoreError(`run ${runId}: the body of a transaction changed tables of everstep`);
+    return DONE as Answer;
+  }
+
+  #record(write: AdvanceWrite, scope: Scope): Outcome {
+    try {
+      return this.#advances.apply(write, scope);
+    } catch (error) {
+      if (troubleOf(error) !== "data") throw error;
+      throw new StoreError(`run ${write.runId}: its entry can't be stored: ${String(error)}`, {
+        cause: error,
+      });
+    }
   }
 
   #settle<T>(request: TransactRequest<Database, T>): ReturnType<TransactRequest<Database, T>["settle"]> {
@@ -72,6 +90,7 @@ export class Transacting {
     } catch (error) {
       // The disk's failures are outages, whoever ran into them; anything else is the caller's.
       if (sqliteCodeOf(error) !== undefined && troubleOf(error) === "outage") throw error;
+      explainGuard(error);
       throw new CallerError(error);
     }
   }
@@ -97,6 +116,12 @@ export function isAsync(body: unknown): boolean {
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** SQLite words the refusal of the guard like any broken reference. The error stays the caller's own. */
+function explainGuard(error: unknown): void {
+  if (!(error instanceof Error) || sqliteCodeOf(error) !== "SQLITE_CONSTRAINT_FOREIGNKEY") return;
+  error.message += " (or the function of a transaction tried to commit by itself, which everstep refuses)";
 }
 
 function asyncBody(): InvalidArgumentError {

@@ -1,0 +1,170 @@
+import { type RunFilter, type RunStatus, statusOf } from "@everstep/core";
+import SqliteDatabase, { type Database } from "better-sqlite3";
+import { expect, test } from "vitest";
+import { countQuery, pageQuery } from "../src/sqlite/run-filter.ts";
+import { SqliteStore } from "../src/sqlite/sqlite-store.ts";
+import { advance, Hand, openStore, start, tempFile } from "./sqlite-bed.ts";
+
+interface Planned {
+  readonly sql: string;
+  readonly plan: readonly string[];
+}
+
+/** Every statement that a store prepares for its connection, with SQLite's plan for it. */
+function statementsOf(file: string): readonly Planned[] {
+  const db = new SqliteDatabase(file);
+  const seen = new Set<string>();
+  const prepare = db.prepare.bind(db);
+  const recording = Object.assign(db, {
+    prepare: (sql: string) => {
+      seen.add(sql);
+      return prepare(sql);
+    },
+  });
+  void new SqliteStore({ db: recording, file, lockWaitMs: 0, now: Date.now });
+  const queries = [...seen].filter((sql) => /^\s*(SELECT|UPDATE|DELETE|INSERT|WITH)/.test(sql));
+  const planned = queries.map((sql) => ({ sql, plan: planOf(db, sql) }));
+  db.close();
+  return planned;
+}
+
+function planOf(db: Database, sql: string): readonly string[] {
+  const holes = Array<null>(sql.split("?").length - 1).fill(null);
+  const rows = db.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...holes);
+  return rows.map(({ detail }) => detail);
+}
+
+test("no statement of commit, claim, renew, park or read scans a table of everstep", () => {
+  const file = tempFile();
+  openStore(file);
+  const statements = statementsOf(file);
+  expect(statements.length).toBeGreaterThan(30);
+  const scans = statements.flatMap(({ plan }) =>
+    plan.filter((step) => /^SCAN (everstep_|[a-z] ?(USING|$))/.test(step)),
+  );
+  expect(scans.toSorted()).toEqual([
+    // Rows of workers that died within a day: once per join.
+    "SCAN everstep_workers",
+    // The live workers: by each renewal, and to tell how many can run a run.
+    "SCAN everstep_workers USING INDEX everstep_workers_live",
+    "SCAN w USING INDEX everstep_workers_live",
+  ]);
+});
+
+test("F72: claims find what is due by the index of due runs alone, and sort nothing but the levels", () => {
+  const file = tempFile();
+  openStore(file);
+  const claims = statementsOf(file).filter(({ sql }) => sql.includes("everstep_runs_due"));
+  expect(claims.length).toBe(2);
+  const steps = claims.flatMap(({ plan }) => plan);
+  const ofRuns = steps.filter((step) => /SEARCH|everstep/.test(step));
+  expect(new Set(ofRuns)).toEqual(
+    new Set([
+      "SEARCH r USING COVERING INDEX everstep_runs_due (workflow=? AND version=? AND priority<?)",
+      "SEARCH r USING COVERING INDEX everstep_runs_due (workflow=? AND version=? AND priority=? AND due_at>?)",
+      "SEARCH everstep_runs USING COVERING INDEX everstep_runs_due (workflow=? AND version=? AND priority=? AND due_at<?)",
+    ]),
+  );
+});
+
+const FILTERS: Readonly<Record<string, readonly [filter: RunFilter, firstStep: string]>> = {
+  everything: [{}, "SEARCH r USING INTEGER PRIMARY KEY (rowid<?)"],
+  "by id": [{ ids: ["a", "b"] }, "SEARCH r USING INDEX everstep_runs_id (id=? AND rowid<?)"],
+  "by id and status": [
+    { ids: ["a"], status: "running" },
+    "SEARCH r USING INDEX everstep_runs_id (id=? AND rowid<?)",
+  ],
+  stuck: [{ status: "stuck" }, "SEARCH r USING INDEX everstep_runs_stuck (no<?)"],
+  "stuck, of one workflow": [
+    { status: "stuck", workflow: "order" },
+    "SEARCH r USING INDEX everstep_runs_stuck (no<?)",
+  ],
+  live: [{ status: ["ready", "running", "waiting"] }, "SEARCH r USING INDEX everstep_runs_live (no<?)"],
+  "failed or canceled": [
+    { status: ["failed", "canceled"] },
+    "SEARCH r USING INDEX everstep_runs_unhappy (no<?)",
+  ],
+  "of one workflow": [
+    { workflow: "order" },
+    "SEARCH r USING INDEX everstep_runs_workflow (workflow=? AND rowid<?)",
+  ],
+  tagged: [
+    { tag: { city: "Lisbon" } },
+    "SEARCH t USING COVERING INDEX everstep_tags_value (name=? AND value=? AND run<?)",
+  ],
+  "tagged twice and completed": [
+    { tag: { city: "Lisbon", size: "m" }, status: "completed" },
+    "SEARCH t USING COVERING INDEX everstep_tags_value (name=? AND value=? AND run<?)",
+  ],
+};
+
+for (const [what, [filter, firstStep]] of Object.entries(FILTERS)) {
+  test(`a list of runs, ${what}, uses the index that fits and does not sort`, () => {
+    const file = tempFile();
+    openStore(file);
+    const db = new SqliteDatabase(file);
+    const plan = planOf(db, pageQuery(filter, { limit: 10, after: "5" }, 0).sql);
+    const oldest = planOf(db, pageQuery(filter, { limit: 10, after: "5", order: "oldest" }, 0).sql);
+    const counting = planOf(db, countQuery(filter, 0).sql);
+    db.close();
+    expect(plan[0]).toBe(firstStep);
+    expect(oldest[0]).toBe(firstStep.replace("<", ">"));
+    // A few ids are sorted; nothing else may be.
+    if (filter.ids === undefined) expect([...plan, ...oldest].join()).not.toContain("TEMP B-TREE");
+    const [, index] = /(everstep_\w+)/.exec(firstStep) ?? [];
+    expect(counting[0]).toMatch(index ?? /^SCAN/);
+  });
+}
+
+/** Every combination that the constraints of the schema allow. */
+async function everyState(file: string): Promise<void> {
+  const store = openStore(file);
+  const worker = await Hand.join(store);
+  const phases = ["forward", "closing", "compensating"] as const;
+  const far = Date.now() + 1e9;
+  const parks = [null, 1, far].map((dueAt) => ({ do: "park", dueAt, inbox: 0, waits: [] }) as const);
+  const stuck = { do: "stick", stuck: { code: "BUG", message: '"x"', at: 1 } } as const;
+  const ends = (["completed", "failed", "canceled"] as const).map(
+    (status) => ({ do: "end", status }) as const,
+  );
+  const thens = [undefined, { do: "release" } as const, stuck, ...parks, ...ends];
+  let number = 0;
+  for (const phase of phases) {
+    for (const then of thens) {
+      const id = `run-${number++}`;
+      await worker.commit(
+        start(id, { claim: true }),
+        advance(id, { phase, ...(then === undefined ? {} : { then }) }),
+      );
+    }
+  }
+  await store.commit({ writes: [start("new"), start("later", { due: { at: far } })] });
+}
+
+test("the SQL of every status is statusOf of core", async () => {
+  const file = tempFile();
+  await everyState(file);
+  const store = openStore(file);
+  const { runs, now } = await store.list({}, { limit: 100 });
+  expect(runs.length).toBe(29);
+  const seen = new Set<RunStatus>();
+  for (const run of runs) {
+    const status = statusOf(run, now);
+    seen.add(status);
+    const statuses = [
+      "ready",
+      "running",
+      "waiting",
+      "compensating",
+      "stuck",
+      "completed",
+      "failed",
+      "canceled",
+    ] as const;
+    for (const other of statuses) {
+      const listed = await store.count({ ids: [run.id], status: other });
+      expect(listed, `${run.id} is ${status}, is it listed as ${other}?`).toBe(other === status ? 1 : 0);
+    }
+  }
+  expect(seen.size).toBe(8);
+});
