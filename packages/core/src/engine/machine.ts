@@ -34,8 +34,6 @@ export class RunMachine<H> {
   readonly asks: Asks<H> = new Asks();
   readonly bodies: Bodies<H>;
   readonly undos: Undos<H>;
-  /** A person resumed the run, and no worker has died with it since. */
-  readonly resumed: boolean;
   readonly #values: Values;
   readonly #inbox: Inbox;
   readonly #unwinding: Unwinding<H>;
@@ -43,6 +41,7 @@ export class RunMachine<H> {
   readonly #patches = new Map<string, boolean>();
   readonly #known = new Map<string, RetryState | true>();
   readonly #deadlineAt: number | null;
+  readonly #resumedAt: number;
   #returned: { readonly text: string | undefined } | undefined;
   stuck: StuckNote | undefined;
 
@@ -63,7 +62,8 @@ export class RunMachine<H> {
       else if (entry.kind === "step" || entry.kind === "started") this.#known.set(entry.key, true);
     }
     for (const row of retries) this.#known.set(row.key, row);
-    this.resumed = !run.interrupted && journal.at(-1)?.kind === "resume";
+    const last = journal.at(-1);
+    this.#resumedAt = last?.kind === "resume" && !run.interrupted ? last.at : Number.POSITIVE_INFINITY;
     for (const doubt of run.interrupted ? doubtsOf(journal, this.#known) : []) {
       this.#known.set(doubt.key, doubt);
       this.journal.keepRetry(doubt);
@@ -88,6 +88,11 @@ export class RunMachine<H> {
 
   get handlerEnded(): boolean {
     return this.#returned !== undefined || this.#unwinding.closed;
+  }
+
+  /** The run was stuck for this step, and a person resumed it: its row was reset then, and no worker has died since. */
+  decided(ask: Ask<H>): boolean {
+    return ask.retry?.nextAt !== null && (ask.retry?.nextAt ?? 0) >= this.#resumedAt;
   }
 
   /** True until everything that earlier attempts recorded is delivered. */

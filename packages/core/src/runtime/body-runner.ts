@@ -102,8 +102,8 @@ export class BodyRunner {
   #lookUp(ask: Ask<AskHandle>, body: Body): void {
     const { inDoubt } = body;
     if (typeof inDoubt === "function") this.#attempt(ask, "lookUp", inDoubt);
-    // The person who resumed the run was asked before, and has decided.
-    else if (this.#run.machine.resumed) this.#attempt(ask, "step", (step) => body.run?.(step));
+    // The person who resumed the run was asked about this step, and has decided.
+    else if (this.#run.machine.decided(ask)) this.#attempt(ask, "step", (step) => body.run?.(step));
     else this.#ended(ask, () => ({ how: "stick" }));
   }
 
