@@ -2,7 +2,7 @@
  * The shop on its worst day: hundreds of orders, a payment service with troubles of its own, and a service that is killed with
  * SIGKILL again and again. Then the books are closed. Exits with 1 when anything does not balance.
  *
- *     npm run demo -- [seed] [--orders 300] [--kills 22] [--keep]
+ *     npm run demo -- [seed] [--orders 300] [--kills 20] [--keep]
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,14 +16,14 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     orders: { type: "string", default: "300" },
-    kills: { type: "string", default: "22" },
+    kills: { type: "string", default: "20" },
     keep: { type: "boolean", default: false },
   },
 });
 const planned = { orders: Number(values.orders), kills: Number(values.kills) };
 const seed = Number(positionals[0] ?? Math.floor(Math.random() * 1_000_000));
 if (![seed, planned.orders, planned.kills].every((number) => Number.isSafeInteger(number) && number > 0)) {
-  console.error("usage: demo [seed] [--orders 300] [--kills 22] [--keep], whole numbers all");
+  console.error("usage: demo [seed] [--orders 300] [--kills 20] [--keep], whole numbers all");
   process.exit(2);
 }
 

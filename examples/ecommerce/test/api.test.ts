@@ -109,7 +109,7 @@ describe("POST /orders/:id/cancel", () => {
     expect(await send("POST", "/orders", lampOrder("o-1"))).toMatchObject({ status: 202 });
     expect(await send("POST", "/orders/o-1/cancel")).toMatchObject({ status: 202 });
     await expect
-      .poll(() => send("GET", "/orders/o-1"))
+      .poll(() => send("GET", "/orders/o-1"), { timeout: 4_000 })
       .toEqual({ status: 200, body: { orderId: "o-1", status: "canceled" } });
     expect(await simulator.executed()).toEqual(["opened", "canceled"]);
     expect(database.stock()).toMatchObject([{ available: 3 }]);

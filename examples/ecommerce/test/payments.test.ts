@@ -183,14 +183,12 @@ describe("giving back (F108, F127)", () => {
     const { payments, intentId, fault, executed } = await opened();
     await fault({ orderId: "o-1", on: "confirm", kind: "slow", ms: 200 });
     const charge = payments.charge(intentId, charging);
-    await expect
-      .poll(() =>
-        payments.giveBack(intentId, undoing).then(
-          () => "given back",
-          () => "busy",
-        ),
-      )
-      .toBe("given back");
+    const giveBack = (): Promise<string> =>
+      payments.giveBack(intentId, undoing).then(
+        () => "given back",
+        () => "busy",
+      );
+    await expect.poll(giveBack, { timeout: 4_000 }).toBe("given back");
     await charge.catch(() => undefined);
     expect(["opened,charged,refunded", "opened,canceled"]).toContain((await executed()).join());
   });

@@ -7,7 +7,7 @@ interface Answer {
   readonly order: { readonly status: "processing" | Ending; readonly chargeId?: string };
 }
 
-const RETRY_MS = 200;
+const RETRY_MS = 300;
 const POLL_MS = 300;
 
 /**
@@ -76,6 +76,7 @@ export class Customers {
     while (!this.#closed.aborted) {
       const answer = await this.#ask(method, path, body);
       if (answer !== undefined && answer.code < 500) return answer;
+      if (answer?.code === 500) this.answers.push({ about: `${method} ${path}`, expected: 200, got: 500 });
       await this.#pause(RETRY_MS);
     }
     return undefined;

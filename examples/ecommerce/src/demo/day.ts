@@ -140,7 +140,8 @@ class Course {
   /** Until every customer knows how the order ended, or has waited long enough. */
   async #trade(plan: Plan): Promise<void> {
     const visits = plan.invalid.map((order) => this.#customers.invalid(order));
-    for (const round of plan.rounds) {
+    for (const [index, round] of plan.rounds.entries()) {
+      if (index === plan.forgetfulRound) await this.#setting.stripe.forgetKeys();
       visits.push(...(await this.#round(round)));
       if (this.#closed.signal.aborted) return;
     }

@@ -26,6 +26,8 @@ export interface Round {
 
 export interface Plan {
   readonly rounds: readonly Round[];
+  /** The round in which Stripe forgets all idempotency keys, as it may after 24 hours. */
+  readonly forgetfulRound: number;
   /** Those that the customers send before the first round: each must be refused with 422. */
   readonly invalid: readonly unknown[];
 }
@@ -44,20 +46,16 @@ export function makePlan(seed: number, size: { readonly orders: number; readonly
     );
     return planRound(draw, index, orders);
   });
-  return { rounds, invalid: invalidOrders() };
+  return { rounds, forgetfulRound: Math.floor(size.kills / 2), invalid: invalidOrders() };
 }
 
 function planRound(draw: Random, index: number, orders: readonly PlannedOrder[]): Round {
-  const target = orders.find((order) => order.fault === undefined && isPlain(order));
+  const target = orders.find(({ fault, mayEnd }) => fault === undefined && mayEnd.join() === "completed");
   const afterMs = whole(draw, 50, 700);
   if (index % AIMED_EVERY !== 0 || target === undefined) return { orders, kill: { afterMs } };
   const { orderId } = target.request;
   const held: PlannedOrder = { ...target, fault: { orderId, on: "confirm", kind: "hold-reply" } };
   return { orders: orders.map((order) => (order === target ? held : order)), kill: { whenCharged: orderId } };
-}
-
-function isPlain({ mayEnd, canceled }: PlannedOrder): boolean {
-  return mayEnd.join() === "completed" && !canceled;
 }
 
 const DECLINES = [

@@ -93,11 +93,11 @@ function shortcomings(day: Day, { accepted, bodies }: Figures, planned: Planned)
 }
 
 export function progressOf({ sent, ended, kills, caught }: Tally, planned: Planned): string {
-  const width = 24;
+  const width = 20;
   const full = Math.round((width * ended) / planned.orders);
   const bar = "█".repeat(full) + "░".repeat(width - full);
-  const orders = `${ended}/${planned.orders} orders ended, ${sent - ended} under way`;
-  return `${bar} ${orders}, ${kills}/${planned.kills} kills, ${caught} caught between charge and journal`;
+  const orders = `${ended}/${planned.orders} orders, ${sent - ended} under way`;
+  return `${bar} ${orders}, ${kills}/${planned.kills} kills, ${caught} caught`;
 }
 
 function sum({ count, cents }: Sum): string {

@@ -27,6 +27,10 @@ export class StripeProcess {
     await fetch(this.#url("faults"), { method: "POST", body: JSON.stringify(fault) });
   }
 
+  async forgetKeys(): Promise<void> {
+    await fetch(this.#url("forget-keys"), { method: "POST" });
+  }
+
   /** True once it has executed the charge and holds the answer back; false when that takes too long. */
   holds(orderId: string, withinMs: number): Promise<boolean> {
     return once(this.#held, orderId, { signal: AbortSignal.timeout(withinMs) }).then(
