@@ -91,11 +91,21 @@ function tell(news: LedgerNews): void {
   process.send?.(news);
 }
 
+function mark({ run, step }: Mark): void {
+  write({ type: "mark", run, step, key: "", attempt: 0, pid: 0, token: "", outcome: "" }, () => {});
+}
+
+/**
+ * A begin that was sent before the mark may lie in its socket while the mark is read already: connections have no order among
+ * them. Everything that had arrived by now has been read after one more look at all of them.
+ */
+function afterWhatWasSent(act: () => void): void {
+  setImmediate(() => setImmediate(act));
+}
+
 function obey({ aim, marks = [], finish }: LedgerOrder): void {
   if (aim !== undefined) aims.set(aim.pid, aim.skip);
-  for (const { run, step } of marks) {
-    write({ type: "mark", run, step, key: "", attempt: 0, pid: 0, token: "", outcome: "" }, () => {});
-  }
+  if (marks.length > 0) afterWhatWasSent(() => marks.forEach(mark));
   if (finish === true) {
     setImmediate(() => {
       db.close();
