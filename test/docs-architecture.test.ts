@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readPage } from "./docs-pages.ts";
-import { repositoryRoot } from "./source-file.ts";
+import { readRepository, repositoryRoot } from "./source-file.ts";
 import { descend, identifierName, isNode, type SyntaxNode, syntaxOf } from "./syntax.ts";
 
 const architecture = readPage("docs/architecture.md").text;
@@ -112,4 +112,24 @@ test("the page about stores has each method and each invariant, word for word", 
       .split("\n")
       .filter((line) => line.startsWith("- **S")),
   ).toEqual(invariants);
+});
+
+test("each number of a failure or an invariant that a test carries is explained", () => {
+  const tests = [...readRepository("packages"), ...readRepository("examples")].filter(({ path }) =>
+    /\/(?:test|testing)\/.*\.ts$/.test(path),
+  );
+  const carried = (kind: string): string[] =>
+    unique(tests.flatMap(({ text }) => text.match(new RegExp(`\\b${kind}\\d{1,3}\\b`, "g")) ?? []));
+  const rows = (page: string): string[] =>
+    [...readPage(page).text.matchAll(/^\| ([A-Z]\d+) \|/gm)].map(([, number = ""]) => number);
+  const failures = new Set(rows("docs/failures.md"));
+  const invariants = new Set(rows("docs/guarantees.md"));
+  expect(
+    carried("F").filter((number) => !failures.has(number)),
+    "add a row to docs/failures.md",
+  ).toEqual([]);
+  expect(
+    carried("[IL]").filter((number) => !invariants.has(number)),
+    "add a row to docs/guarantees.md",
+  ).toEqual([]);
 });
