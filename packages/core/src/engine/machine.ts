@@ -42,6 +42,7 @@ export class RunMachine<H> {
   readonly #known = new Map<string, RetryState | true>();
   readonly #deadlineAt: number | null;
   readonly #resumedAt: number;
+  #cancelRecorded = false;
   #returned: { readonly text: string | undefined } | undefined;
   stuck: StuckNote | undefined;
 
@@ -59,6 +60,7 @@ export class RunMachine<H> {
     this.#deadlineAt = run.timeoutMs === null ? null : startedAt + run.timeoutMs;
     for (const entry of journal) {
       if (entry.kind === "patched") this.#patches.set(entry.key, true);
+      else if (entry.kind === "cancel") this.#cancelRecorded = true;
       else if (entry.kind === "step" || entry.kind === "started") this.#known.set(entry.key, true);
     }
     for (const row of retries) this.#known.set(row.key, row);
@@ -106,11 +108,8 @@ export class RunMachine<H> {
     if (this.closed && !(this.#unwinding.begun && request.compensates === true)) return undefined;
     const ask = this.asks.add(request, inTurn, (key) => this.#known.get(key) ?? false);
     if ("misuse" in ask) {
-      this.stick(
-        "BUG",
-        `run ${this.run.id}: ${ask.misuse}. Nothing was run for it; fix the code, deploy, and resume the run.`,
-        now,
-      );
+      const text = `run ${this.run.id}: ${ask.misuse}. Nothing was run for it; fix the code, deploy, and resume the run.`;
+      this.#bug(text, now);
       return undefined;
     }
     if (this.closed) return undefined;
@@ -144,13 +143,18 @@ export class RunMachine<H> {
     if (this.closed) return;
     if (isBug(error)) {
       const text = `run ${this.run.id}: the handler threw ${error.name}: ${error.message}. That is a bug rather than a failure of the business: nothing was undone. Fix it, deploy, and resume the run.`;
-      this.stick("BUG", text, now);
+      this.#bug(text, now);
     } else
       this.#unwinding.close({
         status: "failed",
         error: this.#values.errorToText(error, ""),
         compensate: true,
       });
+  }
+
+  /** A run that is to be canceled needs its code only for what it registered so far. */
+  #bug(message: string, now: number): void {
+    if (!this.cancelOrdered) this.stick("BUG", message, now);
   }
 
   stick(code: StuckCode, message: string, now: number, key?: string): void {
@@ -253,8 +257,9 @@ export class RunMachine<H> {
     return this.#waits.settleOne(now);
   }
 
+  /** A cancel is waiting in the inbox or, recorded by an earlier attempt, in the journal. */
   get cancelOrdered(): boolean {
-    return this.#inbox.hasCancel;
+    return this.#inbox.hasCancel || this.#cancelRecorded;
   }
 
   /** A cancel that undoes nothing needs no replay, so it also ends runs whose code can't be replayed. True when there is one. */
