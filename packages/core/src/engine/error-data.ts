@@ -1,4 +1,5 @@
 /** Errors as plain data and back, so that a first run and every replay see the same: name, message, code, stack, cause. */
+import { stringify } from "devalue";
 import * as errors from "../errors.ts";
 import { EverstepError } from "../errors.ts";
 
@@ -52,22 +53,26 @@ function propsOf(error: Error): Record<string, unknown> | undefined {
   for (const key of Object.keys(error)) {
     if (key === "name" || key === "message" || key === "stack" || key === "cause" || key === "__proto__")
       continue;
-    const value = plainProp((error as unknown as Readonly<Record<string, unknown>>)[key], key);
+    const value = propOf(error, key);
     if (value !== undefined) (props ??= {})[key] = value;
   }
   return props;
 }
 
 /** Vendors hang requests, sockets and headers on their errors: only plain facts are kept, and what everstep's own classes declare. */
-function plainProp(value: unknown, key: string): unknown {
-  if (typeof value === "boolean" || value === null) return value;
-  if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
-  if (typeof value === "string") return value.slice(0, TEXT_MAX);
-  if ((key === "details" || key === "issues") && typeof value === "object") {
-    const text = JSON.stringify(value);
-    return text.length <= MESSAGE_MAX ? (JSON.parse(text) as unknown) : undefined;
+function propOf(error: Error, key: string): unknown {
+  try {
+    const value = (error as unknown as Readonly<Record<string, unknown>>)[key];
+    if (typeof value === "boolean" || value === null) return value;
+    if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
+    if (typeof value === "string") return value.slice(0, TEXT_MAX);
+    const declared = key === "details" || key === "issues";
+    return declared && typeof value !== "function" && stringify(value).length <= MESSAGE_MAX
+      ? value
+      : undefined;
+  } catch {
+    return undefined; // one property that can't be stored must not cost the others
   }
-  return undefined;
 }
 
 const OWN_CLASSES = new Map<string, object>(

@@ -116,7 +116,7 @@ export function valuesOf(runId: string, codec: Codec | undefined): Values {
   return {
     toText: (value, key, what) => seal(valueToText(value, `run ${runId}: ${what}`), key),
     fromText: open,
-    errorToText: (error, key) => seal(JSON.stringify(dataOf(error)), key),
+    errorToText: (error, key) => seal(valueToText(dataOf(error), "an error"), key),
     errorFromText: (text, key, what) => errorOf(open(text, key, what)),
   };
 }
