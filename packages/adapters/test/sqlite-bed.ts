@@ -20,7 +20,7 @@ import type {
 import { onTestFinished } from "vitest";
 import { type SqliteOptions, sqlite } from "../src/sqlite/index.ts";
 
-export const ORDER = { name: "order", version: "1" } as const;
+const ORDER = { name: "order", version: "1" } as const;
 
 /** Long enough for a slow machine; nothing waits so long unless it fails. */
 const DEADLINE_MS = 20_000;

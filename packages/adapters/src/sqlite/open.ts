@@ -51,7 +51,7 @@ export function requireNode(version: string): void {
 }
 
 /** Throws unless a commit is on the disk when it returns. A later connection to a WAL file falls back to NORMAL by itself (F16). */
-export function requireFull(db: Database): void {
+function requireFull(db: Database): void {
   db.pragma("synchronous = FULL");
   if (!isFull(db))
     throw new StoreError(
@@ -67,6 +67,7 @@ export function isFull(db: Database): boolean {
 /** Throws unless the file is in WAL mode afterwards. Without it readers block writers, and over a network nothing is safe (F33). */
 export function requireWal(db: Database): void {
   const mode = switchToWal(db);
+  db.pragma(`busy_timeout = ${OPEN_TIMEOUT_MS}`);
   if (mode === "wal") return;
   throw new StoreError(
     `${db.name}: SQLite can't keep a write-ahead log here (journal_mode is ${String(mode)}): the file is probably on a network or ` +
@@ -74,9 +75,13 @@ export function requireWal(db: Database): void {
   );
 }
 
-/** SQLite does not wait for a lock in this statement, and many processes may begin at once. */
+/**
+ * Many processes may create a file at once. SQLite's own waiting would let two of them wait for each other in this statement,
+ * each with a lock that the other one needs, until one gives up: so each tries without waiting, lets go and tries again.
+ */
 function switchToWal(db: Database): unknown {
   const deadline = performance.now() + OPEN_TIMEOUT_MS;
+  db.pragma("busy_timeout = 0");
   for (;;) {
     try {
       return db.pragma("journal_mode = WAL", { simple: true });
