@@ -11,7 +11,7 @@ import type { Evidence } from "../evidence.ts";
 import { ShopDatabase } from "../shop-database.ts";
 import { Auditor } from "./auditor.ts";
 import { Customers } from "./customers.ts";
-import type { Plan, Round } from "./plan.ts";
+import type { Plan, RandomKill, Round } from "./plan.ts";
 import { ServiceProcess } from "./service-process.ts";
 import { StripeProcess } from "./stripe-process.ts";
 
@@ -38,6 +38,8 @@ export interface Day extends Tally {
 
 /** How long a kill waits for the charge that it is aimed at. */
 const AIM_MS = 2_000;
+/** How long a random kill waits for orders to end: some must also come when nothing moves. */
+const SERVED_MS = 1_500;
 /** How long after the last kill all orders must have ended. */
 const CLOSING_MS = 25_000;
 const AUDIT_MS = 250;
@@ -154,8 +156,7 @@ class Course {
   async #round({ orders, kill }: Round): Promise<Promise<void>[]> {
     const { stripe, service } = this.#setting;
     for (const { fault } of orders) if (fault !== undefined) await stripe.cause(fault);
-    const moment =
-      "whenCharged" in kill ? stripe.holds(kill.whenCharged, AIM_MS) : delay(kill.afterMs, false);
+    const moment = "whenCharged" in kill ? stripe.holds(kill.whenCharged, AIM_MS) : this.#served(kill);
     const visits = orders.map((order) => this.#customers.order(order));
     this.#sent += orders.length;
     const isAimed = await moment;
@@ -164,6 +165,14 @@ class Course {
     await this.#noteCaught();
     await service.start();
     return visits;
+  }
+
+  /** Answers false: nobody aimed. */
+  async #served({ afterEnded, afterMs }: RandomKill): Promise<false> {
+    const deadline = performance.now() + SERVED_MS;
+    const enough = this.#customers.ended + afterEnded;
+    while (this.#customers.ended < enough && performance.now() < deadline) await delay(10);
+    return delay(afterMs, false);
   }
 
   /** While the service is dead nothing is journaled: what Stripe has charged and no journal knows was cut in between. */

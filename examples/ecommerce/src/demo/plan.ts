@@ -20,8 +20,14 @@ export interface PlannedOrder {
 /** What happens between two starts of the service. */
 export interface Round {
   readonly orders: readonly PlannedOrder[];
-  /** Kill it when this order is charged and the service has not heard of it, or at a random moment. */
-  readonly kill: { readonly whenCharged: string } | { readonly afterMs: number };
+  /** Kill it when this order is charged and the service has not heard of it, or some time after it served so many orders. */
+  readonly kill: { readonly whenCharged: string } | RandomKill;
+}
+
+/** Counted in orders too, since a loaded machine gets nothing done in a few hundred milliseconds. */
+export interface RandomKill {
+  readonly afterEnded: number;
+  readonly afterMs: number;
 }
 
 export interface Plan {
@@ -51,8 +57,8 @@ export function makePlan(seed: number, size: { readonly orders: number; readonly
 
 function planRound(draw: Random, index: number, orders: readonly PlannedOrder[]): Round {
   const target = orders.find(({ fault, mayEnd }) => fault === undefined && mayEnd.join() === "completed");
-  const afterMs = whole(draw, 50, 700);
-  if (index % AIMED_EVERY !== 0 || target === undefined) return { orders, kill: { afterMs } };
+  const kill = { afterEnded: whole(draw, 0, 8), afterMs: whole(draw, 20, 400) };
+  if (index % AIMED_EVERY !== 0 || target === undefined) return { orders, kill };
   const { orderId } = target.request;
   const held: PlannedOrder = { ...target, fault: { orderId, on: "confirm", kind: "hold-reply" } };
   return { orders: orders.map((order) => (order === target ? held : order)), kill: { whenCharged: orderId } };

@@ -24,6 +24,8 @@ const OWN_AWAITS_MS = 1000;
 const LINGER_MS = 1000;
 const LINGER_RETRY_MS = 5000;
 const SUSPECT_STRIKES = 2;
+/** A suspect that finds another one here comes back after this long. */
+const SUSPECT_WAIT_MS = 1000;
 const POISON_STRIKES = 5;
 
 export class Activation {
@@ -84,8 +86,13 @@ export class Activation {
       this.machine.stick("POISON", text, this.host.now());
       this.#started = true;
       this.#turns.wake();
-    } else if (this.#strikes >= SUSPECT_STRIKES) this.host.gate.enterAlone(this, () => this.#enterAlone());
-    else this.#turns.run(() => this.#startHandler());
+    } else if (this.#strikes < SUSPECT_STRIKES) this.#turns.run(() => this.#startHandler());
+    else if (!this.host.gate.enterAlone(this, () => this.#enterAlone())) this.#comeBackLater();
+  }
+
+  #comeBackLater(): void {
+    const dueAt = this.host.now() + SUSPECT_WAIT_MS;
+    this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits: [] }, { how: "parked" });
   }
 
   /** Durably marked as alone first: only a death in that state counts against this run for good. */

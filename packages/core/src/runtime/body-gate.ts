@@ -4,9 +4,9 @@
  */
 export class BodyGate {
   readonly #executing = new Map<object, number>();
-  readonly #suspects: { readonly run: object; readonly granted: () => void }[] = [];
   readonly #onFree: () => void;
-  #alone: object | undefined;
+  #suspect: { readonly run: object; readonly granted: () => void } | undefined;
+  #alone = false;
 
   /** `onFree` is called when runs that were refused may try again. */
   constructor(onFree: () => void) {
@@ -14,7 +14,7 @@ export class BodyGate {
   }
 
   mayBegin(run: object): boolean {
-    return this.#alone === run || (this.#alone === undefined && this.#suspects.length === 0);
+    return this.#suspect === undefined || (this.#alone && this.#suspect.run === run);
   }
 
   began(run: object): void {
@@ -26,29 +26,31 @@ export class BodyGate {
     if (left > 0) this.#executing.set(run, left);
     else {
       this.#executing.delete(run);
-      this.#next();
+      this.#grant();
     }
   }
 
-  /** Calls back once nothing else executes; until `leaveAlone`, nothing else begins. */
-  enterAlone(run: object, granted: () => void): void {
-    this.#suspects.push({ run, granted });
-    this.#next();
+  /**
+   * Calls back once nothing else executes; until `leaveAlone`, nothing else begins. False when another suspect is here already:
+   * let go of this one, so that it is not blamed for what the other one does.
+   */
+  enterAlone(run: object, granted: () => void): boolean {
+    if (this.#suspect !== undefined) return false;
+    this.#suspect = { run, granted };
+    this.#grant();
+    return true;
   }
 
   leaveAlone(run: object): void {
-    const index = this.#suspects.findIndex((suspect) => suspect.run === run);
-    if (index !== -1) this.#suspects.splice(index, 1);
-    if (this.#alone === run) this.#alone = undefined;
-    this.#next();
-    if (this.#alone === undefined && this.#suspects.length === 0) this.#onFree();
+    if (this.#suspect?.run !== run) return;
+    this.#suspect = undefined;
+    this.#alone = false;
+    this.#onFree();
   }
 
-  #next(): void {
-    if (this.#alone !== undefined || this.#executing.size > 0) return;
-    const next = this.#suspects.shift();
-    if (next === undefined) return;
-    this.#alone = next.run;
-    next.granted();
+  #grant(): void {
+    if (this.#suspect === undefined || this.#alone || this.#executing.size > 0) return;
+    this.#alone = true;
+    this.#suspect.granted();
   }
 }

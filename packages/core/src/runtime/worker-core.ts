@@ -184,17 +184,12 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     return this.#lease;
   }
 
+  /** Also at once after joining: whoever died before is noticed that much sooner. */
   #tick(): void {
-    this.#cancelTick = this.clock.after(
-      TICK_MS,
-      () => {
-        this.#ticks += 1;
-        if (this.#ticks % POLL_TICKS === 0) this.#claims.soon();
-        if (!this.#renewing) this.#renew().catch((error: unknown) => this.logger.error(String(error)));
-        this.#tick();
-      },
-      { unref: this.#givenUp },
-    );
+    this.#ticks += 1;
+    if (this.#ticks % POLL_TICKS === 0) this.#claims.soon();
+    if (!this.#renewing) this.#renew().catch((error: unknown) => this.logger.error(String(error)));
+    this.#cancelTick = this.clock.after(TICK_MS, () => this.#tick(), { unref: this.#givenUp });
   }
 
   async #renew(): Promise<void> {

@@ -53,6 +53,14 @@ export const journal: Cases = {
     );
   },
 
+  "S4: a value or error that is undefined is none": async (bench) => {
+    const worker = await bench.join();
+    const run = await worker.bear("a");
+    const { value: _, ...bare } = entry(1);
+    await worker.commit(advance(run, { entries: [{ ...bare, value: undefined, error: undefined }] }));
+    assert.deepEqual((await bench.read("a")).journal, [written(bare)]);
+  },
+
   "S4: every kind of entry can be written": async (bench) => {
     const worker = await bench.join();
     const run = await worker.bear("a");

@@ -1,5 +1,5 @@
 /** What the owner of a run changes in one write: all of it, or nothing. */
-import type { AdvanceWrite, NewEntry, Outcome, RunRecord, Then } from "../../store.ts";
+import type { AdvanceWrite, Entry, NewEntry, Outcome, RunRecord, Then } from "../../store.ts";
 import type { Scene } from "./batch.ts";
 import { freed, type MessageRow, type RunRow } from "./rows.ts";
 
@@ -48,8 +48,14 @@ function withWork(row: RunRow, write: AdvanceWrite): RunRow {
   };
 }
 
-const stamped = (entries: readonly NewEntry[], attempt: number) =>
-  entries.map((entry) => ({ ...entry, attempt }));
+function stamped(entries: readonly NewEntry[], attempt: number): Entry[] {
+  return entries.map(({ value, error, ...entry }) => ({
+    ...entry,
+    ...(value === undefined ? {} : { value }),
+    ...(error === undefined ? {} : { error }),
+    attempt,
+  }));
+}
 
 const consumed = (messages: readonly MessageRow[], by: ReadonlyMap<number, number>): MessageRow[] =>
   messages.map((message) => ({ ...message, consumedBy: by.get(message.no) ?? message.consumedBy }));
