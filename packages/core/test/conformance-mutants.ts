@@ -1,11 +1,4 @@
-/**
- * Ways to break the reference store, each in one place: proof that the conformance suite would notice.
- * A mutant is a copy of the store's files with one text replaced; what it imports from elsewhere is the real thing.
- */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import type { MemoryStoreOptions, MemoryStore } from "../src/testing/index.ts";
+/** Ways to break the reference store, each in one place: proof that the conformance suite would notice. */
 
 export interface Mutant {
   /** What a store like this does wrong. */
@@ -16,37 +9,6 @@ export interface Mutant {
   readonly file: string;
   readonly from: string;
   readonly to: string;
-}
-
-const source = fileURLToPath(new URL("../src/", import.meta.url));
-
-export type OpenMutant = (options: MemoryStoreOptions) => MemoryStore;
-
-/** Breaks a copy of the store in this folder, and answers how to open it. */
-export async function breed(mutant: Mutant, folder: string): Promise<OpenMutant> {
-  const copy = mkdtempSync(join(folder, "mutant-"));
-  cpSync(join(source, "testing/memory"), join(copy, "memory"), { recursive: true });
-  cpSync(join(source, "testing/memory-store.ts"), join(copy, "memory-store.ts"));
-  replaceOnce(join(copy, mutant.file), mutant);
-  for (const name of readdirSync(join(copy, "memory"))) redirect(join(copy, "memory", name), "../../");
-  redirect(join(copy, "memory-store.ts"), "../");
-  const module = (await import(pathToFileURL(join(copy, "memory-store.ts")).href)) as {
-    memoryStore: OpenMutant;
-  };
-  return module.memoryStore;
-}
-
-function replaceOnce(file: string, { does, from, to }: Mutant): void {
-  const parts = readFileSync(file, "utf8").split(from);
-  if (parts.length !== 2)
-    throw new Error(`mutant "${does}": what it replaces is not at one place in ${file}`);
-  writeFileSync(file, parts.join(to));
-}
-
-/** Points imports from beyond the copy at the real sources, so that errors are of the classes that the suite knows. */
-function redirect(file: string, up: string): void {
-  const text = readFileSync(file, "utf8");
-  writeFileSync(file, text.replaceAll(`from "${up}`, `from "${pathToFileURL(source).href}`));
 }
 
 type Row = readonly [does: string, topic: string, from: string, to: string];
