@@ -24,6 +24,7 @@ export class Journal {
   #tags: Record<string, string> | undefined;
   #phase: Phase | undefined;
   #delivered = 0;
+  readonly #replayed: number;
   #durable: number;
   #at: number;
   #deliveredAt: number;
@@ -31,6 +32,7 @@ export class Journal {
   constructor(entries: readonly Entry[], startedAt: number) {
     this.#entries = [...entries];
     this.recorded = entries.length;
+    this.#replayed = entries.findLastIndex(({ kind }) => kind !== "resume") + 1;
     this.#durable = entries.length;
     this.#deliveredAt = startedAt;
     this.#at = Math.max(startedAt, entries.at(-1)?.at ?? 0);
@@ -49,9 +51,9 @@ export class Journal {
     return this.#entries.length - this.#delivered;
   }
 
-  /** Replaying until everything that an earlier attempt recorded is delivered. */
+  /** Replaying until everything that an earlier attempt recorded is delivered; a person's `resume` is nothing that code did. */
   get replaying(): boolean {
-    return this.#delivered < this.recorded;
+    return this.#delivered < this.#replayed;
   }
 
   get allDurable(): boolean {
