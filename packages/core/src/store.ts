@@ -20,8 +20,6 @@
 
 /** Where a run is in its life; with `owner`, `dueAt` and `stuck` it gives the status that people see. */
 export type Phase = "forward" | "closing" | "compensating" | "done";
-
-/** How a run ended. */
 export type EndStatus = "completed" | "failed" | "canceled";
 
 /** The status of a run as people see it; derived, never stored. */
@@ -121,7 +119,6 @@ export interface RunRecord {
   readonly interrupted: boolean;
   readonly waits: readonly WaitNote[];
   readonly createdAt: number;
-  /** First claim. */
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly timeoutMs: number | null;

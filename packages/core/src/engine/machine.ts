@@ -22,7 +22,7 @@ import { Inbox } from "./inbox.ts";
 import { Journal } from "./journal.ts";
 import { Undos } from "./undos.ts";
 import { type Cause, Unwinding } from "./unwinding.ts";
-import { Waits } from "./waits.ts";
+import { type AcceptSignal, Waits } from "./waits.ts";
 import type { Values } from "./values.ts";
 
 const QUIET = { do: "quiet" } as const;
@@ -42,11 +42,16 @@ export class RunMachine<H> {
   readonly #known = new Map<string, RetryState | true>();
   readonly #deadlineAt: number | null;
   readonly #resumedAt: number;
-  #cancelRecorded = false;
+  readonly #cancelRecorded: boolean;
   #returned: { readonly text: string | undefined } | undefined;
   stuck: StuckNote | undefined;
 
-  constructor(claim: Claim, values: Values) {
+  /** `accept` makes what is journaled of a signal's payload. */
+  constructor(
+    claim: Claim,
+    values: Values,
+    accept: AcceptSignal<H> = (_ask, payload) => ({ value: payload }),
+  ) {
     const { run, journal, messages, retries } = claim;
     const startedAt = run.startedAt ?? run.createdAt;
     this.run = run;
@@ -56,13 +61,13 @@ export class RunMachine<H> {
     this.#inbox = new Inbox(messages, run.inbox);
     this.#unwinding = new Unwinding(this.asks, run.id);
     this.undos = new Undos(this.journal, this.bodies, this.#unwinding, this.#known);
-    this.#waits = new Waits(run.id, this.asks, this.#inbox, this.journal, values);
+    this.#waits = new Waits(run.id, this.asks, this.#inbox, this.journal, values, accept);
     this.#deadlineAt = run.timeoutMs === null ? null : startedAt + run.timeoutMs;
     for (const entry of journal) {
       if (entry.kind === "patched") this.#patches.set(entry.key, true);
-      else if (entry.kind === "cancel") this.#cancelRecorded = true;
       else if (entry.kind === "step" || entry.kind === "started") this.#known.set(entry.key, true);
     }
+    this.#cancelRecorded = journal.some(({ kind }) => kind === "cancel");
     for (const row of retries) this.#known.set(row.key, row);
     const last = journal.at(-1);
     this.#resumedAt = last?.kind === "resume" && !run.interrupted ? last.at : Number.POSITIVE_INFINITY;
@@ -144,12 +149,13 @@ export class RunMachine<H> {
     if (isBug(error)) {
       const text = `run ${this.run.id}: the handler threw ${error.name}: ${error.message}. That is a bug rather than a failure of the business: nothing was undone. Fix it, deploy, and resume the run.`;
       this.#bug(text, now);
-    } else
-      this.#unwinding.close({
-        status: "failed",
-        error: this.#values.errorToText(error, ""),
-        compensate: true,
-      });
+    } else this.#closeFailed(error);
+  }
+
+  /** Bodies that still execute are awaited: meanwhile the run is known to be closing. */
+  #closeFailed(error: unknown): void {
+    this.#unwinding.close({ status: "failed", error: this.#values.errorToText(error, ""), compensate: true });
+    if (this.bodies.executing > 0) this.journal.setPhase("closing");
   }
 
   /** A run that is to be canceled needs its code only for what it registered so far. */
@@ -246,12 +252,7 @@ export class RunMachine<H> {
     if (this.#takeCancel(now)) return true;
     if (this.#unwinding.closed) return false;
     if (this.#deadlineAt !== null && now >= this.#deadlineAt) {
-      const error = new RunTimeoutError(this.run.id, this.run.timeoutMs ?? 0);
-      this.#unwinding.close({
-        status: "failed",
-        error: this.#values.errorToText(error, ""),
-        compensate: true,
-      });
+      this.#closeFailed(new RunTimeoutError(this.run.id, this.run.timeoutMs ?? 0));
       return true;
     }
     return this.#waits.settleOne(now);
@@ -286,7 +287,7 @@ export class RunMachine<H> {
 
   /** Queues the `started` entries of steps that need one; call it when quiet, before `begins`. */
   queueStarts(now: number): boolean {
-    return !this.#mayNotBegin() && this.bodies.queueStarts(now);
+    return !this.closed && this.journal.undelivered === 0 && this.bodies.queueStarts(now);
   }
 
   /** Steps (or the one undo) whose body may begin now (E2). `unregistered`: the code no longer has this undo. */
@@ -302,10 +303,6 @@ export class RunMachine<H> {
       this.bodies.executing > 0 ? undefined : this.#unwinding.nextUndo(now, (key) => this.undos.rowOf(key));
     if (undo === undefined) return idle;
     return typeof undo === "string" ? { steps: [], unregistered: undo } : { steps: [], undo };
-  }
-
-  #mayNotBegin(): boolean {
-    return this.closed || this.journal.undelivered > 0;
   }
 
   /** A step's attempt is over: its outcome is queued, or its next attempt is. */

@@ -6,14 +6,29 @@ import type { Inbox } from "./inbox.ts";
 import type { Journal } from "./journal.ts";
 import type { Values } from "./values.ts";
 
+/** A signal's payload after its wait's schema: what is journaled, and delivered now and on replay. */
+export type AcceptSignal<H> = (
+  ask: Ask<H>,
+  payload: string,
+) => { readonly value: string } | { readonly error: string };
+
 export class Waits<H> {
   readonly #runId: string;
   readonly #asks: Asks<H>;
   readonly #inbox: Inbox;
   readonly #journal: Journal;
   readonly #values: Values;
+  readonly #accept: AcceptSignal<H>;
 
-  constructor(runId: string, asks: Asks<H>, inbox: Inbox, journal: Journal, values: Values) {
+  constructor(
+    runId: string,
+    asks: Asks<H>,
+    inbox: Inbox,
+    journal: Journal,
+    values: Values,
+    accept: AcceptSignal<H>,
+  ) {
+    this.#accept = accept;
     this.#runId = runId;
     this.#asks = asks;
     this.#inbox = inbox;
@@ -63,7 +78,8 @@ export class Waits<H> {
   #takeSignal(ask: Ask<H>, now: number): boolean {
     const signal = this.#inbox.takeSignal(ask.name, ask.dueAt);
     if (signal === undefined) return false;
-    const entry = this.#journal.append({ kind: "signal", key: ask.key, value: signal.payload }, now);
+    const outcome = this.#accept(ask, signal.payload);
+    const entry = this.#journal.append({ kind: "signal", key: ask.key, ...outcome }, now);
     if (signal.no !== null) this.#journal.consume(signal.no, entry.seq);
     return true;
   }

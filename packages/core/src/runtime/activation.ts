@@ -16,6 +16,8 @@ import { DueTimer } from "./due-timer.ts";
 import type { AskHandle } from "./handle.ts";
 import { runHandler } from "./handler.ts";
 import type { Host, LetGo } from "./host.ts";
+import { POISON_STRIKES, poisonText, SUSPECT_STRIKES, SUSPECT_WAIT_MS } from "./suspects.ts";
+import { acceptSignal } from "./signals.ts";
 import { Turns } from "./turns.ts";
 
 /** How long the code's own awaits may take before a journal entry without an ask is a divergence. */
@@ -23,11 +25,6 @@ const OWN_AWAITS_MS = 1000;
 /** A shorter wait is waited for in memory: parking it would cost more. */
 const LINGER_MS = 1000;
 const LINGER_RETRY_MS = 5000;
-const SUSPECT_STRIKES = 2;
-/** A suspect that finds another one here comes back after this long. */
-const SUSPECT_WAIT_MS = 1000;
-const POISON_STRIKES = 5;
-
 export class Activation {
   readonly host: Host;
   readonly machine: RunMachine<AskHandle>;
@@ -42,6 +39,7 @@ export class Activation {
   #lettingGo = false;
   #draining = false;
   #started = false;
+  #turnedAway = false;
   #alone = false;
   #strikes: number;
   #cancelPatience: (() => void) | undefined;
@@ -52,7 +50,7 @@ export class Activation {
     this.runId = claim.run.id;
     this.workflow = definition;
     this.values = valuesOf(claim.run.id, host.codec);
-    this.machine = new RunMachine(claim, this.values);
+    this.machine = new RunMachine(claim, this.values, (ask, payload) => acceptSignal(this, ask, payload));
     this.#runner = new BodyRunner(this);
     this.#turns = new Turns(host.clock, (mayDeliver) => this.#pump(mayDeliver));
     this.#dueTimer = new DueTimer(host.clock, () => this.wake());
@@ -82,8 +80,7 @@ export class Activation {
       this.#started = true;
       this.#turns.wake();
     } else if (run.strikesAlone >= POISON_STRIKES && !this.machine.cancelOrdered) {
-      const text = `run ${run.id}: its worker died ${run.strikesAlone} times while nothing but this run was executing. Find what ends the process (out of memory, process.exit, an endless loop), deploy a fix, and resume the run.`;
-      this.machine.stick("POISON", text, this.host.now());
+      this.machine.stick("POISON", poisonText(run), this.host.now());
       this.#started = true;
       this.#turns.wake();
     } else if (this.#strikes < SUSPECT_STRIKES) this.#turns.run(() => this.#startHandler());
@@ -91,6 +88,7 @@ export class Activation {
   }
 
   #comeBackLater(): void {
+    this.#turnedAway = true;
     const dueAt = this.host.now() + SUSPECT_WAIT_MS;
     this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits: [] }, { how: "parked" });
   }
@@ -120,7 +118,7 @@ export class Activation {
   withdraw(ask: Ask<AskHandle>): void {
     if (this.#over) return;
     this.machine.withdraw(ask);
-    this.#runner.abort(ask, new DOMException("The ask was withdrawn", "AbortError"));
+    this.#runner.abort(ask, "the ask was withdrawn");
     if (!this.#turns.inTurn) this.wake();
   }
 
@@ -137,7 +135,8 @@ export class Activation {
   addMessages(messages: readonly Message[], inbox: number): void {
     if (this.#over) return;
     this.machine.addMessages(messages, inbox);
-    this.wake();
+    if (this.#turnedAway) this.#comeBackLater();
+    else this.wake();
   }
 
   // ------------------------------------------------------------------------------------------ what there is to do
@@ -168,8 +167,7 @@ export class Activation {
         continue;
       }
       if (this.machine.settleDue(now)) continue;
-      if (this.machine.closing)
-        this.#runner.abortSteps(new DOMException(`run ${this.runId} is being undone`, "AbortError"));
+      if (this.machine.closing) this.#runner.abortSteps("the run is being undone");
       if (!this.#draining && this.machine.queueStarts(now)) continue;
       const conclusion = this.machine.conclude(now);
       if (conclusion === "queued") continue;
@@ -347,7 +345,7 @@ export class Activation {
       at: this.host.now(),
     };
     this.#lettingGo = true;
-    this.#runner.abortAll(new DOMException("the store refused the run's data", "AbortError"));
+    this.#runner.abortAll("the store refused the run's data");
     this.host.logger.error(message, { run: this.runId });
     const write: AdvanceWrite = {
       kind: "advance",
@@ -364,7 +362,7 @@ export class Activation {
   /** Begin no more bodies and let go as soon as none executes; bodies are aborted when `abort` says so. */
   drain(abort: boolean): void {
     this.#draining = true;
-    if (abort) this.#runner.abortAll(new DOMException("the worker is stopping", "AbortError"));
+    if (abort) this.#runner.abortAll("the worker is stopping");
     if (this.#started || this.#over) this.pumpNow();
     else this.#letGo({ do: "release" }, { how: "released" });
   }
@@ -372,9 +370,7 @@ export class Activation {
   /** Fenced: this attempt is over. Its promises never settle, it can write nothing. */
   abandon(): void {
     if (this.#over) return;
-    this.#runner.abortAll(
-      new DOMException(`run ${this.runId} was taken over by another worker`, "AbortError"),
-    );
+    this.#runner.abortAll("the run was taken over by another worker");
     this.#finish({ how: "fenced" });
   }
 

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import type { Logger, StepContext } from "../context.ts";
-import { StepTimeoutError } from "../errors.ts";
+import { FatalError, StepTimeoutError } from "../errors.ts";
 import { idempotencyPath } from "../engine/names.ts";
 import { childLogger } from "./log.ts";
 import { scope } from "./scope.ts";
@@ -111,10 +111,11 @@ export class Attempt implements StepContext {
   }
 
   #failed(error: unknown): void {
-    const timedOut = this.#timedOut !== undefined;
+    // A body that says for good how it ended is believed, however late.
+    const timedOut = this.#timedOut !== undefined && !(error instanceof FatalError);
     this.#finish({
       ok: false,
-      error: this.#timedOut ?? error,
+      error: timedOut ? this.#timedOut : error,
       timedOut,
       aborted: this.#abortReason !== undefined,
       lingering: false,

@@ -3,6 +3,7 @@ import type { StepOutcome } from "../context.ts";
 import {
   EverstepError,
   FatalError,
+  InvalidArgumentError,
   PayloadTooLargeError,
   RetryAfterError,
   SerializationError,
@@ -68,17 +69,18 @@ export class BodyRunner {
     this.#attempt(ask, "undo", (step) => undo(done, step));
   }
 
-  abort(ask: Ask<AskHandle>, reason: unknown): void {
-    this.#attempts.get(ask)?.attempt.abort(reason);
+  abort(ask: Ask<AskHandle>, why: string): void {
+    this.#attempts.get(ask)?.attempt.abort(abortion(why));
   }
 
   /** Undos are never aborted by what they undo. */
-  abortSteps(reason: unknown): void {
-    for (const { attempt, kind } of this.#attempts.values()) if (kind !== "undo") attempt.abort(reason);
+  abortSteps(why: string): void {
+    for (const { attempt, kind } of this.#attempts.values())
+      if (kind !== "undo") attempt.abort(abortion(why));
   }
 
-  abortAll(reason: unknown): void {
-    for (const { attempt } of this.#attempts.values()) attempt.abort(reason);
+  abortAll(why: string): void {
+    for (const { attempt } of this.#attempts.values()) attempt.abort(abortion(why));
   }
 
   #began(): void {
@@ -204,14 +206,18 @@ export class BodyRunner {
     const { error, timedOut, aborted } = result;
     const fatal = kind !== "lookUp" && error instanceof FatalError;
     if (aborted && !timedOut && !fatal) return { how: "interrupted" };
-    const failed = this.#failed(error, { fatal, timedOut, lookUp: kind === "lookUp" });
+    if (!fatal && kind === "step") this.#warn(ask, error);
+    return this.#failed(error, { fatal, timedOut, lookUp: kind === "lookUp" });
+  }
+
+  /** Its author may have meant FatalError. */
+  #warn(ask: Ask<AskHandle>, error: unknown): void {
     const failures = (ask.retry?.failures ?? 0) + 1;
-    if (!fatal && failures >= WARN_FAILURES && kind === "step") {
-      this.#run.host.logger.warn(
-        `run ${this.#run.runId}: step ${ask.key} failed ${failures} times, the last with: ${failed.message}. It is tried again; throw FatalError to fail it for good.`,
-      );
-    }
-    return failed;
+    if (failures < WARN_FAILURES) return;
+    const { runId, host } = this.#run;
+    host.logger.warn(
+      `run ${runId}: step ${ask.key} failed ${failures} times, the last with: ${error instanceof Error ? error.message : String(error)}. It is tried again; throw FatalError to fail it for good.`,
+    );
   }
 
   #failed(
@@ -303,6 +309,10 @@ export class BodyRunner {
       error instanceof SerializationError ||
       error instanceof PayloadTooLargeError ||
       error instanceof ValidationError;
+    if (error instanceof InvalidArgumentError) {
+      const text = `run ${this.#run.runId}: transaction ${ask.key}: ${error.message}. Fix the code, deploy, and resume the run.`;
+      this.#run.machine.stick("BUG", text, this.#run.host.now(), ask.key);
+    } else if (!fatal) this.#warn(ask, error);
     this.#stepEnded(ask, this.#failed(error, { fatal }));
     this.#resume();
   }
@@ -317,4 +327,8 @@ export class BodyRunner {
     for (const change of this.#deferred.splice(0)) change();
     this.#run.wake();
   }
+}
+
+function abortion(why: string): DOMException {
+  return new DOMException(why, "AbortError");
 }

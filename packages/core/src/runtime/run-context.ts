@@ -20,7 +20,6 @@ import type { AskHandle, Body } from "./handle.ts";
 import { childLogger } from "./log.ts";
 import { race } from "./race.ts";
 import { scope } from "./scope.ts";
-import { validate } from "./validate.ts";
 
 type Wish = Omit<AskRequest<AskHandle>, "handle">;
 
@@ -121,10 +120,7 @@ export class RunContext implements Context {
       timeout === undefined
         ? null
         : this.#activation.machine.nowMs + durationMs(timeout, `timeout of signal ${name}`);
-    const payload = this.#promise<unknown>({ kind: "signal", name, dueAt }, options);
-    return quiet(
-      payload.then((value) => validate(schema, value, `run ${this.#activation.runId}: signal ${name}`)),
-    );
+    return this.#promise<T>({ kind: "signal", name, dueAt }, options, undefined, schema);
   }
 
   race<B extends Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>>(

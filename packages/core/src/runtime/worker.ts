@@ -13,7 +13,7 @@ export interface WorkerOptions<Tx = unknown> {
   readonly concurrency?: number;
   /** How long the store keeps a silent worker's runs for it; default 15 s. A dead process is noticed sooner where the store can. */
   readonly lease?: Duration;
-  /** Results, errors, inputs and signals larger than this are refused; default 1 MiB. */
+  /** A step whose result is larger fails for good, and a run whose result is larger is stuck; default 1 MiB. */
   readonly maxPayloadBytes?: number;
   readonly codec?: Codec;
   readonly logger?: Logger;

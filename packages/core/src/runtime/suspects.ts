@@ -1,0 +1,13 @@
+/** When a run is suspected of ending its workers' processes, and when that is certain. */
+import type { RunRecord } from "../store.ts";
+
+/** Deaths of its workers without progress between them: from here on the run gets the process to itself. */
+export const SUSPECT_STRIKES: number = 2;
+/** A suspect that finds another one here comes back after this long. */
+export const SUSPECT_WAIT_MS: number = 1000;
+/** Deaths while nothing but this run was executing: it needs a person. */
+export const POISON_STRIKES: number = 5;
+
+export function poisonText({ id, strikesAlone }: RunRecord): string {
+  return `run ${id}: its worker died ${strikesAlone} times while nothing but this run was executing. Find what ends the process (out of memory, process.exit, an endless loop), deploy a fix, and resume the run.`;
+}
