@@ -52,7 +52,13 @@ export class RunAudit {
       assert.ok(!this.settled.has(key), `I3: ${key} settled twice`);
       this.settled.add(key);
     }
-    this.journal.push(entry);
+    // A store gives back no field that says nothing.
+    const { value, error, ...said } = entry;
+    this.journal.push({
+      ...said,
+      ...(value === undefined ? {} : { value }),
+      ...(error === undefined ? {} : { error }),
+    });
   }
 }
 
