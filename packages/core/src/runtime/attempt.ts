@@ -85,7 +85,8 @@ export class Attempt implements StepContext {
       return;
     }
     if (isThenable(result))
-      result.then(
+      // Query builders are thenables too: through a promise each settles once, and never throws.
+      Promise.resolve(result).then(
         (value) => this.#finish({ ok: true, value }),
         (error: unknown) => this.#failed(error),
       );
@@ -134,5 +135,9 @@ export class Attempt implements StepContext {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+  try {
+    return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+  } catch {
+    return false; // a revoked proxy, a getter that throws: a value that can't be stored
+  }
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { FatalError, type RunHandle, workflow } from "../../src/index.ts";
 import { gate, rejection, World } from "../support/world.ts";
 
-async function ended(world: World, run: RunHandle<unknown>): Promise<Error> {
+async function ended(world: World, run: RunHandle): Promise<Error> {
   return rejection(world.settle(run.result()));
 }
 

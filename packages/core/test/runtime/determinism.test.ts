@@ -9,9 +9,9 @@ type Speeds = Readonly<Record<string, number>>;
 interface Scene {
   readonly world: World;
   /** A step whose body takes as long as its name's speed says. */
-  body(ctx: Context, name: string): Promise<string>;
+  readonly body: (ctx: Context, name: string) => Promise<string>;
   /** A step that fails for good, as late. */
-  fails(ctx: Context, name: string): Promise<string>;
+  readonly fails: (ctx: Context, name: string) => Promise<string>;
 }
 
 function sceneOf(speeds: Speeds): Scene {

@@ -1,0 +1,105 @@
+/** What the body of a step may be, and when it begins. */
+import { expect, test } from "vitest";
+import { workflow } from "../../src/index.ts";
+import { gate, World } from "../support/world.ts";
+
+/** A thenable that is no promise, as query builders are. */
+function thenable(then: (resolve: (value: string) => void, reject: (error: Error) => void) => void) {
+  return { then } as unknown as Promise<string>;
+}
+
+test("a body may be synchronous, asynchronous, or answer with a query builder", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, async (ctx) => [
+    await ctx.step("sync", () => 1),
+    await ctx.step("async", async () => 2),
+    await ctx.step("thenable", () => thenable((resolve) => resolve("rows"))),
+  ]);
+  const process = await world.worker([definition]);
+  expect(await process.execute(definition, undefined)).toEqual([1, 2, "rows"]);
+});
+
+test("a thenable that settles twice settles its step once", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    const value = await ctx.step("twice", () =>
+      thenable((resolve, reject) => {
+        resolve("first");
+        resolve("second");
+        reject(new Error("third"));
+      }),
+    );
+    await ctx.sleep("nap", "10s");
+    return value;
+  });
+  const process = await world.worker([definition]);
+  expect(await process.execute(definition, undefined, { id: "r" })).toBe("first");
+  expect(world.journal("r")).toEqual(["step twice", "timer nap", "end completed"]);
+});
+
+test("a thenable that throws is a failed attempt", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, (ctx) =>
+    ctx.step("flaky", (step) =>
+      thenable((resolve) => {
+        if (step.attempt < 3) throw new Error("broken thenable");
+        resolve("third time lucky");
+      }),
+    ),
+  );
+  const process = await world.worker([definition]);
+  expect(await process.execute(definition, undefined)).toBe("third time lucky");
+});
+
+test("no body begins before what was delivered to its code is durable", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    await ctx.step("a", () => 1);
+    await ctx.step("b", (step) => world.effect(step, "b"));
+  });
+  const process = await world.worker([definition]);
+  const commit = process.store.commit.bind(process.store);
+  const held = gate();
+  process.store.commit = async (batch) => {
+    if (batch.writes.some((write) => write.kind === "advance")) await held.promise;
+    return commit(batch);
+  };
+  const run = await process.start(definition, undefined);
+  await world.pass(100);
+  expect(world.effectNames).toEqual([]);
+  held.open();
+  await world.settle(run.result());
+  expect(world.effectNames).toEqual(["b"]);
+});
+
+test("a five-step run takes six commits", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    for (const name of ["a", "b", "c", "d", "e"]) await ctx.step(name, () => name, { compensate: () => {} });
+  });
+  const process = await world.worker([definition]);
+  await process.execute(definition, undefined, { id: "r" });
+  const commits = process.store.calls.filter((call) => call.startsWith("commit"));
+  // One more than six: the `started` entry of the first step cannot ride in the start of the run.
+  expect(commits).toHaveLength(7);
+});
+
+test("a step that settled is never run again: crash after its entry, at every step", async () => {
+  const world = new World();
+  const names = ["a", "b", "c", "d"];
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    for (const name of names) {
+      await ctx.step(name, (step) => world.effect(step, name));
+      await ctx.sleep(`after ${name}`, "3s");
+    }
+  });
+  let process = await world.worker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  for (const name of names) {
+    await world.passUntil(() => world.journal("r").includes(`step ${name}`));
+    process.kill();
+    process = await world.worker([definition]);
+  }
+  await world.passUntil(() => world.run("r").end !== null);
+  expect(world.effectNames).toEqual(names);
+});
