@@ -107,9 +107,9 @@ class LetGo {
       db,
       `UPDATE everstep_runs SET owner = NULL, alone = 0, interrupted = 0, due_at = ?, waits = ? WHERE no = ? AND inbox <= ?`,
     );
-    this.#release = prepare<[number, number]>(
+    this.#release = prepare<[number, number, number]>(
       db,
-      `UPDATE everstep_runs SET owner = NULL, alone = 0, interrupted = 0, due_at = ? WHERE no = ?`,
+      `UPDATE everstep_runs SET owner = NULL, alone = 0, interrupted = ?, due_at = ? WHERE no = ?`,
     );
     this.#stick = prepare<[string, number]>(
       db,
@@ -132,7 +132,7 @@ class LetGo {
       case "park":
         return this.#parkRun(no, runId, then, scope);
       case "release":
-        this.#release.run(scope.now, no);
+        this.#release.run(then.interrupted === true ? 1 : 0, scope.now, no);
         break;
       case "stick":
         this.#stick.run(JSON.stringify(then.stuck), no);

@@ -8,8 +8,8 @@ import { migrate, refuseNewer } from "./migrate.ts";
 /** While a file is opened the process may wait for another one that creates or migrates it. Nothing else runs yet. */
 const OPEN_TIMEOUT_MS = 10_000;
 
-/** How long the driver itself waits for a lock: it blocks the event loop, so hardly ever. Longer waits are `insist`'s. */
-const BUSY_TIMEOUT_MS = 5;
+/** The driver itself never waits for a lock: that would block the event loop. `insist` does (F23). */
+const BUSY_TIMEOUT_MS = 0;
 
 /**
  * The pages in the write-ahead log that start a checkpoint, 16 MiB of them. Pages that are written again and again go to the

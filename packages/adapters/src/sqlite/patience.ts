@@ -1,9 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { lockedTooLong, storeFailure, troubleOf } from "./failure.ts";
 
-/** The first pause is up to so long, each later one up to twice as long, but no longer than PAUSE_MAX_MS. */
-const PAUSE_FIRST_MS = 2;
-const PAUSE_MAX_MS = 50;
+/** Pauses are drawn up to this; short ones, for the lock is usually held for a millisecond, and a try costs a few microseconds. */
+const PAUSE_MAX_MS = 6;
+
+/** Somebody who has held the lock for so long will hold it for longer. */
+const LONG_MS = 1_000;
+const LONG_PAUSE_MAX_MS = 50;
 
 /**
  * Tries again while the file is locked by somebody else, without blocking the event loop: the driver's own waiting would stop
@@ -14,14 +17,15 @@ export async function insist<T>(
   { file, giveUpAfterMs }: { readonly file: string; readonly giveUpAfterMs: number },
 ): Promise<T> {
   const since = performance.now();
-  for (let pauseMaxMs = PAUSE_FIRST_MS; ; pauseMaxMs = Math.min(2 * pauseMaxMs, PAUSE_MAX_MS)) {
+  for (;;) {
     try {
       return attempt();
     } catch (error) {
       if (troubleOf(error) !== "busy") throw storeFailure(error, file);
-      if (performance.now() - since > giveUpAfterMs) throw lockedTooLong(file, error);
+      const waitedMs = performance.now() - since;
+      if (waitedMs > giveUpAfterMs) throw lockedTooLong(file, error);
+      // Jitter: two processes that met once would meet again and again.
+      await delay(Math.random() * (waitedMs < LONG_MS ? PAUSE_MAX_MS : LONG_PAUSE_MAX_MS));
     }
-    // Jitter: two processes that met once would meet again and again.
-    await delay(Math.random() * pauseMaxMs);
   }
 }

@@ -88,6 +88,7 @@ function addStatuses(where: Conditions, statuses: readonly RunStatus[], now: num
   if (statuses.length === 0) return where.add("0");
   // A partial index is used only when its own condition is spelled out.
   if (statuses.every((status) => status === "stuck")) where.add("r.stuck IS NOT NULL");
+  else if (statuses.every((status) => status === "running")) where.add("r.owner IS NOT NULL");
   else if (statuses.every((status) => !ENDED.has(status))) where.add("r.ended IS NULL");
   else if (statuses.every((status) => UNHAPPY.has(status))) where.add("r.ended IN ('failed', 'canceled')");
   const either = statuses.map((status) => `(${STATUS_CONDITIONS[status]})`).join(" OR ");
@@ -113,6 +114,7 @@ interface StatusIndex {
 function statusIndex(statuses: readonly RunStatus[]): StatusIndex | undefined {
   if (statuses.length === 0) return undefined;
   if (statuses.every((status) => status === "stuck")) return { name: "everstep_runs_stuck", isSmall: true };
+  if (statuses.every((status) => status === "running")) return { name: "everstep_runs_owned", isSmall: true };
   if (statuses.every((status) => !ENDED.has(status))) return { name: "everstep_runs_live", isSmall: false };
   if (statuses.every((status) => UNHAPPY.has(status)))
     return { name: "everstep_runs_unhappy", isSmall: false };

@@ -164,21 +164,20 @@ export class SqliteStore implements Store<Database> {
 
   /** In slices: what a worker has claimed stays as it is, but for new messages, which a run's own snapshot counts. */
   async #load(picked: readonly Picked[], worker: number): Promise<readonly Claim[]> {
-    const claims: Claim[] = [];
-    for (let next = 0; next < picked.length; ) {
-      if (next > 0) await new Promise(setImmediate);
-      next += await this.#read(() => this.#loadSlice(picked.slice(next), worker, claims));
+    const claims: (Claim | undefined)[] = [];
+    while (claims.length < picked.length) {
+      if (claims.length > 0) await new Promise(setImmediate);
+      claims.push(...(await this.#read(() => this.#loadSlice(picked.slice(claims.length), worker))));
     }
-    return claims;
+    // A worker that was taken over meanwhile does not own them any more.
+    return claims.filter((claim) => claim !== undefined);
   }
 
-  #loadSlice(picked: readonly Picked[], worker: number, claims: Claim[]): number {
+  #loadSlice(picked: readonly Picked[], worker: number): readonly (Claim | undefined)[] {
     const until = performance.now() + LOAD_SLICE_MS;
-    let loaded = 0;
+    const loaded: (Claim | undefined)[] = [];
     for (const { no, attempt } of picked) {
-      const claim = this.#reader.owned(no, worker, attempt);
-      if (claim !== undefined) claims.push(claim);
-      loaded += 1;
+      loaded.push(this.#reader.owned(no, worker, attempt));
       if (performance.now() > until) break;
     }
     return loaded;

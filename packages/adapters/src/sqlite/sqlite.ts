@@ -14,7 +14,8 @@ export interface SqliteOptions {
 /**
  * everstep's store in a SQLite file, which may also hold the application's own tables: those of everstep are named `everstep_…`.
  * Any number of processes of one machine may use the file at once. What is acknowledged survives a power cut: the file is in WAL
- * mode and this connection commits with `synchronous=FULL`, both checked on every open.
+ * mode and this connection commits with `synchronous=FULL`, both checked on every open (on macOS a power cut may take what the
+ * disk itself had not written; `PRAGMA fullfsync` is not set).
  *
  * Throws `StoreError` at once, with what to do, when the file can't be used: no SQLite database, corrupt, read-only, on a network
  * disk, or made by a newer everstep. Beside the file lie `-wal` and `-shm`, which belong to it, and one empty file per worker.

@@ -236,7 +236,8 @@ export class Activation {
       this.#draining || !this.host.mayBegin() || !this.host.gate.mayBegin(this)
         ? { steps: [] }
         : this.machine.begins(now);
-    if (this.machine.journal.hasUnwritten && !this.#considerPark(now)) this.#submit({});
+    const cleared = this.#strikes > 0 && this.#runner.progressed;
+    if ((cleared || this.machine.journal.hasUnwritten) && !this.#considerPark(now)) this.#submit({});
     if (unregistered !== undefined) {
       if (this.#lostPatience(unregistered, false)) {
         this.machine.undos.unregistered(unregistered);
@@ -279,15 +280,7 @@ export class Activation {
     const { status } = conclusion;
     const result = conclusion.status === "completed" ? conclusion.result : undefined;
     const error = conclusion.status === "completed" ? undefined : conclusion.error;
-    this.#letGo(
-      {
-        do: "end",
-        status,
-        ...(result === undefined ? {} : { result }),
-        ...(error === undefined ? {} : { error }),
-      },
-      { how: "ended", status, result, error },
-    );
+    this.#letGo({ do: "end", status, result, error }, { how: "ended", status, result, error });
   }
 
   #letGo(then: Then, how: LetGo): void {

@@ -41,6 +41,10 @@ export class BodyRunner {
     this.#run = run;
   }
 
+  get progressed(): boolean {
+    return this.#progress;
+  }
+
   /** True once after each step that settled. */
   takeProgress(): boolean {
     const progress = this.#progress;

@@ -13,6 +13,8 @@ import { Backoff } from "./backoff.ts";
 export interface Writer {
   readonly worker: number;
   nextBatch(): number;
+  /** The store could not be used for a batch of it: no later one can follow, so this lease is over. */
+  lost(): void;
 }
 
 /** A store that is out is waited for this long before the call of a client is rejected. A worker's writes wait without end. */
@@ -67,8 +69,9 @@ export class Committer {
     const lease = writer === undefined ? {} : { lease: { worker: writer.worker, batch: writer.nextBatch() } };
     this.#send(batch, { writes, ...lease }).catch((error: unknown) => {
       this.#done();
-      for (const pending of batch)
-        pending.fail(error instanceof Error ? error : new StoreError(String(error)));
+      writer?.lost();
+      const failure = error instanceof Error ? error : new StoreError(String(error));
+      for (const pending of batch) pending.fail(failure);
     });
   }
 

@@ -3,7 +3,7 @@
  * commits, and word of runs that ended here, so that nobody has to ask the database.
  */
 import type { Clock } from "../clock.ts";
-import type { Store } from "../store.ts";
+import type { Claim, RunRecord, Store } from "../store.ts";
 import { Committer, type Writer } from "./committer.ts";
 import { Results } from "./results.ts";
 
@@ -27,6 +27,29 @@ export interface BornRun {
   readonly tags: Readonly<Record<string, string>>;
   readonly timeoutMs: number | null;
   readonly createdAt: number;
+}
+
+/** What a claim of a run would bring that was born claimed a moment ago. */
+export function bornClaim(born: BornRun, worker: number): Claim {
+  const run: RunRecord = {
+    ...born,
+    phase: "forward",
+    end: null,
+    owner: worker,
+    attempt: 1,
+    dueAt: null,
+    stuck: null,
+    result: null,
+    error: null,
+    inbox: 0,
+    strikes: 0,
+    strikesAlone: 0,
+    interrupted: false,
+    waits: [],
+    startedAt: born.createdAt,
+    endedAt: null,
+  };
+  return { run, journal: [], messages: [], retries: [] };
 }
 
 export class Hub {

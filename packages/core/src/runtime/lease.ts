@@ -17,7 +17,16 @@ export class HeldLease implements Writer {
   /** By our monotonic clock: a process that was frozen notices at once. */
   #goodUntil = 0;
 
-  constructor(clock: Clock, lease: Lease, askedAt: number, leaseMs: number) {
+  /** Called when the lease is found to be of no use any more. */
+  readonly lost: () => void;
+
+  constructor(
+    clock: Clock,
+    lease: Lease,
+    terms: { readonly askedAt: number; readonly leaseMs: number; readonly lost: () => void },
+  ) {
+    const { askedAt, leaseMs, lost } = terms;
+    this.lost = lost;
     this.worker = lease.worker;
     this.#clock = clock;
     this.#leaseMs = leaseMs;

@@ -15,7 +15,7 @@ import { Activation } from "./activation.ts";
 import { Backoff } from "./backoff.ts";
 import { BodyGate } from "./body-gate.ts";
 import type { Writer } from "./committer.ts";
-import { type BornRun, type Hub, hubOf, type LocalWorker } from "./hub.ts";
+import { bornClaim, type BornRun, type Hub, hubOf, type LocalWorker } from "./hub.ts";
 import { type Claimant, Claims } from "./claims.ts";
 import type { Host, LetGo } from "./host.ts";
 import { HeldLease } from "./lease.ts";
@@ -112,7 +112,11 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
           pid: process.pid,
         });
         this.#outages.over();
-        this.#lease = new HeldLease(this.clock, lease, askedAt, this.#leaseMs);
+        this.#lease = new HeldLease(this.clock, lease, {
+          askedAt,
+          leaseMs: this.#leaseMs,
+          lost: () => this.#loseLease(lease.worker),
+        });
         return;
       } catch (error) {
         if (!(error instanceof StoreUnavailableError) || this.#state !== "running") throw error;
@@ -201,7 +205,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
       const renewal = await this.store.renew(lease.asLease);
       if (this.#lease !== lease || this.#state === "stopped") return;
       if (renewal.live) this.#renewed(lease, renewal, askedAt);
-      else await this.#fenced();
+      else this.#loseLease(lease.worker);
     } catch (error) {
       if (!(error instanceof StoreUnavailableError))
         this.logger.error(`the store can't be used: ${String(error)}`);
@@ -218,25 +222,39 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     if (renewal.owned !== null) this.#compare(renewal.owned);
   }
 
-  /** A run that the store says we own but that we do not hold (its claim's answer was lost) is given back, at the second look. */
+  /**
+   * A run that the store says we own but that we do not hold (its claim's answer was lost, or it was given up when the store
+   * failed) is given back, at the second look. Whether a body of it was cut off is not known here.
+   */
   #compare(owned: NonNullable<Renewal["owned"]>): void {
     const orphans = new Set<string>();
     for (const { runId, attempt, inbox } of owned) {
       const activation = this.#held.get(runId);
       if (activation === undefined) {
         orphans.add(runId);
-        if (this.#orphans.has(runId))
-          this.submit({ kind: "advance", runId, attempt, entries: [], then: { do: "release" } }, () => {});
+        if (this.#orphans.has(runId)) this.#giveBack(runId, attempt);
       } else if (inbox > activation.machine.inbox.seen) this.wantInbox(activation);
     }
     this.#orphans = orphans;
   }
 
-  /** Another worker took over: nothing of ours can be written any more. */
+  #giveBack(runId: string, attempt: number): void {
+    const then = { do: "release", interrupted: true } as const;
+    this.submit({ kind: "advance", runId, attempt, entries: [], then }, () => {});
+  }
+
+  #loseLease(worker: number): void {
+    if (this.#lease?.worker !== worker) return;
+    this.#fenced().catch((error: unknown) =>
+      this.logger.error(`this worker can't go on, restart it: ${String(error)}`),
+    );
+  }
+
+  /** Nothing of ours can be written any more: another worker took over, or the store refused a whole batch. */
   async #fenced(): Promise<void> {
     this.#lease = undefined;
     this.logger.warn(
-      "this worker's lease was taken over, because it was silent for too long; its runs go on elsewhere, and it joins again",
+      "this worker's lease is over (it was silent for too long, or its store failed); its runs go on elsewhere, and it joins again",
     );
     for (const activation of Array.from(this.#held.values())) activation.abandon();
     if (this.#state !== "running") return;
@@ -301,29 +319,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
 
   adopt(born: BornRun): void {
     this.#reserved -= 1;
-    this.take({
-      run: {
-        ...born,
-        phase: "forward",
-        end: null,
-        owner: this.worker,
-        attempt: 1,
-        dueAt: null,
-        stuck: null,
-        result: null,
-        error: null,
-        inbox: 0,
-        strikes: 0,
-        strikesAlone: 0,
-        interrupted: false,
-        waits: [],
-        startedAt: born.createdAt,
-        endedAt: null,
-      },
-      journal: [],
-      messages: [],
-      retries: [],
-    });
+    this.take(bornClaim(born, this.worker));
   }
 
   holds(runId: string): boolean {

@@ -140,6 +140,13 @@ export const parking: Cases = {
     assert.deepEqual(await worker.claimIds(), ["a"]);
   },
 
+  "F5: a release may say that a body was cut off": async (bench) => {
+    const worker = await bench.join();
+    const run = await worker.bear("a");
+    await worker.commit(advance(run, { then: { do: "release", interrupted: true } }));
+    assert.equal((await bench.read("a")).run.interrupted, true);
+  },
+
   "S6: a release does not look at the inbox": async (bench) => {
     const worker = await bench.join();
     const run = await worker.bear("a");

@@ -78,7 +78,7 @@ function letGo(row: RunRow, then: Then, now: number): RunRow {
       return { ...row, run: { ...run, ...parked }, alone: false };
     }
     case "release":
-      return { ...row, run: { ...run, ...freed(now), interrupted: false }, alone: false };
+      return { ...row, run: { ...run, ...freed(now), interrupted: then.interrupted ?? false }, alone: false };
     case "stick":
       return { ...row, run: { ...run, ...freed(null), stuck: then.stuck }, alone: false };
     default:
