@@ -95,6 +95,18 @@ describe("a wrong place is refused when it is given", () => {
     expect(refusal(file).message).toContain("there is no directory");
   });
 
+  test("a file that is not there, when it must be", () => {
+    const file = tempFile();
+    expect(thrown(() => sqlite(file, { mustExist: true })).message).toContain(
+      `${file}: there is no such file`,
+    );
+    expect(existsSync(file)).toBe(false);
+  });
+
+  test("a wait for locks that is no number", () => {
+    expect(thrown(() => sqlite(tempFile(), { lockWaitMs: Number.NaN })).message).toContain("lockWaitMs");
+  });
+
   test("a directory in place of a file", () => {
     const file = tempFile();
     mkdirSync(file);
@@ -175,6 +187,14 @@ describe("the schema", () => {
     const before = readFileSync(file);
     expect(refusal(file).message).toMatch(/newer everstep.*999.*update/);
     expect(readFileSync(file).equals(before), "nothing was changed").toBe(true);
+  });
+
+  test("a file whose tables somebody else has changed is refused with words", async () => {
+    const file = await storeWithOneRun();
+    const db = new SqliteDatabase(file);
+    db.exec("DROP TABLE everstep_journal");
+    db.close();
+    expect(refusal(file).message).toMatch(/no such table.*everstep_\*/);
   });
 
   test("the application's own tables, version and id stay as they are", async () => {

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, StoreError } from "@everstep/core";
+import { Client, type Context, InvalidArgumentError, StoreError, Worker, workflow } from "@everstep/core";
 import type { Database } from "better-sqlite3";
 import { describe, expect, test } from "vitest";
 import { transaction } from "../src/sqlite/index.ts";
@@ -134,6 +134,40 @@ describe("F32: the body of a transaction is synchronous and does not end it", ()
     expect(thrown(() => void untyped({}, "confirm", body)).message).toContain("must not be async");
     expect(thrown(() => void untyped({}, "confirm", () => 1)).message).toContain("needs the ctx");
     expect(calls).toBe(0);
+  });
+});
+
+describe("P4: transaction(ctx, …) in a workflow", () => {
+  test("its SQL and its journal entry commit together, and what threw is rolled back and tried again", async () => {
+    const file = tempFile();
+    const store = openStore(file);
+    const db = connect(file);
+    db.exec("CREATE TABLE orders (id TEXT PRIMARY KEY, place INTEGER)");
+    let calls = 0;
+    const order = workflow({ name: "order" }, (ctx, request: { readonly id: string }) =>
+      transaction(ctx, "confirm", (tx) => {
+        calls += 1;
+        const { lastInsertRowid } = tx.prepare("INSERT INTO orders VALUES (?, 1)").run(request.id);
+        if (calls === 1) throw new Error("deadlock of the shop's own");
+        return Number(lastInsertRowid);
+      }),
+    );
+    const worker = new Worker({ store, workflows: [order] });
+    await worker.start();
+    const run = await new Client({ store }).start(order, { id: "o1" }, { id: "run-1" });
+    expect(await run.result()).toBe(1);
+    await worker.stop();
+    expect([calls, db.prepare("SELECT id FROM orders").pluck().all()]).toEqual([2, ["o1"]]);
+    const { journal = [], retries } = (await store.read("run-1")) ?? {};
+    expect(journal.filter(({ key }) => key === "confirm")).toMatchObject([{ kind: "step", attempt: 1 }]);
+    expect(retries).toEqual([]);
+  });
+
+  test("an async function does not compile", () => {
+    const misuse = (ctx: Context): unknown =>
+      // @ts-expect-error: what comes after its first await would run outside of the transaction
+      transaction(ctx, "confirm", async () => 1);
+    expect(misuse).toBeTypeOf("function");
   });
 });
 

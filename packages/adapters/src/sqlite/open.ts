@@ -24,10 +24,10 @@ const WAL_KEEP_BYTES = 64 * 1024 * 1024;
 const OLDEST_NODE_MAJOR = 22;
 
 /** Opens a file for everstep, and makes it one if it is new. Throws what a person can act upon; until then nothing is changed. */
-export function openDatabase(file: string): Database {
+export function openDatabase(file: string, { mustExist }: { readonly mustExist: boolean }): Database {
   requireNode(process.versions.node);
   const path = pathOf(file);
-  requirePlace(path);
+  requirePlace(path, mustExist);
   let db: Database | undefined;
   try {
     db = new SqliteDatabase(path, { timeout: OPEN_TIMEOUT_MS });
@@ -119,7 +119,7 @@ function pathOf(file: string): string {
 }
 
 /** What SQLite would say less clearly, or after it has touched something (F27, F28). */
-function requirePlace(path: string): void {
+function requirePlace(path: string, mustExist: boolean): void {
   const directory = dirname(path);
   if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw new StoreError(`${path}: there is no directory ${directory}; create it, or correct the path`);
@@ -129,6 +129,8 @@ function requirePlace(path: string): void {
     `${path}: this process may not write to its directory, where SQLite keeps its log`,
   );
   const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined && mustExist)
+    throw new StoreError(`${path}: there is no such file; check the path`);
   if (stats !== undefined && !stats.isFile()) throw new StoreError(`${path} is not a file`);
   if (stats !== undefined) requireWritable(path, `${path}: this process may not write the file`);
   const logBytes = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;

@@ -1,5 +1,6 @@
 import type { Database } from "better-sqlite3";
-import type { Store } from "@everstep/core";
+import { InvalidArgumentError, type Store } from "@everstep/core";
+import { storeFailure } from "./failure.ts";
 import { openDatabase } from "./open.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 
@@ -9,7 +10,11 @@ export interface SqliteOptions {
    * default 60,000. The event loop is not blocked meanwhile, and no attempt of any step is used up.
    */
   readonly lockWaitMs?: number;
+  /** Refuse a file that is not there, as a tool does that looks at an existing one; by default it is created. */
+  readonly mustExist?: boolean;
 }
+
+const LOCK_WAIT_MS = 60_000;
 
 /**
  * everstep's store in a SQLite file, which may also hold the application's own tables: those of everstep are named `everstep_…`.
@@ -21,6 +26,15 @@ export interface SqliteOptions {
  * disk, or made by a newer everstep. Beside the file lie `-wal` and `-shm`, which belong to it, and one empty file per worker.
  */
 export function sqlite(file: string, options: SqliteOptions = {}): Store<Database> {
-  const db = openDatabase(file);
-  return new SqliteStore({ db, file: db.name, lockWaitMs: options.lockWaitMs ?? 60_000, now: Date.now });
+  const { lockWaitMs = LOCK_WAIT_MS, mustExist = false } = options;
+  if (!(lockWaitMs >= 0)) {
+    throw new InvalidArgumentError(`lockWaitMs must be a number of milliseconds, not ${lockWaitMs}`);
+  }
+  const db = openDatabase(file, { mustExist });
+  try {
+    return new SqliteStore({ db, file: db.name, lockWaitMs, now: Date.now });
+  } catch (error) {
+    db.close();
+    throw storeFailure(error, db.name);
+  }
 }
