@@ -1,4 +1,5 @@
 import { hash, randomUUID } from "node:crypto";
+import { textToValue, valueToText } from "../engine/values.ts";
 
 /** A version 7 UUID: ordered by time, so that new runs are neighbours in the database's indexes. */
 export function newRunId(now: number): string {
@@ -8,10 +9,30 @@ export function newRunId(now: number): string {
 
 /** Equal for equal inputs, whatever the order of their keys. */
 export function inputHash(text: string): string {
-  return hash("sha256", JSON.stringify(JSON.parse(text), sortedKeys), "base64url").slice(0, 22);
+  return hash("sha256", valueToText(inOrder(textToValue(text), new Map()), "an input"), "base64url").slice(
+    0,
+    22,
+  );
 }
 
-function sortedKeys(_key: string, value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+/** The same value with the keys of its plain objects in order; what holds itself still does. */
+function inOrder(value: unknown, done: Map<object, unknown>): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const known = done.get(value);
+  if (known !== undefined) return known;
+  if (Array.isArray(value)) {
+    const items: unknown[] = [];
+    done.set(value, items);
+    for (const item of value as readonly unknown[]) items.push(inOrder(item, done));
+    return items;
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
+  const object = {};
+  done.set(value, object);
+  for (const key of Object.keys(value).toSorted()) {
+    const inner = inOrder((value as Readonly<Record<string, unknown>>)[key], done);
+    // Not assigned: a key may be __proto__.
+    Object.defineProperty(object, key, { value: inner, enumerable: true });
+  }
+  return object;
 }
