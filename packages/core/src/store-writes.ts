@@ -78,7 +78,7 @@ export interface MessageWrite {
 
 /**
  * An operator's wish. `resume`: a stuck run becomes due; its strikes are forgotten and `interrupted` is cleared, rows that need a
- * person start anew (failures 0, due now) but stay in doubt, and an entry of the journal says who and why.
+ * person start anew (failures 0, first tried and due now) but stay in doubt, and an entry of the journal says who and why.
  */
 export interface OperateWrite {
   readonly kind: "operate";

@@ -30,9 +30,9 @@ export class OperateWrites {
       `UPDATE everstep_runs SET stuck = NULL, strikes = 0, strikes_alone = 0, interrupted = 0, due_at = ? WHERE no = ?`,
     );
     // What needed a person starts anew. A doubt outlives the person's "go on" in the step's row.
-    this.#resetRetries = prepare<[number, number]>(
+    this.#resetRetries = prepare<[number, number, number]>(
       db,
-      `UPDATE everstep_retries SET failures = 0, next_at = ? WHERE run = ? AND next_at IS NULL`,
+      `UPDATE everstep_retries SET failures = 0, first_at = ?, next_at = ? WHERE run = ? AND next_at IS NULL`,
     );
     // S4: gapless, and `at` never decreases, whatever clock wrote the entry before.
     this.#append = prepare<[now: number, now: number, value: string, run: number]>(
@@ -54,7 +54,7 @@ export class OperateWrites {
     if (run.stuck === null) return { is: "wrong-state", status: statusNow(run, scope.now) };
     const value = storable(write.value, "the note");
     this.#resume.run(scope.now, run.no);
-    this.#resetRetries.run(scope.now, run.no);
+    this.#resetRetries.run(scope.now, scope.now, run.no);
     const { lastInsertRowid } = this.#append.run(scope.now, scope.now, value, run.no);
     this.#appended.run(Number(lastInsertRowid), run.no);
     scope.nextEntryNo = Number(lastInsertRowid) + 1;

@@ -174,7 +174,7 @@ function withoutPeople({ retries }: RunRow, now: number): RunRow["retries"] {
   return new Map(
     [...retries].map(([key, state]) => [
       key,
-      state.nextAt === null ? { ...state, failures: 0, nextAt: now } : state,
+      state.nextAt === null ? { ...state, failures: 0, firstAt: now, nextAt: now } : state,
     ]),
   );
 }

@@ -22,8 +22,9 @@ export function read(data: MemoryData, runId: string, now: number): RunDetails |
     ...claimOf(row),
     now,
     owner: owner === undefined ? null : workerRecord(owner),
-    capable: [...data.workers.values()].filter(({ live, workflows }) => live && canRun(workflows, row.run))
-      .length,
+    capable: [...data.workers.values()].filter(
+      ({ live, expiresAt, workflows }) => live && expiresAt > now && canRun(workflows, row.run),
+    ).length,
   };
 }
 
