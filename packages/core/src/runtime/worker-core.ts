@@ -55,7 +55,8 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   #ticks = 0;
   #cancelTick: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
-  #emptied: (() => void) | undefined;
+  readonly #emptied = new Set<() => void>();
+  #left: Promise<void> | undefined;
   /** `stop` did not wait for the last bodies. */
   #givenUp = false;
 
@@ -150,22 +151,28 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     return living;
   }
 
-  /** Waits until no run is held. */
+  /** Waits until no run is held. Whoever else stops the worker meanwhile may be less patient. */
   #empty(ms: number): Promise<boolean> {
     if (this.#held.size === 0 && this.#reserved === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
-      const cancel = this.clock.after(ms, () => {
-        this.#emptied = undefined;
-        resolve(false);
-      });
-      this.#emptied = () => {
+      const emptied = (): void => {
         cancel();
         resolve(true);
       };
+      const cancel = this.clock.after(ms, () => {
+        this.#emptied.delete(emptied);
+        resolve(false);
+      });
+      this.#emptied.add(emptied);
     });
   }
 
-  async #leave(): Promise<void> {
+  #leave(): Promise<void> {
+    this.#left ??= this.#sayGoodbye();
+    return this.#left;
+  }
+
+  async #sayGoodbye(): Promise<void> {
     this.#state = "stopped";
     this.#cancelTick?.();
     this.#unwatch?.();
@@ -364,10 +371,10 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   #slotFree(): void {
     if (this.#claims.moreDue) this.#claims.soon();
     if (this.#state !== "stopping" || this.#held.size > 0 || this.#reserved > 0) return;
-    if (this.#emptied === undefined && this.#givenUp)
+    if (this.#emptied.size === 0 && this.#givenUp)
       this.#leave().catch((error: unknown) => this.logger.error(String(error)));
-    this.#emptied?.();
-    this.#emptied = undefined;
+    for (const emptied of this.#emptied) emptied();
+    this.#emptied.clear();
   }
 
   #pumpAll(): void {

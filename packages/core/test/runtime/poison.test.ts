@@ -1,0 +1,172 @@
+/** F19, F20: a run that ends its process becomes stuck by itself, and takes no neighbour with it. */
+import { expect, test } from "vitest";
+import { type AnyWorkflow, workflow } from "../../src/index.ts";
+import { type Process, rejection, World } from "../support/world.ts";
+
+/** A process that is replaced whenever it died, until the condition holds. */
+class Supervisor {
+  readonly world: World;
+  process: Process;
+  deaths = 0;
+  readonly #workflows: readonly AnyWorkflow[];
+  readonly #concurrency: number;
+
+  constructor(world: World, workflows: readonly AnyWorkflow[], concurrency: number) {
+    this.world = world;
+    this.#workflows = workflows;
+    this.#concurrency = concurrency;
+    this.process = world.process();
+  }
+
+  async until(condition: () => boolean, patienceMs = 600_000): Promise<void> {
+    const until = this.world.clock.monotonic() + patienceMs;
+    while (!condition()) {
+      // Known before its worker starts: a body may end it at once.
+      this.process = this.world.process();
+      await this.process.startWorker(this.#workflows, { concurrency: this.#concurrency });
+      await this.world.passUntil(
+        () => this.process.store.dead || condition(),
+        until - this.world.clock.monotonic(),
+      );
+      if (this.process.store.dead) this.deaths += 1;
+    }
+  }
+
+  /** As `process.exit()` in a body: nothing after it runs. */
+  exit(): Promise<never> {
+    this.process.kill();
+    return new Promise(() => {});
+  }
+}
+
+function pillWorld(concurrency = 10) {
+  const world = new World();
+  const pill = workflow({ name: "pill" }, async (ctx) => {
+    await ctx.step("before", (step) => world.effect(step, "before"), {
+      compensate: (_done, step) => world.effect(step, "undo before"),
+    });
+    await ctx.step("exit", () => supervisor.exit());
+  });
+  const healthy = workflow<string, string>({ name: "healthy" }, async (ctx, name) => {
+    for (const part of ["a", "b", "c"])
+      await ctx.step(part, async (step) => {
+        world.effect(step, `${name} ${part}`);
+        await new Promise<void>((resolve) => world.clock.after(200, resolve));
+      });
+    return name;
+  });
+  const supervisor: Supervisor = new Supervisor(world, [pill, healthy], concurrency);
+  return { world, pill, healthy, supervisor };
+}
+
+test.each([1, 3, 10, 100])(
+  "F19: it is stuck after crashes alone, while its neighbours complete (concurrency %i)",
+  async (concurrency) => {
+    const { world, pill, healthy, supervisor } = pillWorld(concurrency);
+    const client = world.process();
+    await client.start(pill, undefined, { id: "pill" });
+    for (let n = 0; n < 20; n++) await client.start(healthy, `h${n}`, { id: `h${n}` });
+    const done = (): boolean =>
+      world.store.dump().runs.every(({ end, stuck }) => end !== null || stuck !== null);
+    await supervisor.until(done);
+    const stuck = world.store.dump().runs.filter((run) => run.stuck !== null);
+    expect(stuck.map(({ id }) => id)).toEqual(["pill"]);
+    expect(stuck[0]?.stuck).toMatchObject({ code: "POISON" });
+    expect(supervisor.deaths).toBeLessThanOrEqual(7);
+    expect(world.store.dump().runs.filter(({ end }) => end === "completed")).toHaveLength(20);
+  },
+);
+
+test("F20: two pills do not blame each other for ever, nor anybody else", async () => {
+  const { world, pill, healthy, supervisor } = pillWorld();
+  const client = world.process();
+  for (const id of ["pill-1", "pill-2"]) await client.start(pill, undefined, { id });
+  for (let n = 0; n < 10; n++) await client.start(healthy, `h${n}`, { id: `h${n}` });
+  await supervisor.until(() =>
+    world.store.dump().runs.every(({ end, stuck }) => end !== null || stuck !== null),
+  );
+  const stuck = world.store.dump().runs.filter((run) => run.stuck !== null);
+  expect(stuck.map(({ id }) => id)).toEqual(["pill-1", "pill-2"]);
+});
+
+test("a pill in the handler itself is caught as well", async () => {
+  const world = new World();
+  const pill = workflow({ name: "pill" }, async (ctx) => {
+    await ctx.step("before", () => 1);
+    await supervisor.exit();
+  });
+  const supervisor: Supervisor = new Supervisor(world, [pill], 10);
+  await world.process().start(pill, undefined, { id: "pill" });
+  await supervisor.until(() => world.run("pill").stuck !== null);
+  expect(world.run("pill").stuck).toMatchObject({ code: "POISON" });
+});
+
+test("a run that makes progress between crashes is under suspicion no longer", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    for (let n = 0; n < 10; n++) {
+      await ctx.step(`step ${n}`, (step) => {
+        world.effect(step, `step ${n}`);
+        const isFirst = world.effectNames.filter((name) => name === `step ${n}`).length === 1;
+        return isFirst ? supervisor.exit() : n;
+      });
+    }
+    return "survived";
+  });
+  const supervisor: Supervisor = new Supervisor(world, [definition], 10);
+  await world.process().start(definition, undefined, { id: "r" });
+  await supervisor.until(() => world.run("r").end !== null);
+  expect(world.run("r").result).toBe('"survived"');
+  expect(supervisor.deaths).toBe(10);
+});
+
+test("a poisoned run can be canceled, and is undone without the body that kills", async () => {
+  const { world, pill, supervisor } = pillWorld();
+  await world.process().start(pill, undefined, { id: "pill" });
+  await supervisor.until(() => world.run("pill").stuck !== null);
+  const run = supervisor.process.client.get("pill");
+  await world.settle(run.cancel());
+  expect(await rejection(world.settle(run.result()))).toMatchObject({ code: "RUN_CANCELED" });
+  expect(world.effectNames).toEqual(["before", "undo before"]);
+});
+
+test("a poisoned run that is mended goes on after a resume", async () => {
+  const world = new World();
+  let isMended = false;
+  const definition = workflow({ name: "w" }, (ctx) =>
+    ctx.step("exit", () => (isMended ? "mended" : supervisor.exit())),
+  );
+  const supervisor: Supervisor = new Supervisor(world, [definition], 10);
+  await world.process().start(definition, undefined, { id: "r" });
+  await supervisor.until(() => world.run("r").stuck !== null);
+  isMended = true;
+  await world.settle(supervisor.process.client.runs.resume("r"));
+  await supervisor.until(() => world.run("r").end !== null);
+  expect(world.run("r")).toMatchObject({ result: '"mended"', strikes: 0, strikesAlone: 0 });
+});
+
+test("a suspect that waits for a signal does not keep the others from running", async () => {
+  const world = new World();
+  const suspect = workflow({ name: "suspect" }, async (ctx) => {
+    await ctx.waitForSignal("go");
+    return "done";
+  });
+  const healthy = workflow({ name: "healthy" }, (ctx) => ctx.step("work", () => "fine"));
+  const client = world.process();
+  await client.start(suspect, undefined, { id: "suspect" });
+  for (let strikes = 0; strikes < 2; strikes++) {
+    const workflows = [{ name: "suspect", version: "1" }];
+    const lease = await world.store.join({ workflows, leaseMs: 1000, host: "h", pid: 1 });
+    const request = { worker: lease.worker, limit: 1, workflows, except: [], inboxes: [] };
+    await world.store.claim(request);
+    const other = await world.store.join({ workflows: [], leaseMs: 60_000, host: "h", pid: 1 });
+    await world.pass(1500);
+    await world.store.renew(other);
+  }
+  expect(world.run("suspect").strikes).toBe(2);
+  const process = await world.worker([suspect, healthy]);
+  await world.passUntil(() => world.run("suspect").waits.length > 0);
+  expect(await process.execute(healthy, undefined)).toBe("fine");
+  await world.settle(process.client.get("suspect").signal("go"));
+  expect(await world.settle(process.client.get("suspect").result())).toBe("done");
+});
