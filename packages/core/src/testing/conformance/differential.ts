@@ -168,7 +168,11 @@ function plainDetails(side: Side, { run, journal, messages, retries, now, capabl
 
 function plainRetries(retries: readonly RetryState[], now: number): unknown[] {
   const sorted = retries.toSorted((a, b) => (a.key < b.key ? -1 : 1));
-  return sorted.map((state) => ({ ...state, nextAt: when(state.nextAt, now) }));
+  return sorted.map((state) => ({
+    ...state,
+    firstAt: when(state.firstAt, now),
+    nextAt: when(state.nextAt, now),
+  }));
 }
 
 function plainClaims(side: Side, { claims, nextDueAt, now }: ClaimResult): unknown {
