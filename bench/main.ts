@@ -1,1 +1,76 @@
-console.log("No benchmark yet: the first one comes with the group commit.");
+/**
+ * Measures everstep beside the raw driver of its database.
+ *
+ *     npm run bench -- [--only steps,c100] [--rounds 3] [--seed 1] [--folder /var/tmp] [--out results/x.json] [--quick]
+ *
+ * `--quick` runs a tenth of everything, to try the benchmarks themselves out: its figures mean nothing.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { describeMachine } from "./machine.ts";
+import { measureRound, type Round } from "./rounds.ts";
+import { format, tableOf } from "./tables.ts";
+import type { Workload } from "./workload.ts";
+import { WORKLOADS } from "./workloads/all.ts";
+
+const QUICK_SCALE = 0.1;
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string" },
+    rounds: { type: "string", default: "3" },
+    seed: { type: "string", default: "1" },
+    folder: { type: "string", default: tmpdir() },
+    out: { type: "string" },
+    quick: { type: "boolean", default: false },
+  },
+});
+
+function chosenWorkloads(): readonly Workload[] {
+  const names = options.only?.split(",") ?? WORKLOADS.map(({ name }) => name);
+  return names.map((name) => {
+    const workload = WORKLOADS.find((candidate) => candidate.name === name);
+    if (workload !== undefined) return workload;
+    console.error(`no workload is called ${name}; there are ${WORKLOADS.map((known) => known.name).join()}`);
+    return process.exit(2);
+  });
+}
+
+function tell({ workload, round, figures, disk, load, seconds, failure }: Round): void {
+  const shown = Object.entries(figures).map(([key, value]) => `${key} ${format(value)}`);
+  const { before, after } = disk;
+  const noise = `${seconds.toFixed(0)} s, load ${format(load)}, fdatasync ${format(before.p50Us)} then ${format(after.p50Us)} µs`;
+  console.log(`${workload} #${round}: ${failure ?? shown.join(", ")}  [${noise}]`);
+}
+
+const chosen = chosenWorkloads();
+const rounds = Number(options.rounds);
+const seed = Number(options.seed);
+const scale = options.quick ? QUICK_SCALE : 1;
+const machine = describeMachine(options.folder);
+const file = resolve(
+  options.out ?? join(import.meta.dirname, "results", `${machine.at.slice(0, 19).replaceAll(":", "")}.json`),
+);
+console.log(
+  `everstep ${machine.commit}, Node.js ${machine.node}, better-sqlite3 ${machine.betterSqlite3} (SQLite ${machine.sqlite}); ` +
+    `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB; files in ${machine.folder} (${machine.fileSystem})`,
+);
+
+const measured: Round[] = [];
+for (let round = 1; round <= rounds; round++) {
+  for (const workload of chosen) {
+    const result = await measureRound(workload, round, { where: options.folder, seed, scale });
+    measured.push(result);
+    tell(result);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, `${JSON.stringify({ machine, seed, scale, rounds: measured }, null, 2)}\n`);
+  }
+}
+
+for (const workload of chosen) {
+  const own = measured.filter((round) => round.workload === workload.name);
+  console.log(`\n${tableOf(workload, own)}`);
+}
+console.log(`\n${scale === 1 ? "" : "Quick: the figures mean nothing. "}Written to ${file}`);

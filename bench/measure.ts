@@ -1,0 +1,112 @@
+import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** The smallest of the values that at least this part of all is not greater than; NaN of none. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = Float64Array.from(values).toSorted();
+  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN;
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+async function msOf(act: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await act();
+  return performance.now() - startedAt;
+}
+
+/** Latencies of one call after the other. */
+export async function oneByOne(count: number, act: (no: number) => Promise<unknown>): Promise<number[]> {
+  const latencies: number[] = [];
+  for (let no = 0; no < count; no++) latencies.push(await msOf(() => act(no)));
+  return latencies;
+}
+
+/** Latencies of calls of which `width` are under way at a time, and how long all of it took. */
+export async function sideBySide(
+  { width, isOver }: { readonly width: number; readonly isOver: (begun: number, ms: number) => boolean },
+  act: (no: number) => Promise<unknown>,
+): Promise<{ readonly latencies: readonly number[]; readonly ms: number }> {
+  const latencies: number[] = [];
+  const startedAt = performance.now();
+  let begun = 0;
+  const lane = async (): Promise<void> => {
+    while (!isOver(begun, performance.now() - startedAt)) {
+      begun += 1;
+      const no = begun;
+      latencies.push(await msOf(() => act(no)));
+    }
+  };
+  await Promise.all(Array.from({ length: width }, lane));
+  return { latencies, ms: performance.now() - startedAt };
+}
+
+export async function until(isTrue: () => boolean | Promise<boolean>, pollMs = 2): Promise<void> {
+  while (!(await isTrue())) await delay(pollMs);
+}
+
+/**
+ * Repeats `act`, which writes to the database, until its write-ahead log does not grow any more. While the log's file grows,
+ * which it does up to its first checkpoint only, a commit costs about three times as much: the file's new size is made durable too.
+ */
+export async function untilLogIsSteady(file: string, act: () => unknown): Promise<void> {
+  for (let before = -1, now = 0; before !== now; ) {
+    before = now;
+    await act();
+    now = statSync(`${file}-wal`).size;
+  }
+}
+
+/** What the process holds in memory after a thorough garbage collection. */
+export async function memoryMb(): Promise<{ readonly rssMb: number; readonly heapMb: number }> {
+  for (let time = 0; time < 3; time++) {
+    globalThis.gc?.();
+    await delay(100);
+  }
+  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readStatus()) ?? [];
+  const { rss, heapUsed } = process.memoryUsage();
+  const rssMb = kilobytes === undefined ? rss / 2 ** 20 : Number(kilobytes) / 1024;
+  return { rssMb, heapMb: heapUsed / 2 ** 20 };
+}
+
+function readStatus(): string {
+  try {
+    return readFileSync("/proc/self/status", "utf8");
+  } catch {
+    return ""; // not Linux
+  }
+}
+
+export interface DiskLatency {
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+const BLOCK_BYTES = 4096;
+const BLOCKS = 256;
+const PROBE_MS = 300;
+
+/** What the disk takes to make a block durable, at this moment. */
+export function fdatasyncLatency(folder: string): DiskLatency {
+  const path = join(folder, "probe.bin");
+  const fd = openSync(path, "w");
+  try {
+    writeSync(fd, Buffer.alloc(BLOCK_BYTES * BLOCKS));
+    fdatasyncSync(fd);
+    const latencies: number[] = [];
+    for (const endsAt = performance.now() + PROBE_MS; performance.now() < endsAt; ) {
+      const block = Buffer.alloc(BLOCK_BYTES, latencies.length);
+      writeSync(fd, block, 0, BLOCK_BYTES, (latencies.length % BLOCKS) * BLOCK_BYTES);
+      const startedAt = performance.now();
+      fdatasyncSync(fd);
+      latencies.push((performance.now() - startedAt) * 1000);
+    }
+    return { p50Us: quantile(latencies, 0.5), p99Us: quantile(latencies, 0.99) };
+  } finally {
+    closeSync(fd);
+    rmSync(path);
+  }
+}

@@ -1,0 +1,22 @@
+import type { Workload } from "../workload.ts";
+import { backlog } from "./backlog.ts";
+import { depth } from "./depth.ts";
+import { hundredInFlight } from "./hundred-in-flight.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
+import { raw } from "./raw.ts";
+import { recovery } from "./recovery.ts";
+import { replay } from "./replay.ts";
+import { sleepers } from "./sleepers.ts";
+import { steps } from "./steps.ts";
+
+export const WORKLOADS: readonly Workload[] = [
+  raw,
+  steps,
+  oneAtATime,
+  hundredInFlight,
+  replay,
+  sleepers,
+  depth,
+  backlog,
+  recovery,
+];
