@@ -1,0 +1,150 @@
+/** No wait hides: `why` is a sentence for the person on call, in every state. */
+import { expect, test } from "vitest";
+import { FatalError, workflow } from "../../src/index.ts";
+import { gate, rejection, World } from "../support/world.ts";
+
+const why = (world: World, id = "r"): Promise<string> => world.settle(world.process().client.runs.why(id));
+
+test("ready, and no worker has its code", async () => {
+  const world = new World();
+  const definition = workflow({ name: "order", version: "3" }, () => 1);
+  await world.process().start(definition, undefined, { id: "r" });
+  await world.pass(90_000);
+  const text = await why(world);
+  expect(text).toMatch(/^Run r of order version 3 is ready since 2026-01-01T00:00:00\.000Z \(90 s ago\)/);
+  expect(text).toContain("no live worker has workflow order in version 3");
+});
+
+test("ready, and all slots are taken", async () => {
+  const world = new World();
+  const body = gate();
+  const definition = workflow({ name: "order" }, (ctx) => ctx.step("slow", () => body.promise));
+  const process = await world.worker([definition], { concurrency: 1 });
+  await process.start(definition, undefined, { id: "first" });
+  await process.start(definition, undefined, { id: "r" });
+  await world.pass(5000);
+  expect(await why(world)).toContain("waits for a free slot of 1 live worker");
+});
+
+test("delayed", async () => {
+  const world = new World();
+  const definition = workflow({ name: "order" }, () => 1);
+  await world.process().start(definition, undefined, { id: "r", delay: "2h" });
+  expect(await why(world)).toContain("waits until it is due in 2 h");
+});
+
+test("running: on which worker, and what happened last", async () => {
+  const world = new World();
+  const body = gate();
+  const definition = workflow({ name: "order" }, async (ctx) => {
+    await ctx.step("reserve", () => 1);
+    await ctx.step("charge", () => body.promise, { compensate: () => {} });
+  });
+  const process = await world.worker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  await world.pass(3000);
+  const text = await why(world);
+  expect(text).toContain("runs on worker 1");
+  expect(text).toContain("the last entry is started charge");
+});
+
+test("running, and its worker died", async () => {
+  const world = new World();
+  const definition = workflow({ name: "order" }, (ctx) => ctx.step("slow", () => new Promise(() => {})));
+  const process = await world.worker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  await world.pass(1000);
+  process.kill();
+  await world.pass(60_000);
+  expect(await why(world)).toContain("its worker died");
+});
+
+test("waiting for a signal, until when", async () => {
+  const world = new World();
+  const definition = workflow({ name: "order" }, (ctx) => ctx.waitForSignal("approval", { timeout: "3d" }));
+  const process = await world.worker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  await world.pass(3000);
+  expect(await why(world)).toContain("waits for signal approval until 2026-01-04T00:00:00");
+});
+
+test("sleeping, until when", async () => {
+  const world = new World();
+  const definition = workflow({ name: "order" }, (ctx) => ctx.sleep("cool-off", "3d"));
+  const process = await world.worker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  await world.pass(3000);
+  expect(await why(world)).toContain("waits in sleep cool-off until 2026-01-04T00:00:00");
+});
+
+test("retrying: attempt, last error, next try", async () => {
+  const world = new World();
+  const definition = workflow({ name: "order" }, (ctx) =>
+    ctx.step(
+      "charge-payment",
+      () => {
+        throw new Error("connect ECONNREFUSED");
+      },
+      { retry: { initialDelay: "10m", factor: 1, maxDelay: "10m" } },
+    ),
+  );
+  const process = await world.worker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  await world.passUntil(() => world.run("r").retries[0]?.failures === 3 && world.run("r").owner === null);
+  expect(await why(world)).toMatch(
+    /Retrying charge-payment, attempt 4, last error: connect ECONNREFUSED; next in [\d.]+ (?:s|min)\./,
+  );
+});
+
+test("being undone, with the undo that fails", async () => {
+  const world = new World();
+  const definition = workflow({ name: "order" }, async (ctx) => {
+    await ctx.step("charge", () => 1, {
+      compensate: () => {
+        throw new Error("the bank is down");
+      },
+    });
+    throw new FatalError("no stock");
+  });
+  const process = await world.worker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  await world.passUntil(() => (world.run("r").retries[0]?.failures ?? 0) >= 2);
+  const text = await why(world);
+  expect(text).toContain("is being undone");
+  expect(text).toContain("the bank is down");
+});
+
+test("stuck: the code of the reason, since when, what to do", async () => {
+  const world = new World();
+  const definition = workflow({ name: "order" }, () => {
+    throw new TypeError("x is not a function");
+  });
+  const process = await world.worker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  await world.passUntil(() => world.run("r").stuck !== null);
+  const text = await why(world);
+  for (const part of ["is stuck (BUG)", "x is not a function", "Fix it", 'resume("r")'])
+    expect(text).toContain(part);
+});
+
+test("completed, failed, canceled", async () => {
+  const world = new World();
+  const definition = workflow<string, void>({ name: "order" }, async (ctx, how) => {
+    if (how === "failed") throw new FatalError("no stock");
+    if (how === "canceled") await ctx.waitForSignal("never");
+  });
+  const process = await world.worker([definition]);
+  for (const how of ["completed", "failed", "canceled"]) {
+    const run = await process.start(definition, how, { id: how });
+    if (how === "canceled") await world.settle(run.cancel({ reason: "changed my mind" }));
+    await world.settle(run.result()).catch(() => {});
+  }
+  await world.pass(60_000);
+  expect(await why(world, "completed")).toMatch(/completed 2026-.* \(\d+ s ago\)\.$/);
+  expect(await why(world, "failed")).toMatch(/failed 2026-.* ago\): no stock$/);
+  expect(await why(world, "canceled")).toContain("changed my mind");
+});
+
+test("of a run that does not exist", async () => {
+  expect(await rejection(why(new World(), "nobody"))).toMatchObject({ code: "RUN_NOT_FOUND" });
+});
