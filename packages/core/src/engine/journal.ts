@@ -60,8 +60,8 @@ export class Journal {
     return this.#durable >= this.#entries.length;
   }
 
-  recordedEntries(): readonly NewEntry[] {
-    return this.#entries.slice(0, this.recorded);
+  durableEntries(): readonly NewEntry[] {
+    return this.#entries.slice(0, this.#durable);
   }
 
   peek(): NewEntry | undefined {

@@ -311,6 +311,11 @@ export class RunMachine<H> {
     if (verdict !== undefined) this.stick(verdict.code, verdict.message, now, ask.key);
   }
 
+  /** Steps that may have begun and whose outcome is not durable. */
+  doubts(): readonly RetryState[] {
+    return doubtsOf(this.journal.durableEntries(), this.#known);
+  }
+
   /** A step whose entry was committed together with the caller's SQL. */
   stepTransacted(ask: Ask<H>, entry: NewEntry): void {
     this.bodies.over(ask);
@@ -319,10 +324,7 @@ export class RunMachine<H> {
 
   // ------------------------------------------------------------------------------------------ letting go
 
-  /**
-   * What the run comes to, once all is delivered and no body executes. Queues the entries that go with it: call `next` again
-   * when it answers `"queued"`.
-   */
+  /** What the run comes to once all is delivered and no body executes; `"queued"`: entries were queued, call `next` again. */
   conclude(now: number): Conclusion | "queued" | undefined {
     if (this.bodies.executing > 0) return undefined;
     if (this.stuck !== undefined) return { do: "stick", stuck: this.stuck };

@@ -9,13 +9,14 @@ import type { Ask, AskRequest } from "../engine/asks.ts";
 import type { Conclusion } from "../engine/decisions.ts";
 import { RunMachine } from "../engine/machine.ts";
 import { type Values, valuesOf } from "../engine/values.ts";
-import type { AdvanceWrite, Claim, Message, NewEntry, Outcome, Then } from "../store.ts";
+import type { Claim, Message, NewEntry, Outcome, Then } from "../store.ts";
 import type { Workflow } from "../workflow.ts";
 import { BodyRunner } from "./body-runner.ts";
 import { DueTimer } from "./due-timer.ts";
 import type { AskHandle } from "./handle.ts";
 import { runHandler } from "./handler.ts";
 import type { Host, LetGo } from "./host.ts";
+import { refusalOf } from "./refusal.ts";
 import { POISON_STRIKES, poisonText, SUSPECT_STRIKES, SUSPECT_WAIT_MS } from "./suspects.ts";
 import { acceptSignal } from "./signals.ts";
 import { Turns } from "./turns.ts";
@@ -41,6 +42,7 @@ export class Activation {
   #started = false;
   #turnedAway = false;
   #alone = false;
+  #refusal: string | undefined;
   #strikes: number;
   #cancelPatience: (() => void) | undefined;
   #impatientFor: number | string | undefined;
@@ -329,25 +331,17 @@ export class Activation {
     }
   }
 
-  /** The store can't hold what this run wrote: nothing of it is kept, and a person has to look. */
+  /** The store can't hold what this run wrote: nothing of it is kept, and a person has to look once no body lives here. */
   #refused(reason: string): void {
-    const message = `run ${this.runId}: the store refused its data: ${reason}. Nothing of that write was kept; find the value, fix the code, and resume the run.`;
-    const stuck = {
-      code: "REFUSED",
-      message: this.values.toText(message, "", "why it is stuck"),
-      at: this.host.now(),
-    };
     this.#lettingGo = true;
+    this.#refusal ??= reason;
     this.#runner.abortAll("the store refused the run's data");
-    this.host.logger.error(message, { run: this.runId });
-    const write: AdvanceWrite = {
-      kind: "advance",
-      runId: this.runId,
-      attempt: this.attempt,
-      entries: [],
-      then: { do: "stick", stuck },
-    };
-    this.host.submit(write, () => this.#finish({ how: "stuck" }));
+    this.#stickRefused();
+  }
+
+  #stickRefused(): void {
+    if (this.#refusal === undefined || this.#runner.living > 0) return;
+    this.host.submit(refusalOf(this, this.#refusal), () => this.#finish({ how: "stuck" }));
   }
 
   // ------------------------------------------------------------------------------------------ letting go
@@ -378,8 +372,10 @@ export class Activation {
 
   /** A body that lived in this process is over. */
   bodyGone(): void {
-    if (!this.#over) this.wake();
-    else if (this.#runner.living === 0) this.host.bodiesGone(this);
+    if (!this.#over) {
+      this.#stickRefused();
+      this.wake();
+    } else if (this.#runner.living === 0) this.host.bodiesGone(this);
   }
 
   /** The store failed in the middle of a transaction of the caller: what is durable is known only after reading it again. */

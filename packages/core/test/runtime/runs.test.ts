@@ -1,7 +1,7 @@
 /** `client.runs`: looking at runs, and resuming each kind of stuck. */
 import { describe, expect, test } from "vitest";
 import { FatalError, type RetryPolicy, workflow } from "../../src/index.ts";
-import { rejection, World } from "../support/world.ts";
+import { type Process, rejection, World } from "../support/world.ts";
 
 describe("list and count", () => {
   async function shop() {
@@ -206,16 +206,7 @@ describe("resume", () => {
       return ctx.step("value", () => (isBad ? "bad" : "good"));
     });
     const process = await world.worker([definition]);
-    const commit = process.store.commit.bind(process.store);
-    process.store.commit = async (batch) => {
-      const bad = batch.writes.findIndex(
-        (write) => write.kind === "advance" && write.entries.some(({ value }) => value === '"bad"'),
-      );
-      if (bad === -1) return commit(batch);
-      const rest = batch.writes.filter((_, index) => index !== bad);
-      const outcomes = await commit({ ...batch, writes: rest });
-      return outcomes.toSpliced(bad, 0, { is: "refused", reason: "bad bytes" });
-    };
+    refuseBad(process);
     const run = await process.start(definition, undefined, { id: "r" });
     await world.passUntil(() => world.run("r").stuck !== null);
     expect(world.run("r").stuck).toMatchObject({ code: "REFUSED" });
@@ -225,4 +216,52 @@ describe("resume", () => {
     expect(await world.settle(run.result())).toBe("good");
     expect(world.effectNames).toEqual(["before"]);
   });
+
+  test("P3: what executed while the store refused another branch is in doubt after the resume", async () => {
+    const world = new World();
+    let isBad = true;
+    const asked: string[] = [];
+    const definition = workflow({ name: "w" }, (ctx) =>
+      Promise.all([
+        ctx.step("value", () => (isBad ? "bad" : "good")),
+        ctx.step(
+          "charge",
+          async (step) => {
+            world.effect(step, "charge");
+            await new Promise<void>((resolve) => world.clock.after(1000, resolve));
+            return "charged";
+          },
+          {
+            inDoubt: async ({ idempotencyKey }) => {
+              asked.push(idempotencyKey);
+              return { result: "found" };
+            },
+          },
+        ),
+      ]),
+    );
+    const process = await world.worker([definition]);
+    refuseBad(process);
+    const run = await process.start(definition, undefined, { id: "r" });
+    await world.passUntil(() => world.run("r").stuck !== null);
+    isBad = false;
+    await world.settle(process.client.runs.resume("r"));
+    expect(await world.settle(run.result())).toEqual(["good", "found"]);
+    expect(asked).toEqual(["r/charge"]);
+    expect(world.effectNames).toEqual(["charge"]);
+  });
 });
+
+/** A store that can't hold a certain value: the write that brings it is refused, the others of its batch are not. */
+function refuseBad({ store }: Process): void {
+  const commit = store.commit.bind(store);
+  store.commit = async (batch) => {
+    const bad = batch.writes.findIndex(
+      (write) => write.kind === "advance" && write.entries.some(({ value }) => value === '"bad"'),
+    );
+    if (bad === -1) return commit(batch);
+    const rest = batch.writes.filter((_, index) => index !== bad);
+    const outcomes = await commit({ ...batch, writes: rest });
+    return outcomes.toSpliced(bad, 0, { is: "refused", reason: "bad bytes" });
+  };
+}

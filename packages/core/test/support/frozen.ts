@@ -3,7 +3,7 @@ import type { Clock, Hint, Store } from "../../src/index.ts";
 import type { MemoryStore, MemoryTx } from "../../src/testing/index.ts";
 
 export class Freezer {
-  #thawed: (() => void)[] = [];
+  readonly #thawed: (() => void)[] = [];
   #frozen = false;
 
   get frozen(): boolean {
