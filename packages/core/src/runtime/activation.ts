@@ -111,7 +111,7 @@ export class Activation {
 
   /** An ask of the run's code; undefined when it will never settle. */
   ask(request: AskRequest<AskHandle>): Ask<AskHandle> | undefined {
-    if (this.#over || this.#lettingGo) return undefined;
+    if (this.#over) return undefined;
     const ask = this.machine.ask(request, this.#turns.inTurn, this.host.now());
     if (!this.#turns.inTurn) this.wake();
     return ask;

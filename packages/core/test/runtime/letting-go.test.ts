@@ -126,3 +126,45 @@ test("a retry that waits beside it does not park the run", async () => {
     ),
   );
 });
+
+test("what the code asks for while the run is being parked is not lost when a signal keeps it", async () => {
+  const world = new World();
+  const own = gate();
+  const parking = gate();
+  const definition = workflow({ name: "w" }, (ctx) => {
+    const branch = async (): Promise<string> => {
+      await own.promise;
+      return ctx.step("late", () => "asked while parking");
+    };
+    return Promise.all([ctx.waitForSignal("go"), branch()]);
+  });
+  const process = await world.worker([definition]);
+  const commit = process.store.commit.bind(process.store);
+  process.store.commit = async (batch) => {
+    if (batch.writes.some((write) => write.kind === "advance" && write.then?.do === "park")) {
+      own.open();
+      await parking.promise;
+    }
+    return commit(batch);
+  };
+  const run = await process.start(definition, undefined, { id: "r" });
+  await world.pass(100);
+  await world.settle(world.process().client.get("r").signal("go", "came"));
+  parking.open();
+  expect(await world.settle(run.result())).toEqual(["came", "asked while parking"]);
+});
+
+test("a run that waits for nothing but its own code stays in memory", async () => {
+  const world = new World();
+  const own = gate();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    await own.promise;
+    return ctx.step("step", () => "done");
+  });
+  const process = await world.worker([definition]);
+  const run = await process.start(definition, undefined, { id: "r" });
+  await world.pass(60_000);
+  expect(world.run("r").owner).toBe(1);
+  own.open();
+  expect(await world.settle(run.result())).toBe("done");
+});
