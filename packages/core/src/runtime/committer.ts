@@ -99,8 +99,9 @@ export class Committer {
         outcomes = await this.#store.commit(request);
       } catch (error) {
         if (!(error instanceof StoreUnavailableError)) throw error;
-        await this.#outages.wait();
+        // Before the wait: whoever calls during it is to be answered by the next try.
         if (this.#clock.monotonic() - sentAt > PATIENCE_MS) this.#giveUp(batch);
+        await this.#outages.wait();
       }
     }
     this.#outages.over();

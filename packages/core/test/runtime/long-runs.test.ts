@@ -1,0 +1,92 @@
+/** F93 and the limits of the design: long journals are replayed, and wide runs are run, in time that grows with their length. */
+import { expect, test } from "vitest";
+import { type Context, workflow } from "../../src/index.ts";
+import { World } from "../support/world.ts";
+
+/** A run whose journal holds so many steps already, and that nobody owns. */
+async function journaled(world: World, entries: number, keyOf: (n: number) => string): Promise<void> {
+  const lease = await world.store.join({ workflows: [], leaseMs: 60_000, host: "h", pid: 1 });
+  const run = { id: "r", workflow: "long", version: "1", input: String(entries), inputHash: "h" };
+  const start = {
+    kind: "start",
+    claim: true,
+    run: { ...run, priority: 0, tags: {}, timeoutMs: null },
+  } as const;
+  await world.store.commit({ writes: [start], lease: { worker: lease.worker, batch: 1 } });
+  const journal = Array.from({ length: entries }, (_, index) => ({
+    seq: index + 1,
+    kind: "step" as const,
+    key: keyOf(index + 1),
+    at: world.clock.now(),
+    value: String(index + 1),
+  }));
+  const advance = {
+    kind: "advance",
+    runId: "r",
+    attempt: 1,
+    entries: journal,
+    then: { do: "release" },
+  } as const;
+  await world.store.commit({ writes: [advance], lease: { worker: lease.worker, batch: 2 } });
+}
+
+const nth = (n: number): string => (n === 1 ? "step" : `step#${n}`);
+
+/** Milliseconds that a replay of so many entries takes. */
+async function replay(
+  entries: number,
+  keyOf: (n: number) => string,
+  handler: (ctx: Context, count: number) => Promise<unknown>,
+): Promise<number> {
+  const world = new World();
+  await journaled(world, entries, keyOf);
+  const definition = workflow<number, unknown>({ name: "long" }, (ctx, count) => handler(ctx, count));
+  const process = world.process();
+  const startedAt = performance.now();
+  await process.startWorker([definition]);
+  await world.passUntil(() => world.run("r").end !== null);
+  const ms = performance.now() - startedAt;
+  expect(JSON.parse(world.run("r").result ?? "")).toBe(entries);
+  return ms;
+}
+
+/** The best of three: the machine has other things to do as well. */
+async function best(measure: () => Promise<number>): Promise<number> {
+  return Math.min(await measure(), await measure(), await measure());
+}
+
+const executed = (): never => {
+  throw new Error("a body was executed again");
+};
+
+test("10,000 entries one after the other are replayed in a second, 20,000 in not much more than twice that", async () => {
+  const oneByOne = async (ctx: Context, count: number): Promise<unknown> => {
+    let last: unknown;
+    for (let n = 0; n < count; n++) last = await ctx.step("step", executed);
+    return last;
+  };
+  const short = await best(() => replay(10_000, nth, oneByOne));
+  const long = await best(() => replay(20_000, nth, oneByOne));
+  expect(short).toBeLessThan(1000);
+  expect(long).toBeLessThan(short * 4);
+});
+
+test("10,000 entries side by side are replayed in a second", async () => {
+  const sideBySide = async (ctx: Context, count: number): Promise<unknown> => {
+    const all = Array.from({ length: count }, (_, n) => ctx.step("step", executed, { key: `${n + 1}` }));
+    return (await Promise.all(all)).at(-1);
+  };
+  expect(await best(() => replay(10_000, (n) => `step[${n}]`, sideBySide))).toBeLessThan(1000);
+});
+
+test("2,000 bodies side by side", async () => {
+  const world = new World();
+  const definition = workflow({ name: "wide" }, async (ctx) => {
+    const all = Array.from({ length: 2000 }, (_, n) => ctx.step("step", () => n, { key: `${n}` }));
+    return (await Promise.all(all)).length;
+  });
+  const process = await world.worker([definition]);
+  const startedAt = performance.now();
+  expect(await process.execute(definition, undefined)).toBe(2000);
+  expect(performance.now() - startedAt).toBeLessThan(2000);
+});
