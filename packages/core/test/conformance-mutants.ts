@@ -264,12 +264,18 @@ export const MUTANTS: readonly Mutant[] = [
       "nextAt: now } : state",
       "nextAt: null } : state",
     ],
+    [
+      "keeps when the first attempt began",
+      "operate",
+      "...state, failures: 0, firstAt: now, nextAt: now",
+      "...state, failures: 0, nextAt: now",
+    ],
     ["starts every retry anew", "operate", "state.nextAt === null ?", "state.key !== '' ?"],
     [
       "forgets doubt on resume",
       "operate",
-      "...state, failures: 0, nextAt: now",
-      "...state, failures: 0, nextAt: now, inDoubt: false",
+      "...state, failures: 0, firstAt: now, nextAt: now",
+      "...state, failures: 0, firstAt: now, nextAt: now, inDoubt: false",
     ],
     [
       "keeps a leaving worker alive",
@@ -352,16 +358,22 @@ export const MUTANTS: readonly Mutant[] = [
       "waits: then.waits",
     ],
     [
+      "forgets that a released run was cut off",
+      "park",
+      "...freed(now), interrupted: then.interrupted ?? false }",
+      "...freed(now), interrupted: false }",
+    ],
+    [
       "keeps `interrupted` when it releases",
       "park",
-      "...freed(now), interrupted: false }",
+      "...freed(now), interrupted: then.interrupted ?? false }",
       "...freed(now) }",
     ],
     [
       "parks what is released",
       "park",
-      "...freed(now), interrupted: false }",
-      "...freed(null), interrupted: false }",
+      "...freed(now), interrupted: then.interrupted ?? false }",
+      "...freed(null), interrupted: then.interrupted ?? false }",
     ],
     [
       "forgets `interrupted` of a stuck run",
@@ -588,8 +600,14 @@ export const MUTANTS: readonly Mutant[] = [
     ["forgets who ended", "journal", "else this.#data.live.delete(id);", "else this.#data.runs.delete(id);"],
   ]),
   ...inFile("memory/reading.ts", [
-    ["counts dead workers as capable", "lease", "live && canRun(workflows", "canRun(workflows"],
-    ["counts all workers as capable", "lease", "live && canRun(workflows, row.run)", "live"],
+    ["counts dead workers as capable", "lease", "live && expiresAt > now &&", "expiresAt > now &&"],
+    ["counts expired workers as capable", "lease", "live && expiresAt > now &&", "live &&"],
+    [
+      "counts all workers as capable",
+      "lease",
+      "expiresAt > now && canRun(workflows, row.run)",
+      "expiresAt > now",
+    ],
     ["lists newest first always", "list, count, read", 'page.order !== "oldest"', "page.limit > 0"],
     [
       "lists oldest first by default",

@@ -89,6 +89,12 @@ export class Bench {
     return this.join({ leaseMs: SHORT_LEASE_MS, ...request });
   }
 
+  /** Lets the leases of mortal workers run out, and waits for what must follow though nobody takes over. */
+  async expire(what: string, isTrue: () => Promise<boolean>): Promise<void> {
+    await this.#opened.clock?.advance(SHORT_LEASE_MS + 1);
+    await this.eventually(what, isTrue);
+  }
+
   /** Lets the lease of one mortal worker run out; answers the one that took over its runs. */
   async outlive(...victims: readonly Hand[]): Promise<Hand> {
     const heir = await this.join();

@@ -141,4 +141,11 @@ export const leases: Cases = {
     await bench.outlive(victim);
     assert.deepEqual([(await bench.read("a")).capable, (await bench.read("b")).capable], [2, 0]);
   },
+
+  "S9: an expired worker counts no more, though nobody has taken over yet": async (bench) => {
+    await bench.commit(start("a"));
+    await bench.joinMortal();
+    assert.equal((await bench.read("a")).capable, 1);
+    await bench.expire("its lease is over", async () => (await bench.read("a")).capable === 0);
+  },
 };
