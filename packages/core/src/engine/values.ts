@@ -25,11 +25,12 @@ export interface Codec {
 const ODD = '{"$devalue":';
 /** Deeper values would overflow the stack of a recursive reader somewhere. */
 const DEPTH_MAX = 1000;
+const NODES_MAX = 1_000_000;
 
 /** Text of a value; throws `SerializationError` naming the path of what can't be stored. */
 export function valueToText(value: unknown, what: string): string {
   try {
-    if (isPlain(value, 0)) return JSON.stringify(value);
+    if (isPlain(value, 0, { nodes: 0 })) return JSON.stringify(value);
   } catch (error) {
     throw unstorable(what, "$", error);
   }
@@ -41,8 +42,13 @@ export function textToValue(text: string): unknown {
   return parse(text.slice(ODD.length, -1), { Error: errorOf });
 }
 
+/** How much was looked at: what is shared again and again would take JSON exponential time and space, devalue does not mind. */
+interface Seen {
+  nodes: number;
+}
+
 /** True when JSON text gives back just this value. */
-function isPlain(value: unknown, depth: number): boolean {
+function isPlain(value: unknown, depth: number, seen: Seen): boolean {
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -50,29 +56,31 @@ function isPlain(value: unknown, depth: number): boolean {
     case "number":
       return Number.isFinite(value) && !Object.is(value, -0);
     case "object":
-      return (
-        value === null ||
-        (depth < DEPTH_MAX &&
-          (Array.isArray(value) ? isPlainArray(value, depth) : isPlainObject(value, depth)))
-      );
+      return value === null || isPlainTree(value, depth, seen);
     default:
       return false;
   }
 }
 
-function isPlainArray(array: readonly unknown[], depth: number): boolean {
-  for (let i = 0; i < array.length; i++) {
-    if (!isPlain(array[i], depth + 1)) return false; // a hole reads as undefined: not plain
-  }
-  return Object.keys(array).length === array.length && !("toJSON" in array);
+function isPlainTree(tree: object, depth: number, seen: Seen): boolean {
+  seen.nodes += 1;
+  if (depth >= DEPTH_MAX || seen.nodes > NODES_MAX || "toJSON" in tree) return false;
+  return Array.isArray(tree) ? isPlainArray(tree, depth, seen) : isPlainObject(tree, depth, seen);
 }
 
-function isPlainObject(object: object, depth: number): boolean {
+function isPlainArray(array: readonly unknown[], depth: number, seen: Seen): boolean {
+  for (let i = 0; i < array.length; i++) {
+    if (!isPlain(array[i], depth + 1, seen)) return false; // a hole reads as undefined: not plain
+  }
+  return Object.keys(array).length === array.length;
+}
+
+function isPlainObject(object: object, depth: number, seen: Seen): boolean {
   if (Object.getPrototypeOf(object) !== Object.prototype || Object.getOwnPropertySymbols(object).length > 0)
     return false;
   for (const key of Object.keys(object)) {
-    if ((depth === 0 && key === "$devalue") || key === "toJSON") return false;
-    if (!isPlain((object as Readonly<Record<string, unknown>>)[key], depth + 1)) return false;
+    if (depth === 0 && key === "$devalue") return false;
+    if (!isPlain((object as Readonly<Record<string, unknown>>)[key], depth + 1, seen)) return false;
   }
   return true;
 }
