@@ -223,14 +223,18 @@ export class MachineRig {
     return undo.key;
   }
 
-  /** Lets the run conclude, with all entries on the way durable. */
+  /** Keys of the last `unwinding` entry that was written. */
+  undoKeys: readonly string[] = [];
+
+  /** Lets the run conclude, with the `unwinding` entry durable. */
   conclude(): Conclusion | undefined {
     for (;;) {
       this.deliver();
       const conclusion = this.machine.conclude(this.now);
       if (conclusion !== "queued") return conclusion;
       this.deliver();
-      this.write();
+      const unwinding = this.write().entries.find(({ kind }) => kind === "unwinding");
+      this.undoKeys = (JSON.parse(unwinding?.value ?? "{}") as { readonly keys: readonly string[] }).keys;
     }
   }
 
