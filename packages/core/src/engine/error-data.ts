@@ -27,6 +27,17 @@ export function dataOf(thrown: unknown, depth = 0): ErrorData {
   }
 }
 
+/** What was thrown, or an `Error` in its place when merely looking at it would throw: whoever handles it may look at will. */
+export function readable(thrown: unknown): unknown {
+  try {
+    const text: unknown = thrown instanceof Error ? thrown.message : String(thrown);
+    if (typeof text === "string") return thrown;
+  } catch {
+    // A revoked proxy, an object without a prototype, a getter that throws.
+  }
+  return new Error(dataOf(thrown).message);
+}
+
 function ofError(error: Error, depth: number): ErrorData {
   const props = propsOf(error);
   return {

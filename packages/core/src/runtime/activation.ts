@@ -7,6 +7,7 @@
 import { DecodingError, StoreUnavailableError } from "../errors.ts";
 import type { Ask, AskRequest } from "../engine/asks.ts";
 import type { Conclusion } from "../engine/decisions.ts";
+import { readable } from "../engine/error-data.ts";
 import { RunMachine } from "../engine/machine.ts";
 import { type Values, valuesOf } from "../engine/values.ts";
 import type { Claim, Message, NewEntry, Outcome, Then } from "../store.ts";
@@ -324,7 +325,7 @@ export class Activation {
         this.host.wantInbox(this);
         return;
       case "refused":
-        this.#refused(outcome.reason);
+        this.#refused(`the store refused its data: ${outcome.reason}`);
         return;
       default:
         this.abandon();
@@ -332,16 +333,25 @@ export class Activation {
   }
 
   /** The store can't hold what this run wrote: nothing of it is kept, and a person has to look once no body lives here. */
-  #refused(reason: string): void {
+  #refused(why: string): void {
     this.#lettingGo = true;
-    this.#refusal ??= reason;
-    this.#runner.abortAll("the store refused the run's data");
+    this.#refusal ??= why;
+    this.#runner.abortAll("the run's data can't be stored");
     this.#stickRefused();
   }
 
   #stickRefused(): void {
     if (this.#refusal === undefined || this.#runner.living > 0) return;
-    this.host.submit(refusalOf(this, this.#refusal), () => this.#finish({ how: "stuck" }));
+    try {
+      this.host.submit(refusalOf(this, this.#refusal), () => this.#finish({ how: "stuck" }));
+    } catch (error) {
+      this.storeLost(error); // the codec can't even encode why: given back, and tried again like after an outage
+    }
+  }
+
+  /** The codec threw at what a body came to. The body is over, so nobody will know what it did. */
+  unwritable(error: unknown): void {
+    if (!this.#over) this.#refused(`its codec could not encode its data: ${String(readable(error))}`);
   }
 
   // ------------------------------------------------------------------------------------------ letting go

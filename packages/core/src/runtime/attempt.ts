@@ -3,6 +3,7 @@ import { hash } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import type { Logger, StepContext } from "../context.ts";
 import { FatalError, StepTimeoutError } from "../errors.ts";
+import { readable } from "../engine/error-data.ts";
 import { idempotencyPath } from "../engine/names.ts";
 import { childLogger } from "./log.ts";
 import { scope } from "./scope.ts";
@@ -111,7 +112,8 @@ export class Attempt implements StepContext {
     );
   }
 
-  #failed(error: unknown): void {
+  #failed(thrown: unknown): void {
+    const error = readable(thrown);
     // A body that says for good how it ended is believed, however late.
     const timedOut = this.#timedOut !== undefined && !(error instanceof FatalError);
     this.#finish({

@@ -13,7 +13,8 @@ import {
 } from "../errors.ts";
 import type { Ask } from "../engine/asks.ts";
 import type { AttemptEnd, FailedEnd } from "../engine/bodies.ts";
-import { durationMs } from "../engine/duration.ts";
+import { durationMs, INSTANT_MAX } from "../engine/duration.ts";
+import { readable } from "../engine/error-data.ts";
 import type { NewEntry } from "../store.ts";
 import type { Activation } from "./activation.ts";
 import { Attempt, type AttemptResult } from "./attempt.ts";
@@ -59,7 +60,9 @@ export class BodyRunner {
     machine.bodies.begin(ask, host.now());
     this.#began();
     if (body.transact !== undefined)
-      this.#transact(ask, body.transact).catch((error: unknown) => this.#transactFailed(ask, error));
+      this.#transact(ask, body.transact).catch((error: unknown) =>
+        this.#transactFailed(ask, readable(error)),
+      );
     else if (machine.bodies.inDoubt(ask)) this.#lookUp(ask, body);
     else this.#attempt(ask, "step", (step) => body.run?.(step));
   }
@@ -174,7 +177,13 @@ export class BodyRunner {
         if (text !== undefined) checkSize(text, this.#run.host.maxPayloadBytes, what);
         this.#finish(ask, kind, result, { how: "completed", text });
       } catch (error) {
-        refuse(error);
+        if (error instanceof SerializationError || error instanceof PayloadTooLargeError) refuse(error);
+        else {
+          this.#leave(result);
+          this.#record(() => {
+            throw error;
+          });
+        }
       }
     };
     try {
@@ -192,7 +201,7 @@ export class BodyRunner {
     else if (typeof found === "object" && found !== null && "result" in found)
       this.#finishValue(ask, "lookUp", found.result, result);
     else if (typeof found === "object" && found !== null && "error" in found)
-      this.#finish(ask, "lookUp", result, this.#failed(found.error, { fatal: true }));
+      this.#finish(ask, "lookUp", result, this.#failed(readable(found.error), { fatal: true }));
     else {
       const error = new EverstepError(
         "INVALID_ARGUMENT",
@@ -242,9 +251,13 @@ export class BodyRunner {
   }
 
   #instantOf(error: RetryAfterError): number | undefined {
-    if (error.after instanceof Date) return error.after.getTime();
     try {
-      return this.#run.host.now() + durationMs(error.after, "RetryAfterError.after");
+      const { after } = error;
+      const at =
+        after instanceof Date
+          ? after.getTime()
+          : this.#run.host.now() + durationMs(after, "RetryAfterError.after");
+      return Number.isNaN(at) ? undefined : Math.min(at, INSTANT_MAX);
     } catch {
       return undefined; // a senseless wish must not turn a retry into something else
     }
@@ -265,8 +278,17 @@ export class BodyRunner {
   #record(change: () => void): void {
     if (this.#run.over) return;
     if (this.holding) this.#deferred.push(change);
-    else change();
+    else this.#change(change);
     this.#run.wake();
+  }
+
+  /** Only a codec throws here. The body is over, so its outcome is unknown from now on. */
+  #change(change: () => void): void {
+    try {
+      change();
+    } catch (error) {
+      this.#run.unwritable(error);
+    }
   }
 
   async #transact(ask: Ask<AskHandle>, sql: (tx: unknown) => unknown): Promise<void> {
@@ -317,7 +339,7 @@ export class BodyRunner {
       const text = `run ${this.#run.runId}: transaction ${ask.key}: ${error.message}. Fix the code, deploy, and resume the run.`;
       this.#run.machine.stick("BUG", text, this.#run.host.now(), ask.key);
     } else if (!fatal) this.#warn(ask, error);
-    this.#stepEnded(ask, this.#failed(error, { fatal }));
+    this.#change(() => this.#stepEnded(ask, this.#failed(error, { fatal })));
     this.#resume();
   }
 
@@ -328,7 +350,7 @@ export class BodyRunner {
   }
 
   #resume(): void {
-    for (const change of this.#deferred.splice(0)) change();
+    for (const change of this.#deferred.splice(0)) this.#change(change);
     this.#run.wake();
   }
 }

@@ -1,3 +1,4 @@
+import { readable } from "../engine/error-data.ts";
 import type { Activation } from "./activation.ts";
 import { checkSize } from "./limits.ts";
 import { RunContext } from "./run-context.ts";
@@ -11,7 +12,7 @@ export function runHandler(run: Activation): void {
   const call = async (): Promise<unknown> => run.workflow.handler(context, input);
   scope.run({ run }, call).then(
     (value) => returned(run, value),
-    (error: unknown) => threw(run, error),
+    (error: unknown) => threw(run, readable(error)),
   );
 }
 

@@ -10,7 +10,22 @@ export const consoleLogger: Logger = {
   error: (message, fields) => console.error(message, fields ?? ""),
 };
 
-/** Adds fields to every line; says nothing while `silent` answers true. A logger that throws fails nobody. */
+/** The same logger, but one that throws fails nobody: a run must not fail because its log can't be written. */
+export function unfailing(logger: Logger): Logger {
+  const levels = LEVELS.map((level) => [
+    level,
+    (...line: Parameters<Logger["info"]>): void => {
+      try {
+        logger[level](...line);
+      } catch {
+        // There is nobody to tell.
+      }
+    },
+  ]);
+  return Object.fromEntries(levels) as Record<(typeof LEVELS)[number], Logger["info"]>;
+}
+
+/** Adds fields to every line; says nothing while `silent` answers true. */
 export function childLogger(
   logger: Logger,
   fields: Readonly<Record<string, unknown>>,
@@ -19,12 +34,7 @@ export function childLogger(
   const levels = LEVELS.map((level) => [
     level,
     (message: string, more?: Readonly<Record<string, unknown>>): void => {
-      if (silent()) return;
-      try {
-        logger[level](message, { ...fields, ...more });
-      } catch {
-        // A run must not fail because its log can't be written.
-      }
+      if (!silent()) logger[level](message, { ...fields, ...more });
     },
   ]);
   return Object.fromEntries(levels) as Record<(typeof LEVELS)[number], Logger["info"]>;

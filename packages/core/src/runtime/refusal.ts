@@ -1,12 +1,9 @@
 import type { AdvanceWrite } from "../store.ts";
 import type { Activation } from "./activation.ts";
 
-/** What is still written of a run whose data the store refused: that a person has to look, and what nobody knows. */
-export function refusalOf(
-  { runId, attempt, machine, values, host }: Activation,
-  reason: string,
-): AdvanceWrite {
-  const message = `run ${runId}: the store refused its data: ${reason}. Nothing of that write was kept; find the value, fix the code, and resume the run.`;
+/** What is still written of a run whose data the store or the codec refused: that a person has to look, and what nobody knows. */
+export function refusalOf({ runId, attempt, machine, values, host }: Activation, why: string): AdvanceWrite {
+  const message = `run ${runId}: ${why}. Nothing of that write was kept; find the value, fix the code, and resume the run.`;
   host.logger.error(message, { run: runId });
   const stuck = {
     code: "REFUSED",

@@ -20,7 +20,7 @@ import { type Claimant, Claims } from "./claims.ts";
 import type { Host, LetGo } from "./host.ts";
 import { HeldLease } from "./lease.ts";
 import { PAYLOAD_MAX_BYTES } from "./limits.ts";
-import { consoleLogger } from "./log.ts";
+import { consoleLogger, unfailing } from "./log.ts";
 import type { StopOptions, WorkerOptions } from "./worker.ts";
 
 const TICK_MS = 500;
@@ -63,7 +63,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   constructor(options: WorkerOptions) {
     this.clock = options.clock ?? systemClock;
     this.store = options.store;
-    this.logger = options.logger ?? consoleLogger;
+    this.logger = unfailing(options.logger ?? consoleLogger);
     this.codec = options.codec;
     this.maxPayloadBytes = options.maxPayloadBytes ?? PAYLOAD_MAX_BYTES;
     this.#concurrency = options.concurrency ?? 100;
