@@ -145,7 +145,7 @@ export class Bodies<H> {
       case "failed":
         return this.#failed(ask, end, now, closed || ask.state === "withdrawn");
       case "interrupted":
-        if (ask.plan?.recordStart === true) this.#keep(ask, { ...this.#row(ask, now), inDoubt: true });
+        if (ask.plan?.recordStart === true) this.#keep(ask, inDoubtAgain(this.#row(ask, now)));
         return undefined;
       case "rerun":
         this.#keep(ask, { ...this.#row(ask, now), inDoubt: false, nextAt: now });
@@ -247,15 +247,15 @@ export function doubtsOf(
   const open = journal.filter((entry) => entry.kind === "started" && !settled.has(entry.key));
   return open.map(({ key, at }) => {
     const row = known.get(key);
-    return {
-      failures: 0,
-      firstAt: at,
-      nextAt: at,
-      ...(typeof row === "object" ? row : {}),
-      key,
-      inDoubt: true,
-    };
+    return typeof row === "object"
+      ? inDoubtAgain(row)
+      : { key, failures: 0, firstAt: at, nextAt: at, inDoubt: true };
   });
+}
+
+/** What a person decided about the doubt before (the row was reset then, see `RunMachine.decided`) does not settle this one. */
+function inDoubtAgain(row: RetryState): RetryState {
+  return { ...row, inDoubt: true, firstAt: row.failures === 0 ? row.firstAt - 1 : row.firstAt };
 }
 
 function waits(ask: Ask<unknown>, now: number): boolean {

@@ -97,9 +97,10 @@ export class RunMachine<H> {
     return this.#returned !== undefined || this.#unwinding.closed;
   }
 
-  /** The run was stuck for this step, and a person resumed it: its row was reset then, and no worker has died since. */
-  decided(ask: Ask<H>): boolean {
-    return ask.retry?.nextAt !== null && (ask.retry?.nextAt ?? 0) >= this.#resumedAt;
+  /** The run was stuck for this step, and a person resumed it: its row was reset then, and nothing has become of it since. */
+  decided({ retry }: Ask<H>): boolean {
+    if (retry === undefined || retry.nextAt === null) return false;
+    return retry.failures === 0 && retry.firstAt >= this.#resumedAt && retry.nextAt >= this.#resumedAt;
   }
 
   /** True until everything that earlier attempts recorded is delivered. */

@@ -213,7 +213,7 @@ describe("after a worker's death", () => {
 });
 
 describe("a person who resumes a run", () => {
-  const row = (nextAt: number) => ({ key: "a", failures: 0, firstAt: START, nextAt, inDoubt: true });
+  const row = (nextAt: number) => ({ key: "a", failures: 0, firstAt: nextAt, nextAt, inDoubt: true });
   const resumed = (nextAt: number, interrupted = false): boolean => {
     const rig = new MachineRig({
       journal: entries(["started", "a"], ["resume", "", { at: START + 500 }]),

@@ -1,7 +1,7 @@
 /** `inDoubt`: a step whose outcome nobody knows. P3: with it, such a step is never silently run again. */
 import { describe, expect, test } from "vitest";
 import { FatalError, type StepOptions, workflow } from "../../src/index.ts";
-import { type Process, rejection, World } from "../support/world.ts";
+import { type Process, rejection, untilAborted, World } from "../support/world.ts";
 
 type InDoubt = NonNullable<StepOptions<string>["inDoubt"]>;
 
@@ -291,4 +291,61 @@ test("P3: a person who resumes a run for another reason has not decided about a 
   await world.passUntil(() => world.run("r").end !== null || world.run("r").stuck !== null);
   expect(world.run("r").stuck).toMatchObject({ code: "IN_DOUBT" });
   expect(world.effectNames).toEqual(["charge"]);
+});
+
+describe("a person decides about one attempt only", () => {
+  /** A charge that nobody knows about, with "stick", resumed; its second attempt is under way. */
+  async function resumed(options: StepOptions<string> = {}) {
+    const world = new World();
+    const definition = workflow({ name: "w" }, (ctx) =>
+      ctx.step(
+        "charge",
+        (step) => {
+          world.effect(step, "charge");
+          return world.effects.length < 3 ? untilAborted(step) : "charged";
+        },
+        { ...options, inDoubt: "stick" },
+      ),
+    );
+    const first = await world.worker([definition]);
+    await first.start(definition, undefined, { id: "r" });
+    await world.passUntil(() => world.effects.length === 1);
+    first.kill();
+    const process = world.process();
+    const worker = await process.startWorker([definition]);
+    await world.passUntil(() => world.run("r").stuck !== null);
+    await world.settle(process.client.runs.resume("r"));
+    await world.passUntil(() => world.effects.length === 2);
+    return { world, definition, process, worker };
+  }
+
+  async function expectAskedAgain(world: World, process: Process): Promise<void> {
+    await world.passUntil(() => world.run("r").stuck !== null || world.run("r").end !== null);
+    expect(world.run("r").stuck?.code).toBe("IN_DOUBT");
+    expect(world.effects).toHaveLength(2);
+    await world.settle(process.client.runs.resume("r"));
+    expect(await world.settle(process.client.get("r").result())).toBe("charged");
+  }
+
+  test("a stop that interrupts it asks again", async () => {
+    const { world, definition, worker } = await resumed();
+    await world.settle(worker.stop({ grace: 0 }));
+    await expectAskedAgain(world, await world.worker([definition]));
+  });
+
+  test("a timeout asks again", async () => {
+    const { world, process } = await resumed({ timeout: "30s" });
+    await expectAskedAgain(world, process);
+  });
+
+  test("a crash asks again, also of a run that was turned away meanwhile", async () => {
+    const { world, definition, process } = await resumed();
+    process.kill();
+    for (let death = 0; death < 3; death++) {
+      const next = await world.worker([definition]);
+      await world.pass(2000);
+      next.kill();
+    }
+    await expectAskedAgain(world, await world.worker([definition]));
+  });
 });
