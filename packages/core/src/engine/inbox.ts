@@ -54,6 +54,12 @@ export class Inbox {
     return this.#cancels.shift();
   }
 
+  /** The oldest that fits, whatever came before it. */
+  takeCancelIf(fits: (payload: string) => boolean): Message | undefined {
+    const index = this.#cancels.findIndex(({ payload }) => fits(payload));
+    return index === -1 ? undefined : this.#cancels.splice(index, 1)[0];
+  }
+
   /** The oldest signal of that name that came no later than `dueAt`. */
   takeSignal(name: string, dueAt: number | null): BufferedSignal | undefined {
     const index = this.#signals.findIndex(

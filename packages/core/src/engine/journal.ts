@@ -75,9 +75,9 @@ export class Journal {
     this.#deliveredAt = entry.at;
   }
 
-  /** Nothing recorded will be delivered: the run ends without its code. */
+  /** Nothing of what is there will be delivered: the run ends without its code. */
   skip(): void {
-    this.#delivered = this.recorded;
+    this.#delivered = this.#entries.length;
   }
 
   markDurable(seq: number): void {

@@ -268,16 +268,43 @@ export class RunMachine<H> {
   skipToCancel(): boolean {
     const payload = this.#inbox.firstCancel;
     if (payload === undefined || this.run.phase !== "forward") return false;
+    const undoesNothing = this.#undoesNothing(payload);
+    if (undoesNothing) this.journal.skip();
+    return undoesNothing;
+  }
+
+  #undoesNothing(payload: string): boolean {
     const order = this.#values.fromText(payload, "", "the order to cancel it") as {
       readonly compensate?: boolean;
     };
-    if (order.compensate === false) this.journal.skip();
     return order.compensate === false;
+  }
+
+  /**
+   * Its code can't be replayed, so an older order to cancel and undo can't be carried out. A later one that undoes nothing
+   * can: it is the only way out for a run whose code nobody will mend.
+   */
+  #cancelWithoutCode(now: number): boolean {
+    if (this.run.phase !== "forward" || this.#unwinding.closed) return false;
+    const cancel = this.#inbox.takeCancelIf((payload) => {
+      try {
+        return this.#undoesNothing(payload);
+      } catch {
+        return false; // undecodable as well
+      }
+    });
+    if (cancel === undefined) return false;
+    this.stuck = undefined;
+    this.journal.skip();
+    return this.#recordCancel(cancel, now);
   }
 
   #takeCancel(now: number): boolean {
     const cancel = this.#inbox.takeCancel();
-    if (cancel === undefined) return false;
+    return cancel !== undefined && this.#recordCancel(cancel, now);
+  }
+
+  #recordCancel(cancel: Message, now: number): boolean {
     const entry = this.journal.append({ kind: "cancel", key: "", value: cancel.payload }, now);
     this.journal.consume(cancel.no, entry.seq);
     if (!this.#unwinding.closed) this.journal.setPhase("closing");
@@ -328,7 +355,8 @@ export class RunMachine<H> {
   /** What the run comes to once all is delivered and no body executes; `"queued"`: entries were queued, call `next` again. */
   conclude(now: number): Conclusion | "queued" | undefined {
     if (this.bodies.executing > 0) return undefined;
-    if (this.stuck !== undefined) return { do: "stick", stuck: this.stuck };
+    if (this.stuck !== undefined)
+      return this.#cancelWithoutCode(now) ? "queued" : { do: "stick", stuck: this.stuck };
     if (this.journal.undelivered > 0) return undefined;
     const cause = this.#unwinding.cause;
     if (cause !== undefined) return this.#concludeClosed(cause, now);

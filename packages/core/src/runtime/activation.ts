@@ -18,7 +18,7 @@ import type { AskHandle } from "./handle.ts";
 import { runHandler } from "./handler.ts";
 import type { Host, LetGo } from "./host.ts";
 import { refusalOf } from "./refusal.ts";
-import { POISON_STRIKES, poisonText, SUSPECT_STRIKES, SUSPECT_WAIT_MS } from "./suspects.ts";
+import { isPoison, poisonText, SUSPECT_STRIKES, SUSPECT_WAIT_MS } from "./suspects.ts";
 import { acceptSignal } from "./signals.ts";
 import { Turns } from "./turns.ts";
 
@@ -82,7 +82,7 @@ export class Activation {
     if (this.#guard(() => this.machine.skipToCancel()) === true) {
       this.#started = true;
       this.#turns.wake();
-    } else if (run.strikesAlone >= POISON_STRIKES && !this.machine.cancelOrdered) {
+    } else if (isPoison(run, this.machine.cancelOrdered)) {
       this.machine.stick("POISON", poisonText(run), this.host.now());
       this.#started = true;
       this.#turns.wake();

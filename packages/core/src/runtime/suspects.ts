@@ -6,7 +6,12 @@ export const SUSPECT_STRIKES: number = 2;
 /** A suspect that finds another one here comes back after this long. */
 export const SUSPECT_WAIT_MS: number = 1000;
 /** Deaths while nothing but this run was executing: it needs a person. */
-export const POISON_STRIKES: number = 5;
+const POISON_STRIKES = 5;
+
+/** To be canceled and undone, a run gets as many deaths again: its bodies do not run any more, but its handler does. */
+export function isPoison({ strikesAlone }: RunRecord, cancelOrdered: boolean): boolean {
+  return strikesAlone >= POISON_STRIKES * (cancelOrdered ? 2 : 1);
+}
 
 export function poisonText({ id, strikesAlone }: RunRecord): string {
   return `run ${id}: its worker died ${strikesAlone} times while nothing but this run was executing. Find what ends the process (out of memory, process.exit, an endless loop), deploy a fix, and resume the run.`;

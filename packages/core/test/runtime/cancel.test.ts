@@ -290,3 +290,26 @@ test("I18: whatever call it falls between, no step begins after the cancel was o
     }
   }
 });
+
+test("a run whose code was lost, and which was to be undone, ends by an order that needs no code", async () => {
+  const world = new World();
+  const before = workflow({ name: "w" }, async (ctx) => {
+    await ctx.step("a", () => "a", { compensate: (_done, step) => world.effect(step, "undo a") });
+    await ctx.waitForSignal("go");
+  });
+  const first = await world.worker([before]);
+  await first.start(before, undefined, { id: "r" });
+  await world.passUntil(() => world.run("r").waits.length > 0);
+  first.kill();
+  const after = workflow({ name: "w" }, (ctx) => ctx.step("b", (step) => world.effect(step, "b")));
+  const second = await world.worker([after]);
+  const run = second.client.get("r");
+  await world.settle(run.cancel());
+  await world.passUntil(() => world.run("r").stuck !== null);
+  expect(world.run("r").stuck?.code).toBe("DIVERGED");
+  await world.settle(run.cancel({ compensate: false }));
+  await world.settle(run.result().catch(() => {}));
+  expect(world.run("r")).toMatchObject({ end: "canceled", stuck: null });
+  expect(world.journal("r")).toEqual(["started a", "step a", "cancel", "cancel", "end canceled"]);
+  expect(world.effectNames).toEqual([]);
+});

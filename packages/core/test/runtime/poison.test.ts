@@ -130,6 +130,23 @@ test("a poisoned run can be canceled, and is undone without the body that kills"
   expect(world.effectNames).toEqual(["before", "undo before"]);
 });
 
+test("a handler that kills is stuck again after an order to cancel it, and ends by one that needs no code", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, () => supervisor.exit());
+  const supervisor: Supervisor = new Supervisor(world, [definition], 30);
+  await world.process().start(definition, undefined, { id: "r" });
+  await supervisor.until(() => world.run("r").stuck !== null);
+  expect(world.run("r").strikesAlone).toBe(5);
+  await world.settle(supervisor.process.client.get("r").cancel());
+  await supervisor.until(() => world.run("r").stuck !== null);
+  expect(world.run("r")).toMatchObject({ stuck: { code: "POISON" }, strikesAlone: 10 });
+  const { deaths } = supervisor;
+  await world.settle(supervisor.process.client.get("r").cancel({ compensate: false }));
+  await supervisor.until(() => world.run("r").end !== null);
+  expect(world.run("r").end).toBe("canceled");
+  expect(supervisor.deaths).toBe(deaths);
+});
+
 test("a poisoned run that is mended goes on after a resume", async () => {
   const world = new World();
   let isMended = false;
