@@ -244,6 +244,21 @@ describe("what waits", () => {
     expect(write).not.toHaveProperty("consume");
   });
 
+  test("a signal that is given back is taken before those that came later", () => {
+    const message = (no: number) =>
+      ({ no, type: "signal", id: `${no}`, name: "s", payload: `${no}`, at: START }) as const;
+    const rig = new MachineRig({ messages: [message(1), message(2)] });
+    const first = rig.wait("s");
+    rig.machine.settleDue(rig.now);
+    rig.machine.withdraw(first);
+    rig.deliver();
+    rig.take();
+    rig.wait("s");
+    rig.wait("s");
+    rig.settle();
+    expect(rig.take().entries).toMatchObject([{ value: "1" }, { value: "2" }]);
+  });
+
   test("a pivot settles at once", () => {
     const rig = new MachineRig();
     rig.pivot("p");

@@ -20,6 +20,22 @@ describe("the run closes", () => {
     expect(rig.machine).toMatchObject({ closed: true, closing: true, handlerEnded: true });
   });
 
+  test("E4: what is registered after the close is not undone", () => {
+    const rig = new MachineRig();
+    rig.undo("before");
+    decline(rig);
+    rig.tryAsk({ kind: "undo", name: "after", compensates: true });
+    expect(keysOf(rig)).toEqual(["before"]);
+  });
+
+  test("no step starts any more", () => {
+    const rig = new MachineRig();
+    rig.step("a", { compensate: true });
+    decline(rig);
+    expect(rig.machine.queueStarts(rig.now)).toBe(false);
+    expect(rig.conclude()).toMatchObject({ do: "end", status: "failed" });
+  });
+
   test("nothing that is due settles any more", () => {
     const rig = new MachineRig();
     rig.timer("t", 10);
@@ -55,7 +71,7 @@ describe("the run closes", () => {
     rig.begin(a);
     decline(rig);
     rig.end(a, failed("again"));
-    expect(rig.queued()).toEqual([]);
+    expect(rig.take()).not.toHaveProperty("retries");
     rig.now += 60_000;
     expect(rig.begins()).toEqual([]);
   });
@@ -247,6 +263,20 @@ describe("undoing", () => {
     rig.machine.undos.failed(undo, failed("down"), rig.now);
     rig.write();
     expect(rig.begins()).toEqual(["undo b"]);
+  });
+
+  test("a step's undo is tried without end, though the step itself was not", () => {
+    const rig = new MachineRig();
+    rig.complete(rig.step("a", { compensate: true, retry: false }));
+    decline(rig);
+    rig.conclude();
+    for (let attempt = 1; attempt <= 20; attempt++) {
+      const undo = rig.machine.begins(rig.now).undo ?? rig.undo("missing");
+      rig.machine.undos.began();
+      rig.machine.undos.failed(undo, failed("down", { random: 0 }), rig.now);
+      rig.write();
+    }
+    expect(rig.begins()).toEqual(["undo a"]);
   });
 
   test("when it has succeeded its row is forgotten", () => {
