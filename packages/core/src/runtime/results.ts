@@ -10,7 +10,7 @@ export interface RunEnd {
   readonly error: string | undefined;
 }
 
-type Waiter = (end: RunEnd | "not-found") => void;
+type Waiter = (end: RunEnd | "not-found" | Error) => void;
 
 /** Hints come with every commit of another process: asked for no more often than this. */
 const ASK_EVERY_MS = 25;
@@ -51,7 +51,7 @@ export class Results {
     this.#answer(runId, end);
   }
 
-  #answer(runId: string, end: RunEnd | "not-found"): void {
+  #answer(runId: string, end: Parameters<Waiter>[0]): void {
     const waiters = this.#waiters.get(runId);
     if (waiters === undefined) return;
     this.#waiters.delete(runId);
@@ -80,8 +80,14 @@ export class Results {
     this.#timerAt = at;
     this.#cancelTimer = this.#clock.after(ms, () => {
       this.#cancelTimer = undefined;
-      void this.#ask().catch(() => this.#askIn(POLL_MS));
+      void this.#ask().catch((error: unknown) => this.#unusable(error));
     });
+  }
+
+  /** Only a person can help: nobody is left waiting for what can't be asked. */
+  #unusable(error: unknown): void {
+    const reason = error instanceof Error ? error : new Error(String(error));
+    for (const runId of Array.from(this.#waiters.keys())) this.#answer(runId, reason);
   }
 
   /** One question for all runs that are waited for. */

@@ -110,7 +110,11 @@ export class RunHandle<O = unknown> {
       }
       const aborted = (): void => over(() => reject(signal?.reason as Error));
       const cancelWait = hub.results.wait(this.id, (end) =>
-        over(() => (end === "not-found" ? reject(new RunNotFoundError(this.id)) : resolve(end))),
+        over(() => {
+          if (end === "not-found") reject(new RunNotFoundError(this.id));
+          else if (end instanceof Error) reject(end);
+          else resolve(end);
+        }),
       );
       const cancelTimer =
         timeoutMs === undefined

@@ -96,6 +96,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
       throw new EverstepError("INVALID_ARGUMENT", "a worker can be started once; make a new one");
     this.#state = "running";
     await this.#join();
+    if (this.#state !== "running") return this.#sayGoodbye(); // stopped meanwhile
     this.#hub.workers.add(this);
     this.#unwatch = this.store.watch((hint) => this.#hinted(hint));
     this.#tick();
@@ -266,6 +267,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     for (const activation of Array.from(this.#held.values())) activation.abandon();
     if (this.#state !== "running") return;
     await this.#join();
+    if (this.#state !== "running") return this.#sayGoodbye(); // stopped meanwhile
     this.#claims.soon();
   }
 

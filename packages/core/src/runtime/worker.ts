@@ -38,6 +38,7 @@ export class Worker<Tx = unknown> implements AsyncDisposable {
   readonly #stopOn: readonly NodeJS.Signals[];
   readonly #stopGrace: Duration;
   #offSignals: (() => void) | undefined;
+  #stopped = false;
 
   constructor(options: WorkerOptions<Tx>) {
     this.#core = new WorkerCore(options);
@@ -48,7 +49,8 @@ export class Worker<Tx = unknown> implements AsyncDisposable {
   /** Joins the store and begins to claim runs. Waits for a store that is out; throws `StoreError` for one that can't be used. */
   async start(): Promise<void> {
     await this.#core.start();
-    this.#offSignals = onStopSignals(this.#stopOn, () => this.#core.stop({ grace: this.#stopGrace }));
+    if (!this.#stopped)
+      this.#offSignals = onStopSignals(this.#stopOn, () => this.#core.stop({ grace: this.#stopGrace }));
   }
 
   /**
@@ -57,6 +59,7 @@ export class Worker<Tx = unknown> implements AsyncDisposable {
    * whose body ignored that and still lives: they stay owned until it settles or the process ends.
    */
   stop(options: StopOptions = {}): Promise<readonly string[]> {
+    this.#stopped = true;
     this.#offSignals?.();
     return this.#core.stop({ grace: this.#stopGrace, ...options });
   }

@@ -1,7 +1,7 @@
 /** Starting runs, and waiting for their results. */
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { type Context, workflow } from "../../src/index.ts";
+import { Client, type Context, StoreError, workflow } from "../../src/index.ts";
 import { gate, rejection, World } from "../support/world.ts";
 
 const double = workflow<number, number>({ name: "double" }, (ctx, n) => ctx.step("double", () => n * 2));
@@ -269,4 +269,22 @@ describe("result", () => {
     await world.settle(process.client.runs.resume("r"));
     expect(await world.settle(result)).toBe("mended");
   });
+});
+
+test("nobody waits for the result of a store that can't be used", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, (ctx) => ctx.waitForSignal("never"));
+  const process = await world.worker([definition]);
+  const run = await process.start(definition, undefined, { id: "r" });
+  const store = process.store;
+  const broken: typeof store = new Proxy(store, {
+    get(target, name) {
+      if (name === "list") return () => Promise.reject(new StoreError("the store was closed"));
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === "function" ? (member.bind(target) as unknown) : member;
+    },
+  });
+  const client = new Client({ store: broken, clock: process.clock });
+  const reason = await rejection(world.settle(client.get(run.id).result()));
+  expect(reason).toMatchObject({ name: "StoreError", message: "the store was closed" });
 });

@@ -227,3 +227,18 @@ test("F73: a worker leaves alone what it has no code for, in name or version", a
     "ready",
   ]);
 });
+
+test("a worker that is stopped while it starts leaves nothing behind", async () => {
+  for (const waitMs of [0, 1]) {
+    const world = new World();
+    const definition = workflow({ name: "w" }, () => Promise.resolve("done"));
+    const worker = world.process().newWorker([definition]);
+    const starting = worker.start();
+    if (waitMs > 0) await Promise.resolve();
+    expect(await world.settle(worker.stop())).toEqual([]);
+    await world.settle(starting);
+    await world.pass(100);
+    expect(world.store.dump().workers.filter(({ live }) => live)).toEqual([]);
+    expect(world.clock.nextMs).toBeNull();
+  }
+});
