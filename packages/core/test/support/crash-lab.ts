@@ -56,8 +56,8 @@ export interface LabOptions {
 export interface LabReport {
   /** Calls and effects of each process until the run ended, in the order of their births. */
   readonly processes: readonly { readonly calls: number; readonly effects: number }[];
-  /** True when every fault was met. */
-  readonly met: boolean;
+  /** Of each fault: whether it was met. */
+  readonly met: readonly boolean[];
 }
 
 const replayed = new Set<string>();
@@ -256,7 +256,7 @@ export class CrashLab {
   }
 
   #report(): LabReport {
-    const met = this.#faults.every(({ point, at }, index) => {
+    const met = this.#faults.map(({ point, at }, index) => {
       const counts = this.#counts[index];
       return counts !== undefined && (point === "call" ? counts.calls : counts.effects) >= at;
     });

@@ -14,7 +14,7 @@ const EFFECT_FAULTS = ["before", "after"] as const;
 const FAILURES_MAX = 5;
 
 /** Every single fault that a process can meet which makes so many calls and effects. */
-export function faultsOf({ calls, effects }: LabReport["processes"][number]): Fault[] {
+function faultsOf({ calls, effects }: LabReport["processes"][number]): Fault[] {
   return [
     ...ats(calls).flatMap((at) => CALL_FAULTS.map((how) => ({ point: "call", at, how }) as const)),
     ...ats(effects).flatMap((at) => EFFECT_FAULTS.map((how) => ({ point: "effect", at, how }) as const)),
@@ -50,6 +50,12 @@ export class Sweeper {
     }
   }
 
+  /** These faults, one for each process that is born. */
+  async faults(program: Program, faults: readonly Fault[]): Promise<void> {
+    this.#programs += 1;
+    await this.#try(program, faults);
+  }
+
   /** Each crash, and then crashes of the process that recovers from it, of which `keep` may choose some. */
   async pairs(program: Program, pointsMax: number, keep: (fault: Fault) => boolean): Promise<void> {
     const plain = await this.#try(program, []);
@@ -76,11 +82,10 @@ export class Sweeper {
     this.#runs += 1;
     try {
       const report = await new CrashLab(program, faults, this.#options).run();
-      if (report.met)
-        for (const { point, how } of faults) {
-          const kind = `${point} ${how}`;
-          this.#met[kind] = (this.#met[kind] ?? 0) + 1;
-        }
+      for (const [index, { point, how }] of faults.entries()) {
+        const kind = `${point} ${how}`;
+        if (report.met[index] === true) this.#met[kind] = (this.#met[kind] ?? 0) + 1;
+      }
       return report;
     } catch (error) {
       this.#failures.push(error instanceof Error ? error.message : String(error));
