@@ -8,7 +8,7 @@
 import type { RetryState } from "../store.ts";
 import type { Retry } from "./retry.ts";
 
-export type AskKind = "step" | "timer" | "signal" | "pivot" | "undo";
+type AskKind = "step" | "timer" | "signal" | "pivot" | "undo";
 
 /** What the engine needs to know of a step (or an undo) to run its body. */
 export interface BodyPlan {

@@ -10,7 +10,7 @@ function revoked(): object {
 }
 
 const unreadable: Readonly<Record<string, () => unknown>> = {
-  "an object without a prototype": () => Object.create(null),
+  "an object without a prototype": (): unknown => Object.create(null) as unknown,
   "a revoked proxy": revoked,
   "a message that throws": () =>
     Object.defineProperty(new Error("x"), "message", {
@@ -37,7 +37,7 @@ test.each(Object.entries(unreadable))("a body throws %s: an attempt that failed"
     });
     const failed = await ctx
       .step("broken", () => Promise.reject(thrown() as Error), { retry: false })
-      .catch((error: Error) => error.name);
+      .catch((error: unknown) => (error as Error).name);
     return [tried, failed];
   });
   const process = await world.worker([definition]);

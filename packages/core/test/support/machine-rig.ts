@@ -259,7 +259,7 @@ function planOf({ compensate, inDoubt, retry }: StepWish): BodyPlan {
   };
 }
 
-export function stepRequest(name: string, wish: StepWish = {}): Given {
+function stepRequest(name: string, wish: StepWish = {}): Given {
   return { kind: "step", name, plan: planOf(wish), compensates: wish.compensate === true };
 }
 
