@@ -2,6 +2,7 @@ import { InvalidArgumentError } from "../errors.ts";
 
 const NAME_MAX = 200;
 const RUN_ID_MAX = 500;
+const KEY_MAX = 500;
 
 /** Throws unless `name` can name a workflow, version, step, signal, tag or change. */
 export function checkName(what: string, name: unknown): void {
@@ -16,6 +17,11 @@ export function checkAskName(what: string, name: unknown): void {
       `the name of a ${what} can't contain #, [ or ]: ${JSON.stringify(name)}; give steps in loops the option \`key\``,
     );
   }
+}
+
+/** What a step adds to its name. It can hold anything that an id can. */
+export function checkKey(what: string, key: unknown): void {
+  check(what, key, KEY_MAX);
 }
 
 export function checkRunId(id: unknown): void {

@@ -12,7 +12,7 @@ import type {
 import { ContextError, InvalidArgumentError } from "../errors.ts";
 import type { AskRequest } from "../engine/asks.ts";
 import { durationMs, INSTANT_MAX } from "../engine/duration.ts";
-import { checkAskName, checkName } from "../engine/names.ts";
+import { checkAskName, checkKey, checkName } from "../engine/names.ts";
 import { prng } from "../engine/prng.ts";
 import { retryOf } from "../engine/retry.ts";
 import type { Activation } from "./activation.ts";
@@ -168,6 +168,8 @@ export class RunContext implements Context {
       askInDoubt: body.inDoubt !== undefined,
     };
     const { key, was, output } = options;
+    if (key !== undefined) checkKey(`key of step ${name}`, key);
+    for (const older of was ?? []) checkAskName(`step (in \`was\` of ${name})`, older);
     const wish: Wish = {
       kind: "step",
       name,

@@ -229,3 +229,21 @@ test.each(["", "a#b", "a[b]", "a\nb", "x".repeat(201), "\ud800"])(
     expect(stuck).toMatchObject({ code: "BUG" });
   },
 );
+
+test.each(["", "a\nb", "\u001b[31m", "x".repeat(501), "\ud800"])(
+  "a key %j is refused before the body runs",
+  async (key) => {
+    const world = new World();
+    const definition = workflow({ name: "w" }, (ctx) =>
+      ctx.step("charge", (step) => world.effect(step, "charge"), { key }),
+    );
+    const process = await world.worker([definition]);
+    await process.start(definition, undefined, { id: "r" });
+    await world.passUntil(() => world.run("r").stuck !== null || world.run("r").end !== null);
+    expect(world.run("r").stuck).toMatchObject({
+      code: "BUG",
+      message: expect.stringContaining("key of step charge") as string,
+    });
+    expect(world.effects).toEqual([]);
+  },
+);
