@@ -93,7 +93,7 @@ export class Activation {
   #comeBackLater(): void {
     this.#turnedAway = true;
     const dueAt = this.host.now() + SUSPECT_WAIT_MS;
-    this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits: [] }, { how: "parked" });
+    this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits: [] }, { how: "parked", dueAt });
   }
 
   /** Durably marked as alone first: only a death in that state counts against this run for good. */
@@ -266,7 +266,7 @@ export class Activation {
     const { dueAt, waits } = waiting;
     const soonMs = waits.some((wait) => wait.kind === "retry") ? LINGER_RETRY_MS : LINGER_MS;
     if (!this.#draining && dueAt !== null && dueAt - now <= soonMs) return false;
-    this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits }, { how: "parked" });
+    this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits }, { how: "parked", dueAt });
     return true;
   }
 

@@ -30,6 +30,10 @@ export class Claims {
   #again = false;
   #stopped = false;
   #cancelDue: (() => void) | undefined;
+  /** When runs are looked for next without any hint; infinite when no run is known to become due. */
+  #plannedAt = Number.POSITIVE_INFINITY;
+  /** What was parked since the store was last asked: its answer may not know of it. */
+  #parkedUntil = Number.POSITIVE_INFINITY;
   /** More is due than was claimed. */
   moreDue = false;
 
@@ -52,6 +56,12 @@ export class Claims {
         this.#worker.logger.error(`runs can't be claimed: ${String(error)}`),
       );
     }
+  }
+
+  /** A run was parked until then. */
+  dueAt(at: number): void {
+    this.#parkedUntil = Math.min(this.#parkedUntil, at);
+    if (at < this.#plannedAt) this.#plan(at);
   }
 
   /** No more claims by itself; messages are still asked for. */
@@ -82,6 +92,7 @@ export class Claims {
   async #askFor(inboxes: readonly Activation[]): Promise<void> {
     const { lease, free, store, workflows, haunted } = this.#worker;
     if (lease === undefined || !lease.good || (free === 0 && inboxes.length === 0)) return;
+    this.#parkedUntil = Number.POSITIVE_INFINITY;
     const result = await store.claim({
       worker: lease.worker,
       limit: free,
@@ -113,9 +124,26 @@ export class Claims {
     if (asked === 0) return; // it said nothing about what is due
     this.moreDue = nextDueAt !== null && nextDueAt <= now;
     if (this.moreDue && claims.length > 0 && this.#worker.free > 0) this.#again = true;
+    this.#plan(
+      Math.min(
+        this.#parkedUntil,
+        this.moreDue ? Number.POSITIVE_INFINITY : (nextDueAt ?? Number.POSITIVE_INFINITY),
+      ),
+    );
+  }
+
+  #plan(at: number): void {
+    const { lease, clock } = this.#worker;
     this.#cancelDue?.();
-    if (nextDueAt !== null && !this.moreDue && !this.#stopped) {
-      this.#cancelDue = this.#worker.clock.after(nextDueAt - now, () => this.soon(), { unref: true });
-    }
+    this.#plannedAt = at;
+    if (!Number.isFinite(at) || this.#stopped || lease === undefined) return;
+    this.#cancelDue = clock.after(at - lease.now(), () => this.#due(), { unref: true });
+  }
+
+  /** Until a slot is free to ask for it, it stays due. */
+  #due(): void {
+    this.#plannedAt = Number.POSITIVE_INFINITY;
+    this.moreDue = true;
+    this.soon();
   }
 }

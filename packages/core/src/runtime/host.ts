@@ -34,4 +34,5 @@ export type LetGo =
       readonly result: string | undefined;
       readonly error: string | undefined;
     }
-  | { readonly how: "parked" | "released" | "stuck" | "fenced" };
+  | { readonly how: "parked"; readonly dueAt: number | null }
+  | { readonly how: "released" | "stuck" | "fenced" };

@@ -362,6 +362,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     this.#held.delete(activation.runId);
     if (activation.livingBodies > 0) this.#haunted.add(activation);
     if (how.how === "ended") this.#hub.results.ended(activation.runId, how);
+    if (how.how === "parked" && how.dueAt !== null) this.#claims.dueAt(how.dueAt);
     this.#slotFree();
   }
 
