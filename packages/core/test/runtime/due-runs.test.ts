@@ -11,11 +11,12 @@ const nap = workflow<number, string>({ name: "nap" }, async (ctx, ms) => {
 });
 
 test.each([1100, 1300, 1700, 2100])(
-  "a run wakes when its sleep of %s ms is over, not at a poll",
+  "a run wakes when its sleep of %s ms is over, without any hint or poll",
   async (ms) => {
-    const world = new World();
+    const world = new World({ hints: false });
     const process = await world.worker([nap]);
-    await process.execute(nap, ms);
+    await process.start(nap, ms, { id: "nap" });
+    await world.passUntil(() => world.run("nap").end !== null);
     expect(world.clock.monotonic()).toBeLessThan(ms + 50);
   },
 );
