@@ -1,6 +1,6 @@
 /** Runs one program with faults at chosen points, and checks what a crash must never change. */
 import { strict as assert } from "node:assert";
-import { Client, type StepContext, Worker } from "../../src/index.ts";
+import { Client, type Clock, type StepContext, type Store, Worker } from "../../src/index.ts";
 import {
   type CrashPlan,
   type CrashStore,
@@ -15,12 +15,17 @@ import {
   virtualClock,
 } from "../../src/testing/index.ts";
 import { AuditStore, RunAudit } from "./audit-store.ts";
+import { Freezer } from "./frozen.ts";
 import { expectationOf, interpreter, type Outside, type Program } from "./programs.ts";
 import { replaysWithoutBodies } from "./replay-check.ts";
 
 /** Where a process is hit: at a call of its store, or at an effect of a body. Points are counted from its birth. */
 export type Fault =
-  | { readonly point: "call"; readonly at: number; readonly how: "before" | "after" | "lost" | "refused" }
+  | {
+      readonly point: "call";
+      readonly at: number;
+      readonly how: "before" | "after" | "lost" | "refused" | "frozen" | "late";
+    }
   | { readonly point: "effect"; readonly at: number; readonly how: "before" | "after" };
 
 /** `ok,undo,fatal @ call 3 after, effect 1 before`: enough to repeat it. */
@@ -65,35 +70,68 @@ const replayed = new Set<string>();
 const RUN = "run-1";
 /** Virtual time within which everything must have recovered. */
 const PATIENCE_MS = 180_000;
+/** Longer than a lease: somebody else has gone on meanwhile. */
+const FROZEN_MS = 3500;
 /** How long the survivors are watched after the end. */
 const AFTERMATH_MS = 600;
+/** A frozen process must have its say as well. */
+const THAW_MS = 4500;
 
 class LabProcess {
-  readonly clock: ProcessClock;
-  readonly store: CrashStore<MemoryTx>;
+  readonly #processClock: ProcessClock;
+  readonly #freezer = new Freezer();
+  readonly #world: VirtualClock;
+  /** As the program in the process sees them. */
+  readonly clock: Clock;
+  readonly store: Store<MemoryTx>;
+  readonly calls: CrashStore<MemoryTx>;
   readonly effectFault: Fault | undefined;
   effects = 0;
+  #counted = 0;
 
   constructor(clock: VirtualClock, audited: AuditStore, fault: Fault | undefined) {
-    this.clock = processClock(clock);
+    this.#world = clock;
+    this.#processClock = processClock(clock);
+    this.clock = this.#freezer.clock(this.#processClock);
     this.effectFault = fault?.point === "effect" ? fault : undefined;
-    this.store = crashStore(audited, {
+    this.calls = crashStore(audited, {
       ...planOf(fault),
-      onCrash: () => this.clock.kill(),
+      onCrash: () => this.#processClock.kill(),
     });
+    this.store = this.#freezer.store(this.calls, () => this.#called(fault));
+  }
+
+  get isFrozen(): boolean {
+    return this.#freezer.frozen;
+  }
+
+  /** Somebody else has to go on. */
+  get isGone(): boolean {
+    return this.calls.dead || this.#freezer.frozen;
+  }
+
+  /** `frozen`: the call is answered only when the process is thawed; `late`: it also reaches the store only then. */
+  #called(fault: Fault | undefined): "late" | undefined {
+    if (fault?.point !== "call" || (fault.how !== "frozen" && fault.how !== "late")) return undefined;
+    this.#counted += 1;
+    if (this.#counted !== fault.at) return undefined;
+    this.#freezer.freeze();
+    this.#world.after(FROZEN_MS, () => this.#freezer.thaw());
+    return fault.how === "late" ? "late" : undefined;
   }
 
   /** True when the process died there. */
   dies(how: "before" | "after"): boolean {
     const fault = this.effectFault;
-    if (fault?.how === how && fault.at === this.effects) this.store.kill();
-    return this.store.dead;
+    if (fault?.how === how && fault.at === this.effects) this.calls.kill();
+    return this.calls.dead;
   }
 }
 
 function planOf(fault: Fault | undefined): CrashPlan {
   if (fault?.point !== "call") return { at: 0, when: "before" };
   const { at, how } = fault;
+  if (how === "frozen" || how === "late") return { at: 0, when: "before" };
   if (how === "before" || how === "after") return { at, when: how };
   return { at, when: "instead", applied: how === "lost" };
 }
@@ -140,13 +178,14 @@ export class CrashLab {
       if (this.#problems.length > 0) throw this.#problems[0];
       assert.equal(this.#audit.stuck, null, "the run is stuck");
       assert.ok(this.#clock.monotonic() < PATIENCE_MS, `it did not recover within ${PATIENCE_MS} ms`);
-      if (process.store.dead) process = this.#birth();
+      if (process.isGone) process = this.#birth();
       await this.#clock.advance(this.#clock.nextMs ?? 0);
       await this.#answerSignals();
     }
-    this.#counts = this.#processes.map(({ store, effects }) => ({ calls: store.calls.length, effects }));
+    this.#counts = this.#processes.map(({ calls, effects }) => ({ calls: calls.calls.length, effects }));
     // I10: whatever still happens, the run stays as it is.
-    await this.#clock.advance(AFTERMATH_MS);
+    const isFrozen = this.#processes.some((process) => process.isFrozen);
+    await this.#clock.advance(isFrozen ? THAW_MS : AFTERMATH_MS);
     if (this.#problems.length > 0) throw this.#problems[0];
   }
 
@@ -265,8 +304,8 @@ export class CrashLab {
 
   #describe(): string {
     const entries = this.#audit.journal.map(({ seq, kind, key }) => `  ${seq} ${kind} ${key}`);
-    const calls = this.#processes.flatMap(({ store }, index) =>
-      store.calls.map((call, at) => `  process ${index + 1}, call ${at + 1}: ${call}`),
+    const calls = this.#processes.flatMap(({ calls }, index) =>
+      calls.calls.map((call, at) => `  process ${index + 1}, call ${at + 1}: ${call}`),
     );
     return [
       "journal:",

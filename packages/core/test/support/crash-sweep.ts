@@ -10,6 +10,7 @@ export const SEED: string = process.env["EVERSTEP_CRASH_SEED"] ?? "1";
 
 const CALL_FAULTS = ["before", "after", "lost", "refused"] as const;
 const EFFECT_FAULTS = ["before", "after"] as const;
+const FREEZES = ["frozen", "late"] as const;
 /** More failures would say nothing new. */
 const FAILURES_MAX = 5;
 
@@ -19,6 +20,11 @@ function faultsOf({ calls, effects }: LabReport["processes"][number]): Fault[] {
     ...ats(calls).flatMap((at) => CALL_FAULTS.map((how) => ({ point: "call", at, how }) as const)),
     ...ats(effects).flatMap((at) => EFFECT_FAULTS.map((how) => ({ point: "effect", at, how }) as const)),
   ];
+}
+
+/** Every call at which a process can be stopped for longer than its lease, to go on later. */
+export function freezesOf({ calls }: LabReport["processes"][number]): Fault[] {
+  return ats(calls).flatMap((at) => FREEZES.map((how) => ({ point: "call", at, how }) as const));
 }
 
 const ats = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
@@ -42,10 +48,14 @@ export class Sweeper {
   }
 
   /** Each fault alone; of the faults, `keep` may choose some. */
-  async singles(program: Program, keep: (fault: Fault) => boolean = () => true): Promise<void> {
+  async singles(
+    program: Program,
+    keep: (fault: Fault) => boolean = () => true,
+    all: typeof faultsOf = faultsOf,
+  ): Promise<void> {
     this.#programs += 1;
     const plain = await this.#try(program, []);
-    for (const fault of plain === undefined ? [] : faultsOf(first(plain)).filter(keep)) {
+    for (const fault of plain === undefined ? [] : all(first(plain)).filter(keep)) {
       await this.#try(program, [fault]);
     }
   }

@@ -1,6 +1,6 @@
 /** A process that is frozen as by SIGSTOP: it runs no code until it is thawed, while the world goes on. */
 import type { Clock, Hint, Store } from "../../src/index.ts";
-import type { MemoryStore, MemoryTx } from "../../src/testing/index.ts";
+import type { MemoryTx } from "../../src/testing/index.ts";
 
 export class Freezer {
   readonly #thawed: (() => void)[] = [];
@@ -43,22 +43,27 @@ export class Freezer {
     };
   }
 
-  /** Calls reach the store, whatever becomes of the process; their answers wait for it. */
-  store(store: MemoryStore): Store<MemoryTx> {
-    const answer = async <T>(call: Promise<T>): Promise<T> => {
-      const value = await call;
-      await new Promise<void>((resolve) => this.run(resolve));
+  /**
+   * Answers wait for the process. `called` is told of each call that may write, and may freeze the process there; `late`
+   * calls of a frozen process reach the store only when it is thawed, as if they had been on their way.
+   */
+  store(store: Store<MemoryTx>, called: () => "late" | undefined = () => undefined): Store<MemoryTx> {
+    const thawed = (): Promise<void> => new Promise((resolve) => this.run(resolve));
+    const answer = async <T>(call: () => Promise<T>, counted = true): Promise<T> => {
+      if (counted && called() === "late") await thawed();
+      const value = await call();
+      await thawed();
       return value;
     };
     return {
-      commit: (batch) => answer(store.commit(batch)),
-      transact: (request) => answer(store.transact(request)),
-      claim: (request) => answer(store.claim(request)),
-      join: (request) => answer(store.join(request)),
-      renew: (lease) => answer(store.renew(lease)),
-      read: (id) => answer(store.read(id)),
-      list: (filter, page) => answer(store.list(filter, page)),
-      count: (filter) => answer(store.count(filter)),
+      commit: (batch) => answer(() => store.commit(batch)),
+      transact: (request) => answer(() => store.transact(request)),
+      claim: (request) => answer(() => store.claim(request)),
+      join: (request) => answer(() => store.join(request)),
+      renew: (lease) => answer(() => store.renew(lease)),
+      read: (id) => answer(() => store.read(id), false),
+      list: (filter, page) => answer(() => store.list(filter, page), false),
+      count: (filter) => answer(() => store.count(filter), false),
       watch: (listener) => store.watch((hint: Hint) => this.run(() => listener(hint))),
       close: () => store.close(),
     };
