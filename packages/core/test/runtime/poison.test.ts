@@ -77,6 +77,33 @@ test.each([1, 3, 10, 100])(
   },
 );
 
+test("F20: a suspect's bodies run while no other run of its worker does", async () => {
+  const world = new World();
+  let others = 0;
+  const beside: number[] = [];
+  const pill = workflow({ name: "pill" }, (ctx) =>
+    ctx.step("exit", () => {
+      beside.push(others);
+      others = 0;
+      return supervisor.exit();
+    }),
+  );
+  const busy = workflow({ name: "busy" }, async (ctx) => {
+    for (let n = 0; n < 100; n++)
+      await ctx.step("work", async () => {
+        others += 1;
+        await new Promise<void>((resolve) => supervisor.process.clock.after(300, resolve));
+        others -= 1;
+      });
+  });
+  const supervisor: Supervisor = new Supervisor(world, [pill, busy], 10);
+  const client = world.process();
+  for (let n = 0; n < 5; n++) await client.start(busy, undefined, { id: `busy${n}` });
+  await client.start(pill, undefined, { id: "pill" });
+  await supervisor.until(() => world.run("pill").stuck !== null);
+  expect(beside.slice(2)).toEqual([0, 0, 0, 0, 0]);
+});
+
 test("F20: two pills do not blame each other for ever, nor anybody else", async () => {
   const { world, pill, healthy, supervisor } = pillWorld();
   const client = world.process();

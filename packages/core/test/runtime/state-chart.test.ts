@@ -144,6 +144,7 @@ describe("running and waiting", () => {
     const run = await process.start(definition, undefined, { id: "r" });
     expect(await world.settle(run.result())).toBe(1);
     expect(outcomes).toEqual(["inbox-changed"]);
+    expect(world.clock.monotonic()).toBeLessThan(50);
     expect(world.run("r").attempt).toBe(1);
   });
 });

@@ -99,6 +99,30 @@ test("idle runs are let go at once, without a strike", async () => {
   expect(world.run("r").retries).toHaveLength(1);
 });
 
+test("a step that a stopping worker does not begin any more is not said to have started", async () => {
+  const world = new World();
+  const body = gate();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    await ctx.step("first", () => body.promise);
+    await ctx.step("second", (step) => world.effect(step, "second"), {
+      compensate: (_done, step) => world.effect(step, "undo second"),
+    });
+  });
+  const first = world.process();
+  const worker = await first.startWorker([definition]);
+  const run = await first.start(definition, undefined, { id: "r" });
+  await world.pass(100);
+  const stopping = worker.stop({ grace: "60s" });
+  await world.pass(1000);
+  body.open();
+  await world.settle(stopping);
+  expect(world.journal("r")).toEqual(["step first"]);
+  await world.settle(run.cancel());
+  await world.worker([definition]);
+  await rejection(world.settle(run.result()));
+  expect(world.effects).toEqual([]);
+});
+
 test("no new run is begun while it stops", async () => {
   const world = new World();
   const body = gate();
