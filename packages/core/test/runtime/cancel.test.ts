@@ -112,8 +112,12 @@ test("F98: the cancellation is journaled as such, never as the outcome of a step
 test("F111: while it is being undone a cancel is recorded and changes nothing", async () => {
   const world = new World();
   const undo = gate();
+  const signals: AbortSignal[] = [];
   const definition = workflow({ name: "w" }, async (ctx) => {
-    ctx.compensate("undo", () => undo.promise);
+    ctx.compensate("undo", ({ signal }) => {
+      signals.push(signal);
+      return undo.promise;
+    });
     await ctx.step("declined", () => {
       throw new FatalError("declined");
     });
@@ -124,6 +128,7 @@ test("F111: while it is being undone a cancel is recorded and changes nothing", 
   await world.settle(run.cancel());
   await world.pass(5000);
   expect(await world.settle(run.status())).toBe("compensating");
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
   undo.open();
   expect(await ended(world, run)).toMatchObject({ name: "RunFailedError" });
   expect(world.journal("r")).toEqual([
