@@ -18,7 +18,7 @@ import type { AskHandle } from "./handle.ts";
 import { runHandler } from "./handler.ts";
 import type { Host, LetGo } from "./host.ts";
 import { refusalOf } from "./refusal.ts";
-import { isPoison, poisonText, SUSPECT_STRIKES, SUSPECT_WAIT_MS } from "./suspects.ts";
+import { isPoison, poisonText, SUSPECT_STRIKES, SUSPECT_WAIT_MAX_MS } from "./suspects.ts";
 import { acceptSignal } from "./signals.ts";
 import { Turns } from "./turns.ts";
 
@@ -92,7 +92,7 @@ export class Activation {
 
   #comeBackLater(): void {
     this.#turnedAway = true;
-    const dueAt = this.host.now() + SUSPECT_WAIT_MS;
+    const dueAt = this.host.now() + this.host.clock.random() * SUSPECT_WAIT_MAX_MS;
     this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits: [] }, { how: "parked", dueAt });
   }
 

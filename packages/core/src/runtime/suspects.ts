@@ -3,8 +3,11 @@ import type { RunRecord } from "../store.ts";
 
 /** Deaths of its workers without progress between them: from here on the run gets the process to itself. */
 export const SUSPECT_STRIKES: number = 2;
-/** A suspect that finds another one here comes back after this long. */
-export const SUSPECT_WAIT_MS: number = 1000;
+/**
+ * A suspect that finds another one here comes back after at most this long. Each draws its own moment: they come many at once,
+ * and would meet again if all of them waited equally long.
+ */
+export const SUSPECT_WAIT_MAX_MS: number = 1000;
 /** Deaths while nothing but this run was executing: it needs a person. */
 const POISON_STRIKES = 5;
 
