@@ -143,6 +143,11 @@ const WRONG: readonly (readonly [number: string, what: string, doctored: Partial
     journalOf("five-1", (journal) => journal.map((entry) => ({ ...entry, seq: entry.seq * 2 }))),
   ],
   ["I4", "a body that began after its entry", { events: [mark("five-1", "one"), ...SOUND.events] }],
+  [
+    "E2",
+    "a step that began again after the next one",
+    { events: [...SOUND.events, ...executions(["five-1", "one"])] },
+  ],
   ["I18", "a step after the cancel", { events: [mark("saga-1", "*"), ...SOUND.events] }],
   [
     "I5",
@@ -174,6 +179,11 @@ const WRONG: readonly (readonly [number: string, what: string, doctored: Partial
     "I13",
     "a step that was not undone",
     journalOf("saga-1", (journal) => journal.filter(({ kind, key }) => kind !== "undo" || key !== "charge")),
+  ],
+  [
+    "I13",
+    "a step that began and was not undone",
+    { events: [...executions(["saga-1", "book"]), ...SOUND.events] },
   ],
   ["I13", "undos in the order of start", journalOf("saga-1", (journal) => swapped(journal, 5, 6))],
   [

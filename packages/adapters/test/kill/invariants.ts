@@ -6,7 +6,7 @@ import type { Evidence } from "./evidence.ts";
 import { settlementsOf, valueOf } from "./evidence.ts";
 import type { LedgerEvent } from "./ledger-events.ts";
 import { compensationProblems } from "./saga-invariants.ts";
-import { FLAKY, NAP_MS, POSTINGS } from "./workflows.ts";
+import { FLAKY, NAP_MS, POSTINGS, SEQUENCES } from "./workflows.ts";
 import { approvalOf } from "./callers.ts";
 
 type Check = (evidence: Evidence) => string[];
@@ -54,6 +54,23 @@ const I4_nothingBeginsAfterItsEntry: Check = ({ events }) => {
       problems.push(`I18 ${placeOf(event)}: began after the cancel or the decision to undo was seen`);
   }
   return problems;
+};
+
+/** E2: a body begins only when everything before it is durable, so no earlier step ever begins after it. */
+const E2_stepsBeginInOrder: Check = ({ runs, events }) => {
+  const begins = Map.groupBy(
+    events.filter(({ type }) => type === "begin"),
+    ({ run }) => run,
+  );
+  return runs.flatMap(({ run }) => {
+    const sequence = SEQUENCES[run.workflow] ?? [];
+    const order = (begins.get(run.id) ?? [])
+      .map(({ step }) => sequence.indexOf(step))
+      .filter((place) => place !== -1);
+    return order
+      .filter((place, index) => place < (order[index - 1] ?? 0))
+      .map((place) => `E2 ${run.id} ${sequence[place] ?? ""}: began after a later step had begun`);
+  });
 };
 
 const I5_resultsAreOfRealExecutions: Check = ({ runs, events }) => {
@@ -176,6 +193,7 @@ const CHECKS: readonly Check[] = [
   I2_oneRunPerId,
   I3_oneSettlementPerKey,
   I4_nothingBeginsAfterItsEntry,
+  E2_stepsBeginInOrder,
   I5_resultsAreOfRealExecutions,
   I6_oneIdempotencyKeyPerStep,
   I8_transactionsAreWhole,

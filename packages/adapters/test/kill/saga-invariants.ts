@@ -10,9 +10,12 @@ export function compensationProblems(runs: readonly RunDetails[], events: readon
     .filter(({ run }) => run.workflow === "saga" && run.end !== null)
     .flatMap((details) => {
       const own = eventsOf.get(details.run.id) ?? [];
-      return [...journalProblems(details), ...orderProblems(details, own), ...toldProblems(details, own)].map(
-        (problem) => `I13 ${details.run.id}: ${problem}`,
-      );
+      return [
+        ...journalProblems(details),
+        ...forgottenProblems(details, own),
+        ...orderProblems(details, own),
+        ...toldProblems(details, own),
+      ].map((problem) => `I13 ${details.run.id}: ${problem}`);
     });
 }
 
@@ -32,6 +35,15 @@ function journalProblems(details: RunDetails): string[] {
   const expected = [...started.toReversed(), ...hold];
   if (undone.join() === expected.join()) return [];
   return [`undid ${undone.join()} instead of ${expected.join()}`];
+}
+
+/** What has begun in the world may have happened, whatever the journal says. */
+function forgottenProblems(details: RunDetails, events: readonly LedgerEvent[]): string[] {
+  const undone = new Set(settlementsOf(details, "undo").map(({ key }) => key));
+  const begun = new Set(events.filter(({ type }) => type === "begin").map(({ step }) => step));
+  return [...begun]
+    .filter((step) => !step.endsWith("/undo") && step !== DECLINED && !undone.has(step))
+    .map((step) => `${step} began and was not undone`);
 }
 
 /** In the world outside: one undo after the other, and nothing forward once they began. */

@@ -27,6 +27,11 @@ export const APPLICATION_SCHEMA = `
 export const FLAKY: ReadonlySet<string> = new Set(["three", "reserve/undo"]);
 /** The step that fails for good, and says that nothing happened. */
 export const DECLINED = "decline";
+/** Workflows whose steps follow one another. */
+export const SEQUENCES: Readonly<Partial<Record<string, readonly string[]>>> = {
+  five: ["one", "two", "three", "four", "five"],
+  saga: ["reserve", "charge", "book", DECLINED],
+};
 /** How long `gather` sleeps. */
 export const NAP_MS = 30;
 
