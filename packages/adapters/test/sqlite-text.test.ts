@@ -135,3 +135,19 @@ test("a journal that lost an entry is named damaged, not replayed", async () => 
   connect(file).exec("DELETE FROM everstep_journal WHERE seq = 2");
   expect((await rejection(store.read("a"))).message).toMatch(/journal of run a is damaged: of 3 entries 1/);
 });
+
+test("F57: a damaged run takes no other one with it", async () => {
+  const file = tempFile();
+  const store = openStore(file);
+  const worker = await Hand.join(store);
+  for (const id of ["a", "b", "c"]) {
+    await worker.commit(start(id, { claim: true }), advance(id, { entries: [entry(1)] }));
+    await worker.commit(advance(id, { then: { do: "release" } }));
+  }
+  connect(file).exec(
+    "DELETE FROM everstep_journal WHERE run = (SELECT no FROM everstep_runs WHERE id = 'b')",
+  );
+  expect((await worker.claim()).map(({ run }) => run.id)).toEqual(["a", "c"]);
+  await worker.commit(advance("b", { attempt: 2, then: { do: "release", interrupted: true } }));
+  expect((await rejection(worker.claim())).message).toContain("journal of run b is damaged");
+});

@@ -20,7 +20,7 @@ import {
 import { Batches } from "./batches.ts";
 import { Claims, type Picked } from "./claims.ts";
 import { Enlisted } from "./enlisted.ts";
-import { storeFailure } from "./failure.ts";
+import { sqliteCodeOf, storeFailure } from "./failure.ts";
 import { FileIdentity } from "./file-identity.ts";
 import { Leases } from "./leases.ts";
 import { insist } from "./patience.ts";
@@ -33,6 +33,13 @@ import { Watching } from "./watching.ts";
 
 /** Loading claimed runs pauses after so long, so that long journals don't stall the process. */
 const LOAD_SLICE_MS = 8;
+
+interface Loaded {
+  /** Undefined when the worker was taken over meanwhile and does not own the run any more. */
+  readonly claim: Claim | undefined;
+  /** Why the run can't be read. */
+  readonly damage?: unknown;
+}
 
 export interface StoreSettings {
   readonly db: Database;
@@ -164,23 +171,35 @@ export class SqliteStore implements Store<Database> {
 
   /** In slices: what a worker has claimed stays as it is, but for new messages, which a run's own snapshot counts. */
   async #load(picked: readonly Picked[], worker: number): Promise<readonly Claim[]> {
-    const claims: (Claim | undefined)[] = [];
-    while (claims.length < picked.length) {
-      if (claims.length > 0) await new Promise(setImmediate);
-      claims.push(...(await this.#read(() => this.#loadSlice(picked.slice(claims.length), worker))));
+    const loaded: Loaded[] = [];
+    while (loaded.length < picked.length) {
+      if (loaded.length > 0) await new Promise(setImmediate);
+      loaded.push(...(await this.#read(() => this.#loadSlice(picked.slice(loaded.length), worker))));
     }
-    // A worker that was taken over meanwhile does not own them any more.
-    return claims.filter((claim) => claim !== undefined);
+    const claims = loaded.flatMap(({ claim }) => (claim === undefined ? [] : [claim]));
+    // A damaged run takes no other one with it (F57): its worker gives it back, and is told when it is claimed alone.
+    const damage = loaded.find((one) => one.damage !== undefined)?.damage;
+    if (damage !== undefined && claims.length === 0) throw damage;
+    return claims;
   }
 
-  #loadSlice(picked: readonly Picked[], worker: number): readonly (Claim | undefined)[] {
+  #loadSlice(picked: readonly Picked[], worker: number): readonly Loaded[] {
     const until = performance.now() + LOAD_SLICE_MS;
-    const loaded: (Claim | undefined)[] = [];
-    for (const { no, attempt } of picked) {
-      loaded.push(this.#reader.owned(no, worker, attempt));
+    const loaded: Loaded[] = [];
+    for (const one of picked) {
+      loaded.push(this.#loadOne(one, worker));
       if (performance.now() > until) break;
     }
     return loaded;
+  }
+
+  #loadOne({ no, attempt }: Picked, worker: number): Loaded {
+    try {
+      return { claim: this.#reader.owned(no, worker, attempt) };
+    } catch (error) {
+      if (sqliteCodeOf(error) !== undefined) throw error;
+      return { claim: undefined, damage: error };
+    }
   }
 
   #read<T>(work: (now: number) => T): Promise<T> {

@@ -36,6 +36,8 @@ export class Claims {
   #parkedUntil = Number.POSITIVE_INFINITY;
   /** More is due than was claimed. */
   moreDue = false;
+  /** Something may have become due while no slot was free. */
+  missed = false;
 
   constructor(worker: Claimant) {
     this.#worker = worker;
@@ -91,6 +93,7 @@ export class Claims {
 
   async #askFor(inboxes: readonly Activation[]): Promise<void> {
     const { lease, free, store, workflows, haunted } = this.#worker;
+    this.missed = free === 0;
     if (lease === undefined || !lease.good || (free === 0 && inboxes.length === 0)) return;
     this.#parkedUntil = Number.POSITIVE_INFINITY;
     const result = await store.claim({

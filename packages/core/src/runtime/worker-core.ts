@@ -372,7 +372,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   }
 
   #slotFree(): void {
-    if (this.#claims.moreDue) this.#claims.soon();
+    if (this.#claims.moreDue || this.#claims.missed) this.#claims.soon();
     if (this.#state !== "stopping" || this.#held.size > 0 || this.#reserved > 0) return;
     if (this.#emptied.size === 0 && this.#givenUp)
       this.#leave().catch((error: unknown) => this.logger.error(String(error)));

@@ -168,3 +168,23 @@ test("a run that waits for nothing but its own code stays in memory", async () =
   own.open();
   expect(await world.settle(run.result())).toBe("done");
 });
+
+test("a slot that a parked run leaves is taken at once", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    await ctx.step("work", async () => {
+      await new Promise<void>((resolve) => world.clock.after(100, resolve));
+    });
+    await ctx.waitForSignal("go");
+  });
+  const process = await world.worker([definition], { concurrency: 1 });
+  await world.pass(1000);
+  for (const round of [1, 2, 3]) {
+    const since = world.clock.monotonic();
+    await process.start(definition, undefined, { id: `first ${round}` });
+    await process.start(definition, undefined, { id: `second ${round}` });
+    await world.passUntil(() => world.run(`second ${round}`).waits.length > 0);
+    expect(world.clock.monotonic() - since).toBeLessThan(300);
+    await world.pass(700);
+  }
+});
