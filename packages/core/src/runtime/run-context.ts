@@ -127,6 +127,8 @@ export class RunContext implements Context {
     branches: B,
   ): Promise<RaceResult<B>> {
     this.#checkScope("race");
+    if (Object.keys(branches).length === 0)
+      throw new InvalidArgumentError("a race needs at least one branch: it would never end");
     return quiet(race(this.#activation, branches));
   }
 
@@ -193,15 +195,26 @@ export class RunContext implements Context {
         reject(signal.reason as Error);
         return;
       }
-      const handle: AskHandle = { resolve: resolve as (value: unknown) => void, reject, body, schema };
-      const ask = this.#activation.ask({ ...wish, handle });
-      if (ask === undefined || signal === undefined) return;
       const withdraw = (): void => {
-        if (ask.state !== "open" || this.#activation.over) return;
+        if (ask?.state !== "open" || this.#activation.over) return;
         this.#activation.withdraw(ask);
-        reject(signal.reason as Error);
+        reject(signal?.reason as Error);
       };
-      signal.addEventListener("abort", withdraw, { once: true });
+      // A long-lived signal is not to hold on to what is over.
+      const last =
+        <V>(settle: (value: V) => void) =>
+        (value: V): void => {
+          signal?.removeEventListener("abort", withdraw);
+          settle(value);
+        };
+      const handle: AskHandle = {
+        resolve: last(resolve as (value: unknown) => void),
+        reject: last(reject),
+        body,
+        schema,
+      };
+      const ask = this.#activation.ask({ ...wish, handle });
+      signal?.addEventListener("abort", withdraw, { once: true });
     });
     return quiet(promise);
   }

@@ -1,7 +1,7 @@
 /** What the body of a step may be, and when it begins. */
 import { expect, test } from "vitest";
 import { workflow } from "../../src/index.ts";
-import { gate, World } from "../support/world.ts";
+import { codeOf, type Gate, gate, World } from "../support/world.ts";
 
 /** A thenable that is no promise, as query builders are. */
 function thenable(then: (resolve: (value: string) => void, reject: (error: Error) => void) => void) {
@@ -102,4 +102,53 @@ test("a step that settled is never run again: crash after its entry, at every st
   }
   await world.passUntil(() => world.run("r").end !== null);
   expect(world.effectNames).toEqual(names);
+});
+
+test("a body that was given up after its timeout lives: its run is not let go before it is over", async () => {
+  const world = new World();
+  const first = gate();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    await ctx.step("stubborn", (step) => (step.attempt === 1 ? first.promise : undefined), {
+      timeout: "1s",
+      retry: { initialDelay: 10 },
+    });
+    await ctx.sleep("long", "30d");
+  });
+  const process = await world.worker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  await world.pass(30_000);
+  expect(world.journal("r")).toEqual(["step stubborn"]);
+  expect(world.run("r").owner).toBe(1);
+  first.open();
+  await world.pass(100);
+  expect(world.run("r")).toMatchObject({ owner: null, waits: [{ key: "long" }] });
+});
+
+test("a step whose every attempt is given up keeps count of all its bodies", async () => {
+  const world = new World();
+  const lingering: Gate[] = [];
+  const definition = workflow({ name: "w" }, (ctx) =>
+    ctx
+      .step(
+        "stubborn",
+        () => {
+          const body = gate();
+          lingering.push(body);
+          return body.promise;
+        },
+        { timeout: "1s", retry: { maxAttempts: 3, initialDelay: 10 } },
+      )
+      .catch(codeOf)
+      .then((code) => ctx.sleep("long", "30d").then(() => code)),
+  );
+  const process = await world.worker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  await world.pass(30_000);
+  expect(lingering).toHaveLength(3);
+  for (const body of lingering) {
+    expect(world.run("r").owner).toBe(1);
+    body.open();
+    await world.pass(100);
+  }
+  expect(world.run("r").owner).toBeNull();
 });

@@ -168,3 +168,35 @@ test("a losing body that ignores its signal keeps the run owned until it settles
   await world.pass(60_000);
   expect(await world.settle(run.status())).toBe("running");
 });
+
+test("a race without branches is a bug, told at once", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, (ctx) => ctx.race({}));
+  const process = await world.worker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  await world.passUntil(() => world.run("r").stuck !== null);
+  expect(world.run("r").stuck?.message).toContain("race");
+});
+
+test("a long-lived signal is not listened to by waits that are over", async () => {
+  const world = new World();
+  const listeners = new Set<unknown>();
+  const { signal } = new AbortController();
+  const add = signal.addEventListener.bind(signal);
+  signal.addEventListener = (...[type, listener, options]: Parameters<typeof add>) => {
+    listeners.add(listener);
+    add(type, listener, options);
+  };
+  const remove = signal.removeEventListener.bind(signal);
+  signal.removeEventListener = (...[type, listener, options]: Parameters<typeof remove>) => {
+    listeners.delete(listener);
+    remove(type, listener, options);
+  };
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    for (let n = 0; n < 20; n++) await ctx.sleep("nap", 10, { signal });
+    await ctx.waitForSignal("go", { timeout: 10, signal }).catch(() => {});
+    return listeners.size;
+  });
+  const process = await world.worker([definition]);
+  expect(await process.execute(definition, undefined)).toBe(0);
+});

@@ -181,10 +181,10 @@ describe("closing", () => {
   });
 
   test("the timeout of a run that waits wakes it", async () => {
-    const scene = await watch((ctx) => ctx.waitForSignal("never"), { timeout: "1h" });
-    const error = await rejection(scene.world.settle(scene.run.result(), 7_200_000));
+    const scene = await watch((ctx) => ctx.waitForSignal("never"), { timeout: "1m" });
+    const error = await rejection(scene.world.settle(scene.run.result()));
     expect(error.cause).toMatchObject({ code: "RUN_TIMEOUT" });
-    expect(scene.world.clock.monotonic()).toBeLessThan(3_601_000);
+    expect(scene.world.clock.monotonic()).toBeLessThan(60_100);
   });
 
   test("the timeout counts from the first claim, not from the start, and goes on while the run is down", async () => {
@@ -263,7 +263,7 @@ describe("stuck", () => {
     const { world, run } = scene;
     await world.passUntil(() => world.run("r").stuck !== null);
     await world.settle(run.signal("go"));
-    await world.pass(3_600_000);
+    await world.pass(120_000);
     expect(world.run("r")).toMatchObject({ attempt: 1, owner: null });
     expect(await world.settle(run.status())).toBe("stuck");
   });

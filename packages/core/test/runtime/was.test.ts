@@ -15,7 +15,7 @@ function deployed(world: World, name: string) {
       world.effect(step, name);
       return "journaled";
     });
-    await ctx.sleep("nap", "1h");
+    await ctx.sleep("nap", "60s");
     return value;
   }).definition;
 }
@@ -30,7 +30,7 @@ function renamed(world: World, name: string, options: StepOptions<string>) {
       },
       options,
     );
-    await ctx.sleep("nap", "1h");
+    await ctx.sleep("nap", "60s");
     return value;
   }).definition;
 }
@@ -43,7 +43,7 @@ test("F78: a renamed step finds what its older name journaled, and is not run ag
   await world.pass(1000);
   first.kill();
   const second = await world.worker([renamed(world, "take-money", { was: ["charge"] })]);
-  expect(await world.settle(second.client.get(run.id).result(), 7_200_000)).toBe("journaled");
+  expect(await world.settle(second.client.get(run.id).result())).toBe("journaled");
   expect(world.effectNames).toEqual(["charge"]);
 });
 
@@ -54,7 +54,7 @@ test("F78: a step renamed without `was` stops the run before any effect", async 
   await first.start(old, undefined, { id: "r" });
   await world.pass(1000);
   first.kill();
-  await world.pass(3_600_000);
+  await world.pass(60_000);
   await world.worker([renamed(world, "take-money", {})]);
   await world.passUntil(() => world.run("r").stuck !== null);
   expect(world.run("r").stuck).toMatchObject({ code: "DIVERGED", key: "charge" });
@@ -117,7 +117,7 @@ test("`was` works with `key`", async () => {
           ),
         ),
       );
-      await ctx.sleep("nap", "1h");
+      await ctx.sleep("nap", "60s");
       return values;
     }).definition;
   const old = version("reserve", {});
@@ -126,6 +126,6 @@ test("`was` works with `key`", async () => {
   await world.pass(1000);
   first.kill();
   const second = await world.worker([version("hold", { was: ["reserve"] })]);
-  expect(await world.settle(second.client.get(run.id).result(), 7_200_000)).toEqual(["a", "b"]);
+  expect(await world.settle(second.client.get(run.id).result())).toEqual(["a", "b"]);
   expect(world.effectNames).toEqual(["reserve a", "reserve b"]);
 });
