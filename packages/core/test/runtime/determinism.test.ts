@@ -286,3 +286,25 @@ test("tags are merged, searchable, and durable with the next entry", async () =>
   const found = await world.settle(process.client.runs.list({ tag: { customer: "7", stage: "paid" } }));
   expect(found.runs.map(({ id }) => id)).toEqual(["r"]);
 });
+
+test("tags are not written again by a replay", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    ctx.tag({ stage: "new" });
+    await ctx.step("a", () => 1);
+    await ctx.waitForSignal("go");
+    await ctx.sleep("nap", "10s");
+  });
+  const process = await world.worker([definition]);
+  const run = await process.start(definition, undefined, { id: "r" });
+  await world.passUntil(() => world.run("r").owner === null);
+  const commit = process.store.commit.bind(process.store);
+  const tagging: unknown[] = [];
+  process.store.commit = (batch) => {
+    tagging.push(...batch.writes.filter((write) => write.kind === "advance" && write.tags !== undefined));
+    return commit(batch);
+  };
+  await world.settle(run.signal("go"));
+  await world.settle(run.result());
+  expect(tagging).toEqual([]);
+});

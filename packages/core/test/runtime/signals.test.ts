@@ -48,6 +48,24 @@ test("a signal wakes a parked run, within the same moment where there are hints"
   }
 });
 
+test("a signal reaches a run whose body executes, also without any hint", async () => {
+  const world = new World({ hints: false });
+  const body = gate();
+  const came: unknown[] = [];
+  const definition = waiter(async (ctx) => {
+    const signal = ctx.waitForSignal("go").then((payload) => came.push(payload));
+    await Promise.all([signal, ctx.step("slow", () => body.promise)]);
+  });
+  const process = await world.worker([definition]);
+  const run = await process.start(definition, undefined);
+  await world.pass(3000);
+  await world.settle(world.process().client.get(run.id).signal("go", 7));
+  await world.pass(1000);
+  expect(came).toEqual([7]);
+  body.open();
+  await world.settle(run.result());
+});
+
 test("F120: a signal that falls between the decision to park and the park is not lost", async () => {
   const definition = waiter(async (ctx) => {
     await ctx.step("before", () => 1);
