@@ -4,7 +4,7 @@ import { statusOf } from "../engine/status.ts";
 import { type Values, valuesOf } from "../engine/values.ts";
 import type { EntryKind, RunDetails, RunFilter, RunRecord, RunStatus, WaitNote } from "../store.ts";
 import type { ClientCore } from "./client.ts";
-import { whyOf } from "./why.ts";
+import { stuckText, whyOf } from "./why.ts";
 
 /** A run as lists show it. */
 export interface RunSummary {
@@ -135,7 +135,7 @@ function summaryOf(run: RunRecord, now: number, values: Values): RunSummary {
         ? null
         : {
             code: stuck.code,
-            message: String(values.fromText(stuck.message, "", "why it is stuck")),
+            message: stuckText(stuck.message, values),
             at: new Date(stuck.at),
           },
   };

@@ -15,7 +15,7 @@ export function whyOf(details: RunDetails, values: Values): string {
       return `${about}${status === "failed" ? "failed" : "was canceled"} ${ago(run.endedAt, now)}: ${errorText(run.error, "", values)}`;
     case "stuck": {
       const { code = "", message = "", at = now } = run.stuck ?? {};
-      return `${about}is stuck (${code}) since ${ago(at, now)}: ${String(values.fromText(message, "", "why it is stuck"))} Resume it with client.runs.resume("${run.id}").`;
+      return `${about}is stuck (${code}) since ${ago(at, now)}: ${stuckText(message, values)} Resume it with client.runs.resume("${run.id}").`;
     }
     case "ready":
       return about + readyText(details);
@@ -23,6 +23,15 @@ export function whyOf(details: RunDetails, values: Values): string {
       return about + runningText(details, values);
     default:
       return `${about}${status === "compensating" ? "is being undone" : "waits"}${restText(details, values)}`;
+  }
+}
+
+/** Also without the key that it was written with: one such run must not hide all others of a list. */
+export function stuckText(message: string, values: Values): string {
+  try {
+    return String(values.fromText(message, "", "why it is stuck"));
+  } catch (error) {
+    return error instanceof Error ? `${error.message}.` : String(error);
   }
 }
 

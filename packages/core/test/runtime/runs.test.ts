@@ -1,6 +1,6 @@
 /** `client.runs`: looking at runs, and resuming each kind of stuck. */
 import { describe, expect, test } from "vitest";
-import { FatalError, type RetryPolicy, workflow } from "../../src/index.ts";
+import { type Codec, FatalError, type RetryPolicy, workflow } from "../../src/index.ts";
 import { type Process, rejection, World } from "../support/world.ts";
 
 describe("list and count", () => {
@@ -265,3 +265,21 @@ function refuseBad({ store }: Process): void {
     return outcomes.toSpliced(bad, 0, { is: "refused", reason: "bad bytes" });
   };
 }
+
+test("a run that is stuck for a reason that can't be decoded hides no other one", async () => {
+  const world = new World();
+  const codec: Codec = { encode: (text) => `sealed ${text}`, decode: (text) => text.slice(7) };
+  const definition = workflow({ name: "w" }, () => Promise.reject(new TypeError("a bug")));
+  const process = await world.worker([definition], { codec });
+  await process.start(definition, undefined, { id: "r" });
+  await world.passUntil(() => world.run("r").stuck !== null);
+  const { runs } = world.process({ codec: { ...codec, decode: () => fail() } }).client;
+  const { runs: listed } = await world.settle(runs.list());
+  expect(listed).toMatchObject([{ id: "r", stuck: { code: "BUG" } }]);
+  expect(listed[0]?.stuck?.message).toContain("another key");
+  expect(await world.settle(runs.why("r"))).toMatch(/is stuck \(BUG\).*another key/);
+
+  function fail(): never {
+    throw new Error("sealed with another key");
+  }
+});
