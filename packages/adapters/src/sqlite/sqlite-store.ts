@@ -38,7 +38,7 @@ interface Loaded {
   /** Undefined when the worker was taken over meanwhile and does not own the run any more. */
   readonly claim: Claim | undefined;
   /** Why the run can't be read. */
-  readonly damage?: unknown;
+  readonly damage?: Error;
 }
 
 export interface StoreSettings {
@@ -197,7 +197,7 @@ export class SqliteStore implements Store<Database> {
     try {
       return { claim: this.#reader.owned(no, worker, attempt) };
     } catch (error) {
-      if (sqliteCodeOf(error) !== undefined) throw error;
+      if (sqliteCodeOf(error) !== undefined || !(error instanceof Error)) throw error;
       return { claim: undefined, damage: error };
     }
   }

@@ -145,8 +145,11 @@ class Field {
   }
 
   #unended(): Promise<string[]> {
-    const open = [...this.#watcher.open];
-    return Promise.all(open.map(async (id) => `L1 ${id} has not ended: ${await this.#client.runs.why(id)}`));
+    const { runs } = this.#client;
+    const whyNot = async (id: string): Promise<string> => runs.why(id).catch(String);
+    return Promise.all(
+      [...this.#watcher.open].map(async (id) => `L1 ${id} has not ended: ${await whyNot(id)}`),
+    );
   }
 }
 

@@ -50,6 +50,8 @@ export class Bodies<H> {
   readonly #lookUps = new Map<Ask<H>, number>();
   /** Bodies and undos that execute now. */
   executing = 0;
+  /** When a person resumed the run, if nothing was recorded since and no worker died with it. */
+  resumedAt: number = Number.POSITIVE_INFINITY;
 
   constructor(journal: Journal, asks: Asks<H>, values: Values, run: RunRecord) {
     this.#journal = journal;
@@ -121,6 +123,12 @@ export class Bodies<H> {
   /** Nobody knows whether the effect of this step has happened, and its options say that this matters. */
   inDoubt(ask: Ask<H>): boolean {
     return ask.plan?.askInDoubt === true && ask.retry?.inDoubt === true;
+  }
+
+  /** The run was stuck for this step, and a person resumed it: its row was reset then, and nothing has become of it since. */
+  decided({ retry }: Ask<H>): boolean {
+    if (retry === undefined || retry.nextAt === null) return false;
+    return retry.failures === 0 && retry.firstAt >= this.resumedAt && retry.nextAt >= this.resumedAt;
   }
 
   begin(ask: Ask<H>, now: number): void {

@@ -18,6 +18,7 @@ import { type AttemptEnd, Bodies, doubtsOf } from "./bodies.ts";
 import type { Conclusion, Next } from "./decisions.ts";
 import { isBug } from "./bugs.ts";
 import { divergenceText } from "./divergence.ts";
+import { Due } from "./due.ts";
 import { Inbox } from "./inbox.ts";
 import { Journal } from "./journal.ts";
 import { Undos } from "./undos.ts";
@@ -26,7 +27,6 @@ import { type AcceptSignal, Waits } from "./waits.ts";
 import type { Values } from "./values.ts";
 
 const QUIET = { do: "quiet" } as const;
-const WAITS_SHOWN = 20;
 
 export class RunMachine<H> {
   readonly run: RunRecord;
@@ -38,10 +38,10 @@ export class RunMachine<H> {
   readonly #inbox: Inbox;
   readonly #unwinding: Unwinding<H>;
   readonly #waits: Waits<H>;
+  readonly #due: Due<H>;
   readonly #patches = new Map<string, boolean>();
   readonly #known = new Map<string, RetryState | true>();
   readonly #deadlineAt: number | null;
-  readonly #resumedAt: number;
   readonly #cancelRecorded: boolean;
   #returned: { readonly text: string | undefined } | undefined;
   stuck: StuckNote | undefined;
@@ -63,6 +63,7 @@ export class RunMachine<H> {
     this.undos = new Undos(this.journal, this.bodies, this.#unwinding, this.#known);
     this.#waits = new Waits(run.id, this.asks, this.#inbox, this.journal, values, accept);
     this.#deadlineAt = run.timeoutMs === null ? null : startedAt + run.timeoutMs;
+    this.#due = new Due(this, this.#unwinding, this.#waits, this.#deadlineAt);
     for (const entry of journal) {
       if (entry.kind === "patched") this.#patches.set(entry.key, true);
       else if (entry.kind === "step" || entry.kind === "started") this.#known.set(entry.key, true);
@@ -70,7 +71,7 @@ export class RunMachine<H> {
     this.#cancelRecorded = journal.some(({ kind }) => kind === "cancel");
     for (const row of retries) this.#known.set(row.key, row);
     const last = journal.at(-1);
-    this.#resumedAt = last?.kind === "resume" && !run.interrupted ? last.at : Number.POSITIVE_INFINITY;
+    if (last?.kind === "resume" && !run.interrupted) this.bodies.resumedAt = last.at;
     for (const doubt of run.interrupted ? doubtsOf(journal, this.#known) : []) {
       this.#known.set(doubt.key, doubt);
       this.journal.keepRetry(doubt);
@@ -95,12 +96,6 @@ export class RunMachine<H> {
 
   get handlerEnded(): boolean {
     return this.#returned !== undefined || this.#unwinding.closed;
-  }
-
-  /** The run was stuck for this step, and a person resumed it: its row was reset then, and nothing has become of it since. */
-  decided({ retry }: Ask<H>): boolean {
-    if (retry === undefined || retry.nextAt === null) return false;
-    return retry.failures === 0 && retry.firstAt >= this.#resumedAt && retry.nextAt >= this.#resumedAt;
   }
 
   /** True until everything that earlier attempts recorded is delivered. */
@@ -391,37 +386,13 @@ export class RunMachine<H> {
 
   /** When the next of what the run waits for is due, whatever executes meanwhile; null when nothing is by itself. */
   nextDueAt(now: number): number | null {
-    if (this.stuck !== undefined) return null;
-    let dueAt: number;
-    if (this.#unwinding.closed) dueAt = this.#undoDueAt(now);
-    else {
-      dueAt = Math.min(this.#waits.nextDueAt(now), this.bodies.nextDueAt(now));
-      if (this.#deadlineAt !== null && this.#deadlineAt > now) dueAt = Math.min(dueAt, this.#deadlineAt);
-    }
-    return dueAt === Number.POSITIVE_INFINITY ? null : dueAt;
+    return this.stuck === undefined ? this.#due.nextAt(now) : null;
   }
 
   /** What the run waits for when nothing executes and every ask waits; undefined when something is still to be done here. */
   waiting(now: number): { readonly dueAt: number | null; readonly waits: readonly WaitNote[] } | undefined {
     if (this.journal.undelivered > 0 || this.bodies.executing > 0 || this.stuck !== undefined)
       return undefined;
-    const waits = this.#unwinding.closed
-      ? this.#undoDueAt(now) < Number.POSITIVE_INFINITY
-      : this.asks.open.size > 0 && !this.bodies.someDue(now);
-    return waits ? { dueAt: this.nextDueAt(now), waits: this.#notes() } : undefined;
-  }
-
-  #undoDueAt(now: number): number {
-    const [wait] = this.#unwinding.waits((key) => this.undos.rowOf(key));
-    return wait !== undefined && wait.until !== null && wait.until > now
-      ? wait.until
-      : Number.POSITIVE_INFINITY;
-  }
-
-  #notes(): readonly WaitNote[] {
-    const notes = this.#unwinding.closed
-      ? this.#unwinding.waits((key) => this.undos.rowOf(key))
-      : this.#waits.notes();
-    return notes.slice(0, WAITS_SHOWN);
+    return this.#due.justWaits(now) ? { dueAt: this.nextDueAt(now), waits: this.#due.notes() } : undefined;
   }
 }

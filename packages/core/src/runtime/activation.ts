@@ -14,7 +14,7 @@ import type { Claim, Message, NewEntry, Outcome, Then } from "../store.ts";
 import type { Workflow } from "../workflow.ts";
 import { BodyRunner } from "./body-runner.ts";
 import { DueTimer } from "./due-timer.ts";
-import type { AskHandle } from "./handle.ts";
+import { type AskHandle, codecKeyOf } from "./handle.ts";
 import { runHandler } from "./handler.ts";
 import type { Host, LetGo } from "./host.ts";
 import { refusalOf } from "./refusal.ts";
@@ -79,7 +79,9 @@ export class Activation {
 
   begin(): void {
     const { run } = this.machine;
-    if (this.#guard(() => this.machine.skipToCancel()) === true) {
+    const ends = this.#guard(() => this.machine.skipToCancel());
+    // Undefined: the order itself can't be decoded, and the run is stuck already.
+    if (ends !== false) {
       this.#started = true;
       this.#turns.wake();
     } else if (isPoison(run, this.machine.cancelOrdered)) {
@@ -186,12 +188,12 @@ export class Activation {
     this.#turns.enter();
     const { resolve, reject } = ask.handle;
     if (entry.error !== undefined)
-      reject(this.values.errorFromText(entry.error, keyOf(ask), `error of ${ask.kind} ${ask.key}`));
+      reject(this.values.errorFromText(entry.error, codecKeyOf(ask), `error of ${ask.kind} ${ask.key}`));
     else
       resolve(
         entry.value === undefined
           ? undefined
-          : this.values.fromText(entry.value, keyOf(ask), `result of ${ask.kind} ${ask.key}`),
+          : this.values.fromText(entry.value, codecKeyOf(ask), `result of ${ask.kind} ${ask.key}`),
       );
   }
 
@@ -393,9 +395,4 @@ export class Activation {
     if (!(error instanceof StoreUnavailableError)) this.host.logger.error(String(error), { run: this.runId });
     this.abandon();
   }
-}
-
-/** What the codec bound the text to: a signal was encoded by its sender, who knows its name only. */
-function keyOf(ask: Ask<AskHandle>): string {
-  return ask.kind === "signal" ? ask.name : ask.key;
 }

@@ -112,7 +112,7 @@ export class BodyRunner {
     const { inDoubt } = body;
     if (typeof inDoubt === "function") this.#attempt(ask, "lookUp", inDoubt);
     // The person who resumed the run was asked about this step, and has decided.
-    else if (this.#run.machine.decided(ask)) this.#attempt(ask, "step", (step) => body.run?.(step));
+    else if (this.#run.machine.bodies.decided(ask)) this.#attempt(ask, "step", (step) => body.run?.(step));
     else this.#ended(ask, () => ({ how: "stick" }));
   }
 

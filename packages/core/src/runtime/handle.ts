@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { Ask } from "../engine/asks.ts";
 import type { DoubtResolution, StepContext, StepOutcome } from "../context.ts";
 
 /** What the runtime keeps with each ask: the promise that the run's code awaits, and the body to run. */
@@ -17,4 +18,9 @@ export interface Body {
   readonly transact?: (tx: unknown) => unknown;
   readonly undo?: (done: StepOutcome<unknown>, step: StepContext) => unknown;
   readonly inDoubt?: "stick" | ((step: StepContext) => Promise<DoubtResolution<unknown>>);
+}
+
+/** What the codec bound the text to: a signal was encoded by its sender, who knows its name only. */
+export function codecKeyOf(ask: Ask<AskHandle>): string {
+  return ask.kind === "signal" ? ask.name : ask.key;
 }

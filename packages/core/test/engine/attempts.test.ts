@@ -220,7 +220,7 @@ describe("a person who resumes a run", () => {
       run: { interrupted },
       retries: [row(nextAt)],
     });
-    return rig.machine.decided(rig.step("a", { inDoubt: true }));
+    return rig.machine.bodies.decided(rig.step("a", { inDoubt: true }));
   };
 
   test("has decided about the step for which it was stuck, and about no other", () => {
@@ -237,7 +237,7 @@ describe("a person who resumes a run", () => {
       journal: entries(["started", "a"], ["resume", "", { at: START + 500 }], ["step", "b"]),
       retries: [row(START + 500)],
     });
-    expect(rig.machine.decided(rig.step("a", { inDoubt: true }))).toBe(false);
+    expect(rig.machine.bodies.decided(rig.step("a", { inDoubt: true }))).toBe(false);
   });
 });
 
