@@ -49,7 +49,7 @@ export class RunHandle<O = unknown> {
 
   /**
    * Durably orders the run to be canceled: what it did is compensated, unless `compensate` is false. Resolves when the order is
-   * stored, not when it is carried out; `result()` then rejects with `RunCanceledError`. Throws `RunEndedError` when the run
+   * stored, not when it is carried out; `result()` then rejects with `RunCanceledError`, unless the run completed at that moment. Throws `RunEndedError` when the run
    * has completed or failed already.
    */
   async cancel(options: { readonly compensate?: boolean; readonly reason?: string } = {}): Promise<void> {
