@@ -3,7 +3,7 @@
  * itself, so that if it is a poison pill it takes no neighbour with it, and if it is innocent it is not blamed.
  */
 export class BodyGate {
-  readonly #executing = new Map<object, number>();
+  #executing = 0;
   readonly #onFree: () => void;
   #suspect: { readonly run: object; readonly granted: () => void } | undefined;
   #alone = false;
@@ -17,17 +17,13 @@ export class BodyGate {
     return this.#suspect === undefined || (this.#alone && this.#suspect.run === run);
   }
 
-  began(run: object): void {
-    this.#executing.set(run, (this.#executing.get(run) ?? 0) + 1);
+  began(): void {
+    this.#executing += 1;
   }
 
-  ended(run: object): void {
-    const left = (this.#executing.get(run) ?? 1) - 1;
-    if (left > 0) this.#executing.set(run, left);
-    else {
-      this.#executing.delete(run);
-      this.#grant();
-    }
+  ended(): void {
+    this.#executing -= 1;
+    this.#grant();
   }
 
   /**
@@ -49,7 +45,7 @@ export class BodyGate {
   }
 
   #grant(): void {
-    if (this.#suspect === undefined || this.#alone || this.#executing.size > 0) return;
+    if (this.#suspect === undefined || this.#alone || this.#executing > 0) return;
     this.#alone = true;
     this.#suspect.granted();
   }

@@ -92,7 +92,7 @@ export class BodyRunner {
 
   #began(): void {
     this.living += 1;
-    this.#run.host.gate.began(this.#run);
+    this.#run.host.gate.began();
   }
 
   #gone(): void {
@@ -150,7 +150,7 @@ export class BodyRunner {
   }
 
   #leave(result: AttemptResult): void {
-    this.#run.host.gate.ended(this.#run);
+    this.#run.host.gate.ended();
     if (result.ok || !result.lingering) this.#gone();
   }
 
@@ -269,7 +269,7 @@ export class BodyRunner {
   }
 
   #ended(ask: Ask<AskHandle>, end: () => AttemptEnd): void {
-    this.#run.host.gate.ended(this.#run);
+    this.#run.host.gate.ended();
     this.#gone();
     this.#record(() => this.#stepEnded(ask, end()));
   }
@@ -345,7 +345,7 @@ export class BodyRunner {
 
   #release(): void {
     this.holding = false;
-    this.#run.host.gate.ended(this.#run);
+    this.#run.host.gate.ended();
     this.#gone();
   }
 
