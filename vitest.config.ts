@@ -4,14 +4,17 @@ import { defineConfig } from "vitest/config";
 const source = "@everstep/source";
 
 const slow = "**/*.slow.test.ts";
+/** A real Postgres for all tests of the run. */
+const globalSetup = "test/postgres-setup.ts";
 /** Crashes at every point of many small programs, and leases that run out for real: too long for `npm run check`. */
-const sweeps = ["packages/core/test/crash/**/*.test.ts", "packages/adapters/test/sqlite-conformance.test.ts"];
+const sweeps = ["packages/core/test/crash/**/*.test.ts", "packages/adapters/test/*-conformance.test.ts"];
 const never = ["**/node_modules/**", "**/dist/**"];
 
 export default defineConfig({
   resolve: { conditions: [source] },
   ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
   test: {
+    globalSetup,
     projects: [
       {
         extends: true,

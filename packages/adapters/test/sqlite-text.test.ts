@@ -101,7 +101,7 @@ test("S4: an operator's entry and the owner's next one, in one batch, follow eac
     start("b", { claim: true }),
     advance("a", { entries: [entry(1)], then: stuck }),
   );
-  const resume = { kind: "operate", runId: "a", operation: "resume", value: "1" } as const;
+  const resume = { kind: "operate", runId: "a", operation: "resume", id: "1", value: "1" } as const;
   const outcomes = await worker.commit(
     advance("b", { entries: [entry(1), entry(2)] }),
     resume,

@@ -84,6 +84,8 @@ export interface OperateWrite {
   readonly kind: "operate";
   readonly runId: string;
   readonly operation: "resume";
+  /** Unique per run: the operator's idempotency key, and the key of its entry. The same one again is "done", and changes nothing. */
+  readonly id: string;
   /** Encoded: who and why; becomes an entry of the journal. */
   readonly value: string;
 }

@@ -285,7 +285,10 @@ export interface Store<Tx = unknown> {
   read(runId: string): Promise<RunDetails | undefined>;
   list(filter: RunFilter, page: PageRequest): Promise<Page>;
   count(filter: RunFilter): Promise<number>;
-  /** Calls back on hints of this and, where the database can tell, other processes (S10). Returns the way to stop. */
-  watch(listener: (hint: Hint) => void): () => void;
+  /**
+   * Calls back on hints of this and, where the database can tell, other processes (S10): of all, or at least of what is due or has
+   * a message ("work"), or of what ended or is stuck ("ends"). Returns the way to stop.
+   */
+  watch(listener: (hint: Hint) => void, interest?: "work" | "ends"): () => void;
   close(): Promise<void>;
 }

@@ -136,7 +136,7 @@ test("calls are counted and named, reads are not", async () => {
   const writes = [
     start("a", true),
     { kind: "message", runId: "a", message: { type: "signal", id: "1", name: "go", payload: "1" } },
-    { kind: "operate", runId: "a", operation: "resume", value: "1" },
+    { kind: "operate", runId: "a", operation: "resume", id: "1", value: "1" },
     {
       kind: "advance",
       runId: "a",

@@ -38,7 +38,7 @@ export class Results {
   wait(runId: string, waiter: Waiter): () => void {
     const waiters = this.#waiters.get(runId) ?? new Set();
     this.#waiters.set(runId, waiters.add(waiter));
-    this.#unwatch ??= this.#store.watch((hint) => this.#hinted(hint));
+    this.#unwatch ??= this.#store.watch((hint) => this.#hinted(hint), "ends");
     this.#askIn(this.#isLocal(runId) ? POLL_MS : 0);
     return () => {
       waiters.delete(waiter);

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { RunNotFoundError, RunStateError, StoreError } from "../errors.ts";
 import { checkRunId } from "../engine/names.ts";
 import { statusOf } from "../engine/status.ts";
@@ -96,7 +97,13 @@ export class Runs {
   async resume(id: string, options: { readonly because?: string } = {}): Promise<void> {
     checkRunId(id);
     const value = this.#values(id).toText({ because: options.because ?? null }, "", "the reason");
-    const outcome = await this.#core.write({ kind: "operate", runId: id, operation: "resume", value });
+    const outcome = await this.#core.write({
+      kind: "operate",
+      runId: id,
+      operation: "resume",
+      id: randomUUID(),
+      value,
+    });
     if (outcome.is === "not-found") throw new RunNotFoundError(id);
     if (outcome.is === "wrong-state")
       throw new RunStateError(id, outcome.status, "only a stuck run can be resumed; nothing was changed");

@@ -98,7 +98,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     await this.#join();
     if (this.#state !== "running") return this.#sayGoodbye(); // stopped meanwhile
     this.#hub.workers.add(this);
-    this.#unwatch = this.store.watch((hint) => this.#hinted(hint));
+    this.#unwatch = this.store.watch((hint) => this.#hinted(hint), "work");
     this.#tick();
     this.#claims.soon();
   }

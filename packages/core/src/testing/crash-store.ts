@@ -134,10 +134,10 @@ class Crashing<Tx> implements CrashStore<Tx> {
     return this.#answer(() => this.#store.count(filter));
   }
 
-  watch(listener: (hint: Hint) => void): () => void {
+  watch(listener: (hint: Hint) => void, interest?: "work" | "ends"): () => void {
     return this.#store.watch((hint) => {
       if (!this.#dead) listener(hint);
-    });
+    }, interest);
   }
 
   close(): Promise<void> {

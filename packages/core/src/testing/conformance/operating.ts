@@ -30,7 +30,8 @@ async function getStuck(bench: Bench): Promise<void> {
 export const operating: Cases = {
   "P1: `resume` frees a stuck run, and its journal says who did it": async (bench) => {
     await getStuck(bench);
-    assert.deepEqual(await bench.commit(resume("a", '{"by":"Ana"}')), [{ is: "done" }]);
+    const wish = resume("a", '{"by":"Ana"}');
+    assert.deepEqual(await bench.commit(wish), [{ is: "done" }]);
     const { run, journal, now } = await bench.read("a");
     assert.equal(await bench.statusOf("a"), "ready");
     assert.deepEqual([run.stuck, run.strikes, run.strikesAlone], [null, 0, 0]);
@@ -40,9 +41,22 @@ export const operating: Cases = {
       journal.slice(0, 2),
       entries(1, 2).map((one) => written(one)),
     );
-    assert.deepEqual([last?.seq, last?.kind, last?.key, last?.value], [3, "resume", "", '{"by":"Ana"}']);
+    assert.deepEqual([last?.seq, last?.kind, last?.key, last?.value], [3, "resume", wish.id, '{"by":"Ana"}']);
     assert.ok(last !== undefined && last.at >= LONG_AGO + 2 && last.at <= now, "at the store's time");
     assert.deepEqual(await (await bench.join()).claimIds(), ["a"]);
+  },
+
+  "S7 F38: `resume` whose answer got lost is answered the same, and resumes once": async (bench) => {
+    await getStuck(bench);
+    const wish = resume("a");
+    assert.deepEqual(await bench.commit(wish), [{ is: "done" }]);
+    assert.deepEqual(await bench.commit(wish), [{ is: "done" }]);
+    const worker = await bench.join();
+    await worker.commit(advance(await worker.own("a"), { then: stick() }));
+    assert.deepEqual(await bench.commit(wish), [{ is: "done" }]);
+    assert.equal(await bench.statusOf("a"), "stuck", "another time needs another wish");
+    assert.deepEqual(await bench.commit(resume("a")), [{ is: "done" }]);
+    assert.equal((await bench.read("a")).journal.filter(({ kind }) => kind === "resume").length, 2);
   },
 
   "P3: `resume` starts anew what needs a person, and what is in doubt stays so": async (bench) => {

@@ -62,8 +62,12 @@ export function cancel(runId: string, id: string): MessageWrite {
   return { kind: "message", runId, message: { type: "cancel", id, name: "", payload: "null" } };
 }
 
+let operations = 0;
+
+/** Each is another wish, even of the same run. */
 export function resume(runId: string, value = '"by the bench"'): OperateWrite {
-  return { kind: "operate", runId, operation: "resume", value };
+  operations += 1;
+  return { kind: "operate", runId, operation: "resume", id: `operation-${operations}`, value };
 }
 
 export function entry(seq: number, given: Partial<Omit<NewEntry, "seq">> = {}): NewEntry {

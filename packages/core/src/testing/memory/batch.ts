@@ -145,24 +145,29 @@ function wakeUp(run: RunRecord, type: "signal" | "cancel", now: number): Partial
   return { stuck: null, dueAt: Math.min(run.dueAt ?? now, now) };
 }
 
-function resume({ draft, now }: Scene, { runId, value }: OperateWrite): Outcome {
+function resume({ draft, now }: Scene, { runId, id, value }: OperateWrite): Outcome {
   const row = draft.run(runId);
   if (row === undefined) return { is: "not-found" };
+  // S7: an operator whose answer got lost asks again.
+  if (row.journal.some(({ kind, key }) => kind === "resume" && key === id)) return { is: "done" };
   if (row.run.stuck === null) return { is: "wrong-state", status: statusOf(row.run, now) };
   draft.set(
     row,
     { ...freed(now), stuck: null, strikes: 0, strikesAlone: 0, interrupted: false },
-    { retries: withoutPeople(row, now), journal: [...row.journal, resumption(row, { value, now })] },
+    { retries: withoutPeople(row, now), journal: [...row.journal, resumption(row, { id, value, now })] },
   );
   return { is: "done" };
 }
 
-function resumption({ journal, run }: RunRow, given: { readonly value: string; readonly now: number }) {
+function resumption(
+  { journal, run }: RunRow,
+  given: { readonly id: string; readonly value: string; readonly now: number },
+) {
   const last = journal.at(-1);
   return {
     seq: (last?.seq ?? 0) + 1,
     kind: "resume",
-    key: "",
+    key: given.id,
     at: Math.max(given.now, last?.at ?? 0),
     value: given.value,
     attempt: run.attempt,

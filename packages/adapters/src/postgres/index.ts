@@ -1,0 +1,7 @@
+export { grantsSql, schemaSql } from "./migrations.ts";
+export { postgres } from "./postgres.ts";
+export type { PostgresOptions } from "./postgres.ts";
+export { transaction } from "./transaction.ts";
+export type { TransactionOptions } from "./transaction.ts";
+export { drizzleTx, kyselyTx, prismaTx } from "./tx.ts";
+export type { PostgresTx } from "./tx.ts";

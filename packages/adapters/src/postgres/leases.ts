@@ -1,0 +1,302 @@
+import { type JoinRequest, type Lease, type Renewal, StoreUnavailableError } from "@everstep/core";
+import type { Client } from "pg";
+import { within } from "./connections.ts";
+import type { Database } from "./database.ts";
+import { storeFailure } from "./failure.ts";
+import type { Hints } from "./hints.ts";
+import { VERSION } from "./migrations.ts";
+import type { Session } from "./session.ts";
+import { Suspicions, type Suspect } from "./suspicions.ts";
+
+/** A heartbeat that takes longer counts as missed. Two of them fit between two looks of others. */
+const BEAT_MAX_MS = 400;
+/** How often a worker with runs looks after its own session, so that it knows sooner than others that it is gone. */
+const BUSY_EVERY_MS = 450;
+/** How often others are looked at while one of them has something to lose: with many workers less often, for all of them look. */
+const LOOK_EVERY_MS = 950;
+const LOOK_PER_WORKER_MS = 10;
+/** And while nobody has: about a third of a lease. */
+const IDLE_EVERY_MS = 5_000;
+/** A worker compares what it holds with what the store says about this often. */
+const COMPARE_EVERY_MS = 3_000;
+
+/** What this process remembers of a worker of its own. All instants by the monotonic clock. */
+interface Own {
+  readonly leaseMs: number;
+  /** The session holds its lock. */
+  isLocked: boolean;
+  askedAt: number;
+  nextAt: number;
+  lookedAt: number;
+  comparedAt: number;
+  /** When the first lease of others is over. */
+  expiryAt: number;
+  busy: boolean;
+  othersBusy: boolean;
+  others: number;
+  /** The answer of the last real renewal, and when it came. */
+  last: { readonly now: number; readonly expiresAt: number; readonly at: number };
+}
+
+interface Answer extends Pick<Renewal, "live" | "now" | "expiresAt" | "owned"> {
+  readonly busy: boolean;
+  readonly serverUpMs: number;
+  readonly others: number;
+  readonly othersBusy: boolean;
+  readonly nextExpiry: number | null;
+  readonly endsHeard: boolean | null;
+  readonly suspects: readonly Suspect[] | null;
+}
+
+/** Renews the leases of this process's workers, and takes over from others that are dead. */
+export class Leases {
+  readonly #database: Database;
+  readonly #session: Session | undefined;
+  readonly #hints: Hints;
+  readonly #own = new Map<number, Own>();
+  readonly #suspicions = new Suspicions();
+
+  /** Without a session, leases alone tell who is alive. */
+  constructor(database: Database, session: Session | undefined, hints: Hints) {
+    this.#database = database;
+    this.#session = session;
+    this.#hints = hints;
+    hints.onBusy = () => this.#quicken();
+  }
+
+  async join({ workflows, leaseMs, host, pid }: JoinRequest): Promise<Lease> {
+    await this.#database.ready();
+    const lockClass = this.#session === undefined ? null : this.#database.lockClass;
+    const values = [JSON.stringify(workflows), leaseMs, host, pid, lockClass, VERSION];
+    const answer =
+      this.#session === undefined
+        ? await this.#database.ask("join_worker", values)
+        : await this.#joinOver(this.#session, values);
+    const lease = JSON.parse(answer[0] ?? "{}") as Lease;
+    this.#own.set(lease.worker, newOwn(lease, leaseMs, this.#session?.client !== undefined));
+    return lease;
+  }
+
+  async renew(lease: Lease): Promise<Renewal> {
+    const own = this.#ownOf(lease);
+    const now = performance.now();
+    const wasAway = now - own.askedAt;
+    own.askedAt = now;
+    this.#suspicions.saw({ awayMs: wasAway, sessionLostAt: this.#session?.lostAt ?? -Infinity });
+    if (now < own.nextAt && this.#isSafe(own)) return unchanged(own, now);
+    return this.#renewNow(lease.worker, own);
+  }
+
+  /** On a new session: the locks of the workers that live here. */
+  async lockAll(client: Client): Promise<void> {
+    const { schema, lockClass } = this.#database;
+    for (const [worker, own] of this.#own) {
+      const { rows } = await client.query<{ locked: boolean }>(
+        `SELECT ${schema}.lock_worker($1, $2) AS locked`,
+        [lockClass, worker],
+      );
+      // The old session may still be alive on the server: then this one tries again with each heartbeat.
+      own.isLocked = rows[0]?.locked === true;
+      own.nextAt = 0;
+    }
+  }
+
+  /** The session is gone, and with it the locks. */
+  unlocked(): void {
+    for (const own of this.#own.values()) {
+      own.isLocked = false;
+      own.nextAt = 0;
+    }
+  }
+
+  /** After the worker has left, or has found that it is dead. */
+  forget(worker: number): void {
+    if (!this.#own.delete(worker)) return;
+    const client = this.#session?.client;
+    if (client === undefined) return;
+    client
+      .query("SELECT pg_advisory_unlock($1, $2)", [this.#database.lockClass, worker % 2 ** 31])
+      .catch(() => this.#session?.drop(client));
+  }
+
+  get isEmpty(): boolean {
+    return this.#own.size === 0;
+  }
+
+  async #joinOver(session: Session, values: Parameters<Database["callOf"]>[1]): Promise<readonly string[]> {
+    try {
+      await session.open();
+    } catch (error) {
+      throw storeFailure(error, this.#database.where);
+    }
+    const { client } = session;
+    if (client === undefined)
+      throw new StoreUnavailableError(
+        `${this.#database.where}: the connection was lost; everstep tries again`,
+      );
+    return this.#over(session, client, "join_worker", values, 5_000);
+  }
+
+  async #over(
+    session: Session,
+    client: Client,
+    fn: string,
+    values: Parameters<Database["callOf"]>[1],
+    maxMs: number,
+  ): Promise<readonly string[]> {
+    try {
+      const rows = await this.#database.connections.send<{ answer: string }>(
+        client,
+        this.#database.callOf(fn, values),
+        maxMs,
+      );
+      return rows.map(({ answer }) => answer);
+    } catch (error) {
+      session.drop(client);
+      throw storeFailure(error, this.#database.where);
+    }
+  }
+
+  /** Nobody takes over a worker whose session holds its lock, or a worker of a store without sessions before its lease is over. */
+  #isSafe(own: Own): boolean {
+    return own.isLocked || this.#session === undefined;
+  }
+
+  async #renewNow(worker: number, own: Own): Promise<Renewal> {
+    const askedAt = performance.now();
+    const looks = this.#mayLook(own, askedAt);
+    const compares = askedAt - own.comparedAt >= COMPARE_EVERY_MS;
+    let answer: Answer;
+    try {
+      answer = await this.#beat(worker, own, looks, compares);
+    } catch (error) {
+      if (this.#isSafe(own) || !(error instanceof StoreUnavailableError)) throw error;
+      // Others may be about to take over a worker that holds no lock and shows no sign of life: it begins no body meanwhile.
+      const { now } = unchanged(own, performance.now());
+      return { live: true, now, expiresAt: now, owned: null, reaped: 0 };
+    }
+    if (!answer.live) {
+      this.forget(worker);
+      return { live: false, now: answer.now, expiresAt: answer.expiresAt, owned: null, reaped: 0 };
+    }
+    this.#learn(own, answer, { askedAt, looks, compares });
+    const reaped = await this.#takeOver(answer, askedAt);
+    return { live: true, now: answer.now, expiresAt: answer.expiresAt, owned: answer.owned, reaped };
+  }
+
+  #mayLook(own: Own, now: number): boolean {
+    return now - own.lookedAt >= lookEveryMs(own) || now >= own.expiryAt;
+  }
+
+  /** Over the session, so that it is known to be alive; without its lock by any connection, and then with a sign of life in the row. */
+  async #beat(worker: number, own: Own, looks: boolean, compares: boolean): Promise<Answer> {
+    const session = this.#session;
+    const lockClass = session === undefined ? null : this.#database.lockClass;
+    const client = session?.client;
+    const values = [worker, !this.#isSafe(own), looks, compares, lockClass];
+    const maxMs = session === undefined ? 5_000 : BEAT_MAX_MS;
+    let rows: readonly string[];
+    if (session !== undefined && client !== undefined && own.isLocked) {
+      rows = await this.#over(session, client, "renew", values, maxMs).catch(() =>
+        this.#beatWithoutLock(worker, looks, compares),
+      );
+    } else {
+      if (client !== undefined)
+        await within(BEAT_MAX_MS, this.lockAll(client)).catch(() => session?.drop(client));
+      rows = await this.#database.ask("renew", values, maxMs);
+    }
+    return JSON.parse(rows[0] ?? "{}") as Answer;
+  }
+
+  #beatWithoutLock(worker: number, looks: boolean, compares: boolean): Promise<readonly string[]> {
+    return this.#database.ask(
+      "renew",
+      [worker, true, looks, compares, this.#database.lockClass],
+      BEAT_MAX_MS,
+    );
+  }
+
+  #learn(
+    own: Own,
+    answer: Answer,
+    { askedAt, looks, compares }: { askedAt: number; looks: boolean; compares: boolean },
+  ): void {
+    const { now, expiresAt, busy, others, othersBusy, endsHeard, nextExpiry } = answer;
+    own.last = { now, expiresAt, at: performance.now() };
+    Object.assign(own, { busy, others, othersBusy });
+    if (looks) own.lookedAt = askedAt;
+    if (compares) own.comparedAt = askedAt;
+    this.#hints.othersWait.work = others > 0;
+    if (endsHeard !== null) this.#hints.othersWait.ends = endsHeard;
+    own.expiryAt = nextExpiry === null ? Infinity : askedAt + Math.max(1, nextExpiry - now + 1);
+    own.nextAt = Math.min(own.expiryAt, askedAt + this.#periodOf(own, (answer.suspects ?? []).length > 0));
+  }
+
+  async #takeOver({ suspects, serverUpMs, now }: Answer, askedAt: number): Promise<number> {
+    if (suspects === null) return 0;
+    let reaped = 0;
+    for (const { id, batch, beat, expiresAt } of this.#suspicions.judge(suspects, {
+      serverUpMs,
+      now,
+      at: askedAt,
+    })) {
+      const [answer] = await this.#database.ask("take_over", [id, batch, beat, expiresAt]);
+      if (String(answer) === "true") reaped += 1;
+    }
+    return reaped;
+  }
+
+  #periodOf(own: Own, suspects: boolean): number {
+    const idleMs = Math.min(IDLE_EVERY_MS, own.leaseMs / 3);
+    if (this.#session === undefined) return idleMs;
+    if (!own.isLocked || own.busy) return Math.min(BUSY_EVERY_MS, idleMs);
+    return own.othersBusy || suspects ? Math.min(lookEveryMs(own), idleMs) : idleMs;
+  }
+
+  /** Another worker has something to lose now: it is looked at in a second, not in five. */
+  #quicken(): void {
+    const soon = performance.now() + LOOK_EVERY_MS;
+    for (const own of this.#own.values()) own.nextAt = Math.min(own.nextAt, soon);
+  }
+
+  #ownOf({ worker, now, expiresAt }: Lease): Own {
+    let own = this.#own.get(worker);
+    if (own === undefined) {
+      own = newOwn({ worker, now, expiresAt }, expiresAt - now, false);
+      this.#own.set(worker, own);
+    }
+    return own;
+  }
+}
+
+function newOwn({ now, expiresAt }: Lease, leaseMs: number, isLocked: boolean): Own {
+  const at = performance.now();
+  const never = -Infinity;
+  return {
+    leaseMs,
+    isLocked,
+    askedAt: at,
+    nextAt: never,
+    lookedAt: never,
+    comparedAt: never,
+    expiryAt: never,
+    busy: false,
+    othersBusy: false,
+    others: 0,
+    last: { now, expiresAt, at },
+  };
+}
+
+function lookEveryMs({ others }: Own): number {
+  return Math.max(LOOK_EVERY_MS, others * LOOK_PER_WORKER_MS);
+}
+
+function unchanged({ last }: Own, at: number): Renewal {
+  return {
+    live: true,
+    now: last.now + Math.floor(at - last.at),
+    expiresAt: last.expiresAt,
+    owned: null,
+    reaped: 0,
+  };
+}

@@ -1,0 +1,187 @@
+import type {
+  Batch,
+  ClaimRequest,
+  ClaimResult,
+  Hint,
+  JoinRequest,
+  Lease,
+  Outcome,
+  Page,
+  PageRequest,
+  Renewal,
+  RunDetails,
+  RunFilter,
+  Store,
+  TransactRequest,
+  Write,
+} from "@everstep/core";
+import type { ClientBase } from "pg";
+import { type Applied, Batches } from "./batches.ts";
+import { Claims } from "./claims.ts";
+import { ignore } from "./connections.ts";
+import type { Database } from "./database.ts";
+import { Enlisted } from "./enlisted.ts";
+import { Hints, type Interest } from "./hints.ts";
+import { Leases } from "./leases.ts";
+import { parsePart, RunParts } from "./run-rows.ts";
+import { RunLists } from "./run-lists.ts";
+import { Session } from "./session.ts";
+import { Transacting } from "./transacting.ts";
+import type { PostgresTx } from "./tx.ts";
+
+/** The port over one schema of a Postgres database. Every method is one call of one function there, but for `transact`. */
+export class PostgresStore implements Store<PostgresTx> {
+  readonly #database: Database;
+  readonly #hints: Hints;
+  readonly #session: Session | undefined;
+  readonly #leases: Leases;
+  readonly #batches: Batches;
+  readonly #claims: Claims;
+  readonly #enlisted: Enlisted;
+  readonly #transacting: Transacting;
+  readonly #lists: RunLists;
+
+  constructor(database: Database, { hasSessions }: { readonly hasSessions: boolean }) {
+    this.#database = database;
+    this.#hints = new Hints(database);
+    this.#session = hasSessions ? this.#makeSession() : undefined;
+    this.#leases = new Leases(database, this.#session, this.#hints);
+    const channel = hasSessions ? database.channel : null;
+    this.#batches = new Batches(database, channel);
+    this.#claims = new Claims(database, this.#hints, channel);
+    this.#enlisted = new Enlisted(database, this.#hints, channel);
+    this.#transacting = new Transacting(database);
+    this.#lists = new RunLists(database);
+  }
+
+  async commit(batch: Batch<PostgresTx>): Promise<readonly Outcome[]> {
+    const { tx, writes, lease, onOutcomes } = batch;
+    if (tx !== undefined) {
+      const outcomes = await this.#enlisted.apply(tx, batch);
+      onOutcomes?.(outcomes);
+      return outcomes;
+    }
+    const applied = await this.#batches.apply(batch);
+    if (lease !== undefined && writes.some(({ kind }) => kind === "leave")) {
+      this.#leases.forget(lease.worker);
+      this.#hints.tellAll({ others: true });
+    }
+    this.#hints.tell(changedBy(writes, applied));
+    onOutcomes?.(applied.outcomes);
+    return applied.outcomes;
+  }
+
+  transact<T>(
+    request: TransactRequest<PostgresTx, T>,
+  ): Promise<{ readonly is: "done" } | { readonly is: "fenced" }> {
+    return this.#transacting.apply(request as TransactRequest<ClientBase, T>);
+  }
+
+  claim(request: ClaimRequest): Promise<ClaimResult> {
+    return this.#claims.claim(request);
+  }
+
+  join(request: JoinRequest): Promise<Lease> {
+    return this.#leases.join(request);
+  }
+
+  async renew(lease: Lease): Promise<Renewal> {
+    const renewal = await this.#leases.renew(lease);
+    if (renewal.reaped > 0) this.#hints.tellAll({ others: true });
+    return renewal;
+  }
+
+  async read(runId: string): Promise<RunDetails | undefined> {
+    // Text that Postgres can't hold is no run's id.
+    if (!runId.isWellFormed() || runId.includes("\0")) return undefined;
+    const parts = new RunParts();
+    for (const text of await this.#database.ask("read", [runId])) parts.add(parsePart(text));
+    const [run] = parts.runs;
+    if (run === undefined) return undefined;
+    const { now = 0, worker = null, capable = 0 } = run;
+    return { ...parts.claimOf(run), now, owner: worker, capable };
+  }
+
+  list(filter: RunFilter, page: PageRequest): Promise<Page> {
+    return this.#lists.page(filter, page);
+  }
+
+  count(filter: RunFilter): Promise<number> {
+    return this.#lists.count(filter);
+  }
+
+  watch(listener: (hint: Hint) => void, interest?: Interest): () => void {
+    const wantedEnds = this.#hints.wantsEnds;
+    const stop = this.#hints.add(listener, interest);
+    const session = this.#session;
+    if (session !== undefined) {
+      const { client } = session;
+      if (client === undefined) this.#openQuietly(session);
+      else if (!wantedEnds && this.#hints.wantsEnds)
+        this.#hints.listenToEnds(client).catch(() => session.drop(client));
+    }
+    return stop;
+  }
+
+  async close(): Promise<void> {
+    this.#hints.close();
+    await this.#session?.close();
+    await this.#database.connections.close();
+  }
+
+  #makeSession(): Session {
+    return new Session(this.#database.connections, {
+      onOpen: async (client) => {
+        await this.#leases.lockAll(client);
+        await this.#hints.listen(client);
+        this.#hints.isListening = true;
+        // What was said while nobody listened was not heard (F49).
+        this.#hints.tellAll({ others: false });
+      },
+      onLost: () => {
+        this.#hints.isListening = false;
+        this.#leases.unlocked();
+      },
+      onNotice: (_channel, payload) => this.#hints.hear(payload),
+    });
+  }
+
+  #openQuietly(session: Session): void {
+    this.#database
+      .ready()
+      .then(() => session.open())
+      .catch(ignore);
+  }
+}
+
+/** The runs that others want to hear of. */
+function changedBy(writes: readonly Write[], { at, outcomes }: Applied): Record<Interest, string[]> {
+  const changed: Record<Interest, string[]> = { work: [], ends: [] };
+  for (const [index, write] of writes.entries()) {
+    if (write.kind === "leave") continue;
+    const interest = interestIn(write, outcomes[index], at);
+    if (interest !== undefined) changed[interest].push(write.kind === "start" ? write.run.id : write.runId);
+  }
+  return changed;
+}
+
+function interestIn(
+  write: Exclude<Write, { kind: "leave" }>,
+  outcome: Outcome | undefined,
+  at: number,
+): Interest | undefined {
+  if (write.kind === "start") return outcome?.is === "created" && !outcome.claimed ? "work" : undefined;
+  if (outcome?.is !== "done") return undefined;
+  if (write.kind !== "advance") return "work";
+  switch (write.then?.do) {
+    case "end":
+    case "stick":
+      return "ends";
+    case "release":
+      return "work";
+    case "park":
+      return write.then.dueAt !== null && write.then.dueAt <= at ? "work" : undefined;
+    case undefined:
+      return undefined;
+  }
+}

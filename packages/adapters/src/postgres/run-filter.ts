@@ -1,0 +1,97 @@
+import type { PageRequest, RunFilter, RunStatus } from "@everstep/core";
+import { runJson } from "./sql-read.ts";
+import { NOW } from "./sql.ts";
+
+/** SQL with the values of its parameters. Nothing that a caller gave is ever part of the text. */
+export interface Query {
+  readonly text: string;
+  readonly values: readonly (string | number | boolean | null)[];
+}
+
+/** Each is `statusOf` of core in SQL; a test compares them. */
+const STATUS_CONDITIONS: Readonly<Record<RunStatus, string>> = {
+  completed: "r.ended = 'completed'",
+  failed: "r.ended = 'failed'",
+  canceled: "r.ended = 'canceled'",
+  stuck: "r.ended IS NULL AND r.stuck IS NOT NULL",
+  compensating: "r.ended IS NULL AND r.stuck IS NULL AND r.phase <> 'forward'",
+  running: "r.ended IS NULL AND r.stuck IS NULL AND r.phase = 'forward' AND r.owner IS NOT NULL",
+  ready: `r.ended IS NULL AND r.stuck IS NULL AND r.phase = 'forward' AND r.owner IS NULL AND r.due_at <= c.now`,
+  waiting: `r.ended IS NULL AND r.stuck IS NULL AND r.phase = 'forward' AND r.owner IS NULL AND (r.due_at IS NULL OR r.due_at > c.now)`,
+};
+
+const ENDED: ReadonlySet<RunStatus> = new Set(["completed", "failed", "canceled"]);
+const UNHAPPY: ReadonlySet<RunStatus> = new Set(["failed", "canceled"]);
+
+/** The time of reading first, then one page of runs, and one run more if there is a next page. */
+export function pageQuery(schema: string, filter: RunFilter, page: PageRequest): Query {
+  const where = conditionsOf(schema, filter);
+  const order = page.order === "oldest" ? { than: ">", by: "ASC" } : { than: "<", by: "DESC" };
+  if (page.after !== undefined) where.add((hole) => `r.no ${order.than} ${hole}::bigint`, page.after);
+  const limit = where.hole(page.limit + 1);
+  return {
+    text: `WITH c AS MATERIALIZED (SELECT ${NOW} AS now)
+      SELECT c.now AS at, p.no, p.answer FROM c LEFT JOIN LATERAL (
+        SELECT r.no, ${runJson(schema, "r")}::text AS answer FROM ${schema}.runs r ${where.sql} ORDER BY r.no ${order.by} LIMIT ${limit}::bigint
+      ) p ON true ORDER BY p.no ${order.by}`,
+    values: where.values,
+  };
+}
+
+export function countQuery(schema: string, filter: RunFilter): Query {
+  const where = conditionsOf(schema, filter);
+  return {
+    text: `WITH c AS MATERIALIZED (SELECT ${NOW} AS now)
+      SELECT count(*)::text AS answer FROM c, ${schema}.runs r ${where.sql}`,
+    values: where.values,
+  };
+}
+
+/** Conditions that all must hold, with the values of their parameters. */
+class Conditions {
+  readonly #terms: string[] = [];
+  readonly values: (string | number)[] = [];
+
+  /** Where the value goes. */
+  hole(value: string | number): string {
+    return `$${this.values.push(value)}`;
+  }
+
+  add(term: (...holes: readonly string[]) => string, ...values: readonly (string | number)[]): void {
+    this.#terms.push(term(...values.map((value) => this.hole(value))));
+  }
+
+  get sql(): string {
+    return this.#terms.length === 0 ? "" : `WHERE ${this.#terms.join(" AND ")}`;
+  }
+}
+
+function conditionsOf(schema: string, { ids, status, workflow, tag, since, until }: RunFilter): Conditions {
+  const where = new Conditions();
+  if (ids !== undefined)
+    where.add((hole) => `r.id IN (SELECT json_array_elements_text(${hole}::json))`, JSON.stringify(ids));
+  if (workflow !== undefined) where.add((hole) => `r.workflow = ${hole}`, workflow);
+  if (since !== undefined) where.add((hole) => `r.created_at >= ${hole}`, Math.ceil(since));
+  if (until !== undefined) where.add((hole) => `r.created_at < ${hole}`, Math.ceil(until));
+  if (status !== undefined) addStatuses(where, [status].flat());
+  for (const [name, value] of Object.entries(tag ?? {})) {
+    where.add(
+      (n = "", v = "") =>
+        `r.no IN (SELECT t.run FROM ${schema}.tags t WHERE t.name = ${n} AND t.value = ${v})`,
+      name,
+      value,
+    );
+  }
+  return where;
+}
+
+function addStatuses(where: Conditions, statuses: readonly RunStatus[]): void {
+  if (statuses.length === 0) return where.add(() => "false");
+  // A partial index is used only when its own condition is spelled out.
+  if (statuses.every((status) => status === "stuck")) where.add(() => "r.stuck IS NOT NULL");
+  else if (statuses.every((status) => status === "running")) where.add(() => "r.owner IS NOT NULL");
+  else if (statuses.every((status) => !ENDED.has(status))) where.add(() => "r.ended IS NULL");
+  else if (statuses.every((status) => UNHAPPY.has(status)))
+    where.add(() => "r.ended IN ('failed', 'canceled')");
+  where.add(() => `(${statuses.map((status) => `(${STATUS_CONDITIONS[status]})`).join(" OR ")})`);
+}

@@ -1,0 +1,122 @@
+/**
+ * The tables of everstep in Postgres, in a schema of their own. `schema` below is that schema's quoted name.
+ *
+ * - A run is known inside by its `no`: shorter than its id in every row that belongs to it.
+ * - `due_at` is set only while a run is claimable, so finished, owned, stuck and signal-awaiting runs are in no index of claims;
+ *   all indexes that a worker uses are partial or begin with the run.
+ * - An entry is appended without touching its run's row: that is locked, not rewritten. A row of `runs` changes when its run is
+ *   claimed, let go or marked, and leaves room in its page for that.
+ * - Text, never `jsonb`: that rewrites numbers and key order, and refuses some text after the effect has happened (F59, F103).
+ * - `bigint` for every count, instant and number (F58); a lease's token is a number, never a timestamp (F55).
+ */
+export function tables(schema: string): string {
+  return `
+  CREATE TABLE ${schema}.meta (key text PRIMARY KEY, value text NOT NULL);
+
+  CREATE TABLE ${schema}.runs (
+    no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id text COLLATE "C" NOT NULL,
+    workflow text COLLATE "C" NOT NULL,
+    version text COLLATE "C" NOT NULL,
+    priority bigint NOT NULL,
+    phase text NOT NULL CHECK (phase IN ('forward', 'closing', 'compensating', 'done')),
+    ended text CHECK (ended IN ('completed', 'failed', 'canceled')),
+    owner bigint,
+    attempt bigint NOT NULL CHECK (attempt >= 0),
+    due_at bigint,
+    stuck text,
+    inbox bigint NOT NULL DEFAULT 0 CHECK (inbox >= 0),
+    strikes bigint NOT NULL DEFAULT 0 CHECK (strikes >= 0),
+    strikes_alone bigint NOT NULL DEFAULT 0 CHECK (strikes_alone BETWEEN 0 AND strikes),
+    alone boolean NOT NULL DEFAULT false,
+    interrupted boolean NOT NULL DEFAULT false,
+    waits text,
+    created_at bigint NOT NULL,
+    started_at bigint,
+    ended_at bigint,
+    timeout_ms bigint,
+    input_hash text NOT NULL,
+    input text NOT NULL,
+    result text,
+    error text,
+    CHECK ((ended IS NOT NULL) = (phase = 'done')),
+    CHECK ((ended_at IS NOT NULL) = (phase = 'done')),
+    CHECK (stuck IS NULL OR phase <> 'done'),
+    CHECK (owner IS NULL OR (attempt > 0 AND started_at IS NOT NULL AND stuck IS NULL AND phase <> 'done')),
+    CHECK (due_at IS NULL OR (owner IS NULL AND stuck IS NULL AND phase <> 'done')),
+    CHECK (NOT alone OR owner IS NOT NULL)
+  ) WITH (fillfactor = 80);
+  CREATE UNIQUE INDEX runs_id ON ${schema}.runs (id);
+  CREATE INDEX runs_due ON ${schema}.runs (workflow, version, priority DESC, due_at, no) WHERE due_at IS NOT NULL;
+  CREATE INDEX runs_owned ON ${schema}.runs (owner) WHERE owner IS NOT NULL;
+  CREATE INDEX runs_live ON ${schema}.runs (no) WHERE ended IS NULL;
+  CREATE INDEX runs_stuck ON ${schema}.runs (no) WHERE stuck IS NOT NULL;
+  CREATE INDEX runs_unhappy ON ${schema}.runs (no) WHERE ended IN ('failed', 'canceled');
+  CREATE INDEX runs_workflow ON ${schema}.runs (workflow, no);
+
+  CREATE TABLE ${schema}.journal (
+    run bigint NOT NULL,
+    seq bigint NOT NULL CHECK (seq > 0),
+    attempt bigint NOT NULL,
+    kind text NOT NULL,
+    key text NOT NULL,
+    at bigint NOT NULL,
+    value text,
+    error text,
+    PRIMARY KEY (run, seq)
+  );
+
+  CREATE TABLE ${schema}.messages (
+    run bigint NOT NULL,
+    no bigint NOT NULL CHECK (no > 0),
+    type text NOT NULL CHECK (type IN ('signal', 'cancel')),
+    id text COLLATE "C" NOT NULL,
+    name text NOT NULL,
+    payload text NOT NULL,
+    at bigint NOT NULL,
+    consumed_by bigint,
+    PRIMARY KEY (run, no)
+  );
+  CREATE UNIQUE INDEX messages_id ON ${schema}.messages (run, id);
+  CREATE INDEX messages_new ON ${schema}.messages (run, no) WHERE consumed_by IS NULL;
+
+  CREATE TABLE ${schema}.retries (
+    run bigint NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    failures bigint NOT NULL CHECK (failures >= 0),
+    first_at bigint NOT NULL,
+    next_at bigint,
+    error text,
+    in_doubt boolean NOT NULL,
+    PRIMARY KEY (run, key)
+  ) WITH (fillfactor = 70);
+
+  CREATE TABLE ${schema}.tags (
+    run bigint NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    value text COLLATE "C" NOT NULL,
+    PRIMARY KEY (run, name)
+  );
+  CREATE INDEX tags_value ON ${schema}.tags (name, value, run);
+
+  CREATE TABLE ${schema}.workers (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    live boolean NOT NULL,
+    batch bigint NOT NULL DEFAULT 0,
+    reply text NOT NULL DEFAULT '{"at":0,"letters":""}',
+    beat bigint NOT NULL DEFAULT 0,
+    busy boolean NOT NULL DEFAULT false,
+    expires_at bigint NOT NULL,
+    lease_ms bigint NOT NULL CHECK (lease_ms > 0),
+    has_lock boolean NOT NULL,
+    host text NOT NULL,
+    pid bigint NOT NULL,
+    workflows text NOT NULL
+  ) WITH (fillfactor = 20);
+  CREATE INDEX workers_live ON ${schema}.workers (id) WHERE live;
+
+  -- A row in it breaks a deferred reference, so that a transaction which holds one can't be committed (see transact).
+  CREATE TABLE ${schema}.nothing (id bigint PRIMARY KEY);
+  CREATE TABLE ${schema}.guard (id bigint NOT NULL REFERENCES ${schema}.nothing DEFERRABLE INITIALLY DEFERRED);
+`;
+}

@@ -1,0 +1,91 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Client } from "pg";
+import { type Connections, endQuietly, ignore } from "./connections.ts";
+
+/** While it is out, a new connection is tried after pauses up to this, drawn by lot: a restarted server meets them one by one. */
+const PAUSE_FIRST_MS = 50;
+const PAUSE_MAX_MS = 800;
+
+export interface SessionHooks {
+  /** What a new session has to do before it counts as open. */
+  readonly onOpen: (client: Client) => Promise<void>;
+  readonly onLost: () => void;
+  readonly onNotice: (channel: string, payload: string) => void;
+}
+
+/**
+ * The one connection with a memory: it holds the locks of this process's workers and listens for hints, and heartbeats go over it.
+ * Beside the pool, so that it is never waited for (F43). When it breaks it is replaced, for as long as it is wanted.
+ */
+export class Session {
+  readonly #connections: Connections;
+  readonly #hooks: SessionHooks;
+  #client: Client | undefined;
+  #opening: Promise<void> | undefined;
+  #wanted = false;
+  /** By the monotonic clock: when it was last lost. */
+  lostAt: number = -Infinity;
+
+  constructor(connections: Connections, hooks: SessionHooks) {
+    this.#connections = connections;
+    this.#hooks = hooks;
+  }
+
+  /** Undefined while there is none. */
+  get client(): Client | undefined {
+    return this.#client;
+  }
+
+  /** Resolves when it is open. Rejects when the first try fails, and goes on trying. */
+  open(): Promise<void> {
+    this.#wanted = true;
+    if (this.#client !== undefined) return Promise.resolve();
+    this.#opening ??= this.#connect().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  /** It does not answer any more, or said something that it can't go on after. */
+  drop(client: Client): void {
+    if (this.#client !== client) return;
+    this.#client = undefined;
+    this.lostAt = performance.now();
+    endQuietly(client);
+    this.#hooks.onLost();
+    if (this.#wanted) void this.#reconnect().catch(ignore);
+  }
+
+  async close(): Promise<void> {
+    this.#wanted = false;
+    const client = this.#client;
+    this.#client = undefined;
+    client?.removeAllListeners("end");
+    await client?.end().catch(ignore);
+  }
+
+  async #connect(): Promise<void> {
+    const client = await this.#connections.dedicated();
+    try {
+      client.on("notification", ({ channel, payload }) => this.#hooks.onNotice(channel, payload ?? ""));
+      await this.#hooks.onOpen(client);
+      client.on("end", () => this.drop(client));
+      client.on("error", () => this.drop(client));
+    } catch (error) {
+      endQuietly(client);
+      throw error;
+    }
+    if (!this.#wanted) return endQuietly(client);
+    this.#client = client;
+  }
+
+  async #reconnect(): Promise<void> {
+    for (let pauseMaxMs = PAUSE_FIRST_MS; this.#wanted; pauseMaxMs = Math.min(pauseMaxMs * 2, PAUSE_MAX_MS)) {
+      try {
+        return await this.open();
+      } catch {
+        await delay(Math.random() * pauseMaxMs, undefined, { ref: false });
+      }
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import { NOW, type SqlFunction } from "./sql.ts";
+import { entriesOf, messagesOf, retriesOf, runJson } from "./sql-read.ts";
+
+/**
+ * Claiming, in one round trip. Its index holds only runs that wait for a time, sorted as they are claimed within a workflow; the
+ * levels of priority, few and seldom, are skipped over one by one. So neither finished runs nor runs of workflows that nobody here
+ * has are ever looked at, and an idle worker writes nothing.
+ */
+export function claimFunctions(schema: string): readonly SqlFunction[] {
+  return [levels(schema), claim(schema)];
+}
+
+/** Of each workflow, version and priority that has runs with a time: when the first of them is due. */
+const levels = (schema: string): SqlFunction => {
+  const ofLevel = `FROM ${schema}.runs r WHERE r.workflow = l.workflow AND r.version = l.version AND r.due_at IS NOT NULL`;
+  return {
+    head: "levels(workflows json, except_nos bigint[]) RETURNS TABLE (workflow text, version text, priority bigint, first bigint)",
+    body: `
+BEGIN
+  RETURN QUERY
+  WITH RECURSIVE l (workflow, version, priority) AS (
+    SELECT g.name COLLATE "C", g.version COLLATE "C", (SELECT r.priority FROM ${schema}.runs r
+      WHERE r.workflow = g.name AND r.version = g.version AND r.due_at IS NOT NULL ORDER BY r.priority DESC LIMIT 1)
+    FROM (SELECT DISTINCT w.name, w.version FROM json_to_recordset(workflows) AS w (name text, version text)) g
+    UNION ALL
+    SELECT l.workflow, l.version, (SELECT r.priority ${ofLevel} AND r.priority < l.priority ORDER BY r.priority DESC LIMIT 1)
+    FROM l WHERE l.priority IS NOT NULL
+  )
+  SELECT l.workflow, l.version, l.priority,
+    (SELECT r.due_at ${ofLevel} AND r.priority = l.priority AND r.no <> ALL (except_nos) ORDER BY r.due_at, r.no LIMIT 1)
+  FROM l WHERE l.priority IS NOT NULL;
+END`,
+  };
+};
+
+const claim = (schema: string): SqlFunction => ({
+  head: `claim(worker bigint, most int, workflows json, except_ids json, inboxes json, build int, channel text) RETURNS SETOF text`,
+  body: `
+DECLARE
+  at_ms bigint := ${NOW};
+  except_nos bigint[] := '{}';
+  next_due bigint;
+  level bigint;
+  is_busy boolean;
+  best bigint[];
+  picked bigint[] := '{}';
+  loaded bigint[];
+BEGIN
+  PERFORM ${schema}.admit(build);
+  IF except_ids IS NOT NULL THEN
+    SELECT coalesce(array_agg(r.no), '{}') INTO except_nos FROM ${schema}.runs r WHERE r.id IN (SELECT json_array_elements_text(except_ids));
+  END IF;
+  SELECT min(l.first) INTO next_due FROM ${schema}.levels(workflows, except_nos) l;
+  IF most > 0 AND next_due <= at_ms THEN
+    -- S5: a takeover waits for this lock, so that it frees these runs as well; batches of the worker itself don't.
+    SELECT w.busy INTO is_busy FROM ${schema}.workers w WHERE w.id = worker AND w.live FOR KEY SHARE;
+    IF FOUND THEN
+      -- From the highest priority down; within a priority the longest due of all workflows first.
+      FOR level IN SELECT DISTINCT l.priority FROM ${schema}.levels(workflows, except_nos) l WHERE l.first <= at_ms ORDER BY 1 DESC LOOP
+        EXIT WHEN cardinality(picked) >= most;
+        SELECT array_agg(c.no) INTO best FROM (
+          SELECT c.no FROM (SELECT DISTINCT w.name, w.version FROM json_to_recordset(workflows) AS w (name text, version text)) w
+          CROSS JOIN LATERAL (
+            SELECT r.no, r.due_at FROM ${schema}.runs r
+            WHERE r.workflow = w.name AND r.version = w.version AND r.priority = level AND r.due_at <= at_ms AND r.no <> ALL (except_nos)
+            ORDER BY r.due_at, r.no LIMIT most - cardinality(picked)
+            FOR NO KEY UPDATE SKIP LOCKED
+          ) c ORDER BY c.due_at, c.no LIMIT most - cardinality(picked)
+        ) c;
+        picked := picked || best;
+      END LOOP;
+      IF cardinality(picked) > 0 THEN
+        UPDATE ${schema}.runs r SET owner = worker, attempt = r.attempt + 1, due_at = NULL, waits = NULL, started_at = coalesce(r.started_at, at_ms)
+        WHERE r.no = ANY (picked);
+        IF NOT is_busy THEN
+          UPDATE ${schema}.workers w SET busy = true WHERE w.id = worker;
+          IF channel IS NOT NULL THEN PERFORM pg_notify(channel, 'busy'); END IF;
+        END IF;
+      END IF;
+      SELECT min(l.first) INTO next_due FROM ${schema}.levels(workflows, except_nos) l;
+      -- What somebody else has locked just now is looked at again in a moment.
+      IF next_due <= at_ms AND cardinality(picked) < most THEN next_due := at_ms + 50; END IF;
+    END IF;
+  END IF;
+  RETURN NEXT json_build_object('now', at_ms, 'nextDueAt', next_due)::text;
+
+  IF cardinality(picked) > 0 THEN
+    RETURN QUERY SELECT json_build_object('claim', r.no, 'run', ${runJson(schema, "r")})::text
+      FROM unnest(picked) WITH ORDINALITY AS p (no, place) JOIN ${schema}.runs r ON r.no = p.no ORDER BY p.place;
+    -- A run that was never claimed before has neither entries nor retries.
+    SELECT array_agg(r.no) INTO loaded FROM ${schema}.runs r WHERE r.no = ANY (picked) AND (r.attempt > 1 OR r.inbox > 0);
+    IF loaded IS NOT NULL THEN
+      RETURN QUERY ${entriesOf(schema, "loaded")};
+      RETURN QUERY ${messagesOf(schema, "loaded")};
+      RETURN QUERY ${retriesOf(schema, "loaded")};
+    END IF;
+  END IF;
+
+  IF inboxes IS NOT NULL THEN
+    SELECT array_agg(r.no) INTO loaded FROM json_to_recordset(inboxes) AS g (run text, after bigint)
+      JOIN ${schema}.runs r ON r.id = g.run WHERE r.owner = worker AND r.inbox > g.after;
+    IF loaded IS NOT NULL THEN
+      -- One statement, so that an inbox and its messages are from one moment.
+      RETURN QUERY SELECT json_build_object('inbox', r.id, 'count', r.inbox, 'messages', (
+          SELECT coalesce(json_agg(json_build_array(m.no, m.type, m.id, m.name, m.payload, m.at) ORDER BY m.no), '[]')
+          FROM ${schema}.messages m WHERE m.run = r.no AND m.no > g.after AND m.consumed_by IS NULL))::text
+        FROM json_to_recordset(inboxes) AS g (run text, after bigint)
+        JOIN ${schema}.runs r ON r.id = g.run WHERE r.no = ANY (loaded);
+    END IF;
+  END IF;
+END`,
+});

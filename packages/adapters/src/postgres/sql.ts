@@ -1,0 +1,35 @@
+/** What the SQL of all functions has in common. */
+
+/** The store's clock (S9): not that of the transaction, which stands still while it waits for a lock. */
+export const NOW = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+/**
+ * Settings of every function of everstep. Its statements are few, small and run without end: they are planned once per session, by
+ * the indexes that are there, whatever the statistics of a young table say; and never compiled.
+ */
+const SETTINGS = "SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off";
+
+export interface SqlFunction {
+  /** Name, parameters and what it returns, as in `claim(worker bigint) RETURNS SETOF text`. */
+  readonly head: string;
+  /** PL/pgSQL from DECLARE or BEGIN on. */
+  readonly body: string;
+  /** All its statements see one snapshot. */
+  readonly stable?: true;
+}
+
+/** DDL of a function in the schema. Its body is a literal, so that no schema's name can end it. */
+export function createFunction(schema: string, { head, body, stable }: SqlFunction): string {
+  const volatility = stable === true ? "STABLE" : "VOLATILE";
+  return `CREATE FUNCTION ${schema}.${head} LANGUAGE plpgsql ${volatility} ${SETTINGS} AS ${quoteLiteral(body)};`;
+}
+
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** Safe whatever `standard_conforming_strings` says. */
+export function quoteLiteral(text: string): string {
+  const escaped = text.replaceAll("'", "''");
+  return escaped.includes("\\") ? ` E'${escaped.replaceAll("\\", "\\\\")}'` : `'${escaped}'`;
+}

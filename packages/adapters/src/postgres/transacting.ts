@@ -1,0 +1,196 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { InvalidArgumentError, type NewEntry, type TransactRequest } from "@everstep/core";
+import pg, { type ClientBase } from "pg";
+import { within } from "./connections.ts";
+import type { Database } from "./database.ts";
+import { BROKEN_PROMISE, FENCED, OWN_COMMIT, sqlStateOf, storeFailure, troubleOf } from "./failure.ts";
+
+/** A transaction in which nothing happens for so long is ended by the server: a frozen worker must not keep rows locked (F53). */
+const IDLE_MAX_MS = 10_000;
+/** Beginning and committing take no longer, or the connection is given up. */
+const EXCHANGE_MAX_MS = 10_000;
+/** How often an outage, a deadlock or a refused serialization is tried again, with pauses of up to a second, before it is said. */
+const TRIES_MAX = 20;
+const PAUSE_FIRST_MS = 10;
+const PAUSE_MAX_MS = 1_000;
+
+type Answer = { readonly is: "done" } | { readonly is: "fenced" };
+type Settlement = { readonly entry: NewEntry; readonly settled: readonly string[] };
+
+/** How one try came out. `thrown`: by the caller's own code, to whom it goes back as it is. */
+type Try =
+  | Answer
+  | { readonly is: "thrown"; readonly error: unknown }
+  /** The COMMIT was sent, and no answer came. */
+  | { readonly is: "unknown"; readonly entry: NewEntry; readonly error: unknown }
+  | { readonly is: "again"; readonly error: unknown };
+
+/**
+ * The caller's SQL and its journal entry in one transaction. The fence, the entry and COMMIT are one exchange after the caller's
+ * function: a worker that freezes before it has locked nothing of everstep, and one that freezes after it has committed.
+ */
+export class Transacting {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async apply<T>(request: TransactRequest<ClientBase, T>): Promise<Answer> {
+    await this.#database.ready();
+    for (let tries = 1; ; tries++) {
+      let tried = await this.#try(request);
+      if (tried.is === "unknown") tried = await this.#resolve(request, tried);
+      if (tried.is === "done" || tried.is === "fenced") return tried;
+      if (tried.is === "thrown") throw tried.error;
+      if (tries >= TRIES_MAX) throw storeFailure(tried.error, this.#database.where);
+      await delay(Math.random() * Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** tries));
+    }
+  }
+
+  async #try<T>(request: TransactRequest<ClientBase, T>): Promise<Try> {
+    try {
+      return await this.#database.connections.borrow((client) => this.#within(client, request));
+    } catch (error) {
+      if (error instanceof Ended) return error.how;
+      return { is: "again", error };
+    }
+  }
+
+  /** Throws when the connection is of no further use. */
+  async #within<T>(client: ClientBase, request: TransactRequest<ClientBase, T>): Promise<Try> {
+    const place = await this.#open(client, request);
+    if (place === null) {
+      await within(EXCHANGE_MAX_MS, client.query("ROLLBACK"));
+      return { is: "fenced" };
+    }
+    let settlement: Settlement;
+    try {
+      settlement = request.settle(await request.body(client));
+    } catch (error) {
+      return this.#bodyFailed(client, error);
+    }
+    return this.#settle(client, request, { place, settlement });
+  }
+
+  async #open<T>(
+    client: ClientBase,
+    { worker, runId, attempt }: TransactRequest<ClientBase, T>,
+  ): Promise<string | null> {
+    await within(
+      EXCHANGE_MAX_MS,
+      client.query(
+        `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MAX_MS}`,
+      ),
+    );
+    const opened = client.query<{ place: string | null }>(
+      `SELECT ${this.#database.schema}.open_transact($1, $2, $3) AS place`,
+      [worker, runId, attempt],
+    );
+    const { rows } = await within(EXCHANGE_MAX_MS, opened);
+    return rows[0]?.place ?? null;
+  }
+
+  /** The database's failures are outages, whoever ran into them; anything else is the caller's. */
+  async #bodyFailed(client: ClientBase, error: unknown): Promise<Try> {
+    const trouble = troubleOf(error);
+    // The function itself took too long between two statements, or has not the rights that it needs.
+    const isCallers =
+      sqlStateOf(error) === "25P03" || sqlStateOf(error) === "42501" || sqlStateOf(error) === "25P02";
+    const how: Try =
+      (trouble === "outage" || trouble === "again") && !isCallers
+        ? { is: "again", error }
+        : { is: "thrown", error: explained(error) };
+    if (how.is === "again" && trouble === "outage") throw new Ended(how);
+    try {
+      await within(EXCHANGE_MAX_MS, client.query("ROLLBACK"));
+    } catch {
+      throw new Ended(how);
+    }
+    return how;
+  }
+
+  /** One exchange: if the fence refuses, the COMMIT behind it is not executed. */
+  async #settle<T>(
+    client: ClientBase,
+    { worker, runId, attempt }: TransactRequest<ClientBase, T>,
+    { place, settlement: { entry, settled } }: { readonly place: string; readonly settlement: Settlement },
+  ): Promise<Try> {
+    const values = [
+      String(worker),
+      pg.escapeLiteral(runId),
+      String(attempt),
+      pg.escapeLiteral(place),
+      pg.escapeLiteral(JSON.stringify(entry)),
+      pg.escapeLiteral(JSON.stringify(settled)),
+    ];
+    try {
+      await within(
+        EXCHANGE_MAX_MS,
+        client.query(`SELECT ${this.#database.schema}.settle_transact(${values.join(", ")}); COMMIT`),
+      );
+      return { is: "done" };
+    } catch (error) {
+      return this.#refused(client, error, entry);
+    }
+  }
+
+  async #refused(client: ClientBase, error: unknown, entry: NewEntry): Promise<Try> {
+    const state = sqlStateOf(error);
+    // Without an answer of the server nobody knows whether it committed.
+    if (state === undefined || /^(?:08|57P)/.test(state)) throw new Ended({ is: "unknown", entry, error });
+    await within(EXCHANGE_MAX_MS, client.query("ROLLBACK"));
+    if (state === FENCED) return { is: "fenced" };
+    if (state === OWN_COMMIT) return { is: "thrown", error: ownCommit() };
+    if (state === BROKEN_PROMISE) return { is: "thrown", error: storeFailure(error, this.#database.where) };
+    const trouble = troubleOf(error);
+    if (trouble === "again" || trouble === "outage") return { is: "again", error };
+    // What only COMMIT finds out: a deferred constraint of the caller's tables.
+    return { is: "thrown", error: explained(error) };
+  }
+
+  /** Waits until the lost transaction is over, by the lock that it held, and looks for its entry. */
+  async #resolve<T>(
+    { runId, attempt }: TransactRequest<ClientBase, T>,
+    { entry, error }: Extract<Try, { is: "unknown" }>,
+  ): Promise<Try> {
+    const { schema } = this.#database;
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#database.query(`SELECT no FROM ${schema}.runs WHERE id = $1 FOR NO KEY UPDATE`, [runId]);
+        const found = await this.#database.query(
+          `SELECT 1 FROM ${schema}.journal j JOIN ${schema}.runs r ON r.no = j.run
+           WHERE r.id = $1 AND j.seq = $2 AND j.attempt = $3 AND j.key = $4`,
+          [runId, entry.seq, attempt, entry.key],
+        );
+        return found.length > 0 ? { is: "done" } : { is: "again", error };
+      } catch (failure) {
+        if (tries >= TRIES_MAX) throw failure;
+        await delay(Math.random() * Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** tries));
+      }
+    }
+  }
+}
+
+/** On its way past the pool, which destroys the connection. */
+class Ended extends Error {
+  readonly how: Try;
+
+  constructor(how: Try) {
+    super("the connection is of no further use");
+    this.how = how;
+  }
+}
+
+/** The guard's refusal is worded like any broken reference. The error stays the caller's own. */
+function explained(error: unknown): unknown {
+  if (error instanceof Error && "constraint" in error && error.constraint === "guard_id_fkey")
+    error.message += " (the function of a transaction tried to commit by itself, which everstep refuses)";
+  return error;
+}
+
+function ownCommit(): InvalidArgumentError {
+  return new InvalidArgumentError(
+    "the function of a transaction must not begin, commit or roll back by itself: everstep commits its work together with the journal. It was rolled back; use savepoints for a part that may fail alone",
+  );
+}
