@@ -87,15 +87,13 @@ export class Claims {
 
 /** A damaged run takes no other one with it (F57): its worker gives it back, and is told when it is claimed alone. */
 function soundClaims(parts: RunParts): readonly Claim[] {
-  let damage: unknown;
   const claims = parts.runs.flatMap((run: RunPart) => {
     try {
       return [parts.claimOf(run)];
-    } catch (error) {
-      damage = error;
+    } catch {
       return [];
     }
   });
-  if (damage !== undefined && claims.length === 0) throw damage;
-  return claims;
+  const [damaged] = parts.runs;
+  return claims.length === 0 && damaged !== undefined ? [parts.claimOf(damaged)] : claims;
 }

@@ -1,6 +1,6 @@
 import { type JoinRequest, type Lease, type Renewal, StoreUnavailableError } from "@everstep/core";
 import type { Client } from "pg";
-import { within } from "./connections.ts";
+import { type Call, ignore, within } from "./connections.ts";
 import type { Database } from "./database.ts";
 import { storeFailure } from "./failure.ts";
 import type { Hints } from "./hints.ts";
@@ -10,6 +10,7 @@ import { Suspicions, type Suspect } from "./suspicions.ts";
 
 /** A heartbeat that takes longer counts as missed. Two of them fit between two looks of others. */
 const BEAT_MAX_MS = 400;
+const JOIN_MAX_MS = 5_000;
 /** How often a worker with runs looks after its own session, so that it knows sooner than others that it is gone. */
 const BUSY_EVERY_MS = 450;
 /** How often others are looked at while one of them has something to lose: with many workers less often, for all of them look. */
@@ -23,7 +24,7 @@ const COMPARE_EVERY_MS = 3_000;
 /** What this process remembers of a worker of its own. All instants by the monotonic clock. */
 interface Own {
   readonly leaseMs: number;
-  /** The session holds its lock. */
+  /** The session holds its lock. False without a session. */
   isLocked: boolean;
   askedAt: number;
   nextAt: number;
@@ -73,7 +74,7 @@ export class Leases {
         ? await this.#database.ask("join_worker", values)
         : await this.#joinOver(this.#session, values);
     const lease = JSON.parse(answer[0] ?? "{}") as Lease;
-    this.#own.set(lease.worker, newOwn(lease, leaseMs, this.#session?.client !== undefined));
+    this.#own.set(lease.worker, newOwn(lease, leaseMs, this.#session?.isOpen === true));
     return lease;
   }
 
@@ -112,49 +113,33 @@ export class Leases {
   /** After the worker has left, or has found that it is dead. */
   forget(worker: number): void {
     if (!this.#own.delete(worker)) return;
-    const client = this.#session?.client;
-    if (client === undefined) return;
-    client
-      .query("SELECT pg_advisory_unlock($1, $2)", [this.#database.lockClass, worker % 2 ** 31])
-      .catch(() => this.#session?.drop(client));
+    this.#session
+      ?.use((client) =>
+        client.query("SELECT pg_advisory_unlock($1, $2)", [this.#database.lockClass, worker % 2 ** 31]),
+      )
+      .catch(ignore);
   }
 
-  get isEmpty(): boolean {
-    return this.#own.size === 0;
-  }
-
-  async #joinOver(session: Session, values: Parameters<Database["callOf"]>[1]): Promise<readonly string[]> {
+  async #joinOver(session: Session, values: Call["values"]): Promise<readonly string[]> {
     try {
       await session.open();
+      return await this.#over(session, "join_worker", values, JOIN_MAX_MS);
     } catch (error) {
       throw storeFailure(error, this.#database.where);
     }
-    const { client } = session;
-    if (client === undefined)
-      throw new StoreUnavailableError(
-        `${this.#database.where}: the connection was lost; everstep tries again`,
-      );
-    return this.#over(session, client, "join_worker", values, 5_000);
   }
 
   async #over(
     session: Session,
-    client: Client,
     fn: string,
-    values: Parameters<Database["callOf"]>[1],
+    values: Call["values"],
     maxMs: number,
   ): Promise<readonly string[]> {
-    try {
-      const rows = await this.#database.connections.send<{ answer: string }>(
-        client,
-        this.#database.callOf(fn, values),
-        maxMs,
-      );
-      return rows.map(({ answer }) => answer);
-    } catch (error) {
-      session.drop(client);
-      throw storeFailure(error, this.#database.where);
-    }
+    const call = this.#database.callOf(fn, values);
+    const rows = await session.use((client) =>
+      this.#database.connections.send<{ readonly answer: string }>(client, call, maxMs),
+    );
+    return rows.map(({ answer }) => answer);
   }
 
   /** Nobody takes over a worker whose session holds its lock, or a worker of a store without sessions before its lease is over. */
@@ -191,29 +176,18 @@ export class Leases {
   /** Over the session, so that it is known to be alive; without its lock by any connection, and then with a sign of life in the row. */
   async #beat(worker: number, own: Own, looks: boolean, compares: boolean): Promise<Answer> {
     const session = this.#session;
-    const lockClass = session === undefined ? null : this.#database.lockClass;
-    const client = session?.client;
-    const values = [worker, !this.#isSafe(own), looks, compares, lockClass];
-    const maxMs = session === undefined ? 5_000 : BEAT_MAX_MS;
-    let rows: readonly string[];
-    if (session !== undefined && client !== undefined && own.isLocked) {
-      rows = await this.#over(session, client, "renew", values, maxMs).catch(() =>
-        this.#beatWithoutLock(worker, looks, compares),
-      );
-    } else {
-      if (client !== undefined)
-        await within(BEAT_MAX_MS, this.lockAll(client)).catch(() => session?.drop(client));
-      rows = await this.#database.ask("renew", values, maxMs);
-    }
-    return JSON.parse(rows[0] ?? "{}") as Answer;
-  }
-
-  #beatWithoutLock(worker: number, looks: boolean, compares: boolean): Promise<readonly string[]> {
-    return this.#database.ask(
-      "renew",
-      [worker, true, looks, compares, this.#database.lockClass],
-      BEAT_MAX_MS,
-    );
+    const ask = async (beats: boolean): Promise<Answer> => {
+      const lockClass = session === undefined ? null : this.#database.lockClass;
+      const values = [worker, beats, looks, compares, lockClass];
+      const rows = await (session === undefined || beats
+        ? this.#database.ask("renew", values, session === undefined ? JOIN_MAX_MS : BEAT_MAX_MS)
+        : this.#over(session, "renew", values, BEAT_MAX_MS));
+      return JSON.parse(rows[0] ?? "{}") as Answer;
+    };
+    if (session === undefined) return ask(false);
+    if (!own.isLocked) await session.use((client) => within(BEAT_MAX_MS, this.lockAll(client))).catch(ignore);
+    if (!own.isLocked) return ask(true);
+    return ask(false).catch(() => ask(true));
   }
 
   #learn(

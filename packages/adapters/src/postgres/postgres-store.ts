@@ -15,7 +15,6 @@ import type {
   TransactRequest,
   Write,
 } from "@everstep/core";
-import type { ClientBase } from "pg";
 import { type Applied, Batches } from "./batches.ts";
 import { Claims } from "./claims.ts";
 import { ignore } from "./connections.ts";
@@ -74,7 +73,7 @@ export class PostgresStore implements Store<PostgresTx> {
   transact<T>(
     request: TransactRequest<PostgresTx, T>,
   ): Promise<{ readonly is: "done" } | { readonly is: "fenced" }> {
-    return this.#transacting.apply(request as TransactRequest<ClientBase, T>);
+    return this.#transacting.apply(request);
   }
 
   claim(request: ClaimRequest): Promise<ClaimResult> {
@@ -115,10 +114,9 @@ export class PostgresStore implements Store<PostgresTx> {
     const stop = this.#hints.add(listener, interest);
     const session = this.#session;
     if (session !== undefined) {
-      const { client } = session;
-      if (client === undefined) this.#openQuietly(session);
+      if (!session.isOpen) this.#openQuietly(session);
       else if (!wantedEnds && this.#hints.wantsEnds)
-        this.#hints.listenToEnds(client).catch(() => session.drop(client));
+        session.use((client) => this.#hints.listenToEnds(client)).catch(ignore);
     }
     return stop;
   }

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { StoreUnavailableError } from "@everstep/core";
 import type { Client } from "pg";
 import { type Connections, endQuietly, ignore } from "./connections.ts";
+import { troubleOf } from "./failure.ts";
 
 /** While it is out, a new connection is tried after pauses up to this, drawn by lot: a restarted server meets them one by one. */
 const PAUSE_FIRST_MS = 50;
@@ -23,6 +25,8 @@ export class Session {
   #client: Client | undefined;
   #opening: Promise<void> | undefined;
   #wanted = false;
+  /** What is being asked over it, one question after the other. */
+  #tail: Promise<void> = Promise.resolve();
   /** By the monotonic clock: when it was last lost. */
   lostAt: number = -Infinity;
 
@@ -31,9 +35,15 @@ export class Session {
     this.#hooks = hooks;
   }
 
-  /** Undefined while there is none. */
-  get client(): Client | undefined {
-    return this.#client;
+  get isOpen(): boolean {
+    return this.#client !== undefined;
+  }
+
+  /** Works with the connection, when it is its turn. A connection that failed in it is replaced. */
+  use<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    const turn = this.#tail.then(() => this.#use(work));
+    this.#tail = turn.then(ignore, ignore);
+    return turn;
   }
 
   /** Resolves when it is open. Rejects when the first try fails, and goes on trying. */
@@ -46,16 +56,6 @@ export class Session {
     return this.#opening;
   }
 
-  /** It does not answer any more, or said something that it can't go on after. */
-  drop(client: Client): void {
-    if (this.#client !== client) return;
-    this.#client = undefined;
-    this.lostAt = performance.now();
-    endQuietly(client);
-    this.#hooks.onLost();
-    if (this.#wanted) void this.#reconnect().catch(ignore);
-  }
-
   async close(): Promise<void> {
     this.#wanted = false;
     const client = this.#client;
@@ -64,13 +64,36 @@ export class Session {
     await client?.end().catch(ignore);
   }
 
+  async #use<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    const client = this.#client;
+    if (client === undefined)
+      throw new StoreUnavailableError(
+        "the connection for heartbeats is lost; everstep is opening another one",
+      );
+    try {
+      return await work(client);
+    } catch (error) {
+      if (troubleOf(error) !== "unusable") this.#drop(client);
+      throw error;
+    }
+  }
+
+  #drop(client: Client): void {
+    if (this.#client !== client) return;
+    this.#client = undefined;
+    this.lostAt = performance.now();
+    endQuietly(client);
+    this.#hooks.onLost();
+    if (this.#wanted) void this.#reconnect().catch(ignore);
+  }
+
   async #connect(): Promise<void> {
     const client = await this.#connections.dedicated();
     try {
       client.on("notification", ({ channel, payload }) => this.#hooks.onNotice(channel, payload ?? ""));
       await this.#hooks.onOpen(client);
-      client.on("end", () => this.drop(client));
-      client.on("error", () => this.drop(client));
+      client.on("end", () => this.#drop(client));
+      client.on("error", () => this.#drop(client));
     } catch (error) {
       endQuietly(client);
       throw error;

@@ -15,6 +15,7 @@ const levels = (schema: string): SqlFunction => {
   const ofLevel = `FROM ${schema}.runs r WHERE r.workflow = l.workflow AND r.version = l.version AND r.due_at IS NOT NULL`;
   return {
     head: "levels(workflows json, except_nos bigint[]) RETURNS TABLE (workflow text, version text, priority bigint, first bigint)",
+    inner: true,
     body: `
 BEGIN
   RETURN QUERY
@@ -48,7 +49,8 @@ DECLARE
 BEGIN
   PERFORM ${schema}.admit(build);
   IF except_ids IS NOT NULL THEN
-    SELECT coalesce(array_agg(r.no), '{}') INTO except_nos FROM ${schema}.runs r WHERE r.id IN (SELECT json_array_elements_text(except_ids));
+    SELECT coalesce(array_agg(r.no), '{}') INTO except_nos FROM json_array_elements_text(except_ids) AS e (id)
+    CROSS JOIN LATERAL (SELECT r.no FROM ${schema}.runs r WHERE r.id = e.id OFFSET 0) r;
   END IF;
   SELECT min(l.first) INTO next_due FROM ${schema}.levels(workflows, except_nos) l;
   IF most > 0 AND next_due <= at_ms THEN
@@ -86,7 +88,8 @@ BEGIN
 
   IF cardinality(picked) > 0 THEN
     RETURN QUERY SELECT json_build_object('claim', r.no, 'run', ${runJson(schema, "r")})::text
-      FROM unnest(picked) WITH ORDINALITY AS p (no, place) JOIN ${schema}.runs r ON r.no = p.no ORDER BY p.place;
+      FROM unnest(picked) WITH ORDINALITY AS p (no, place)
+      CROSS JOIN LATERAL (SELECT * FROM ${schema}.runs r WHERE r.no = p.no OFFSET 0) r ORDER BY p.place;
     -- A run that was never claimed before has neither entries nor retries.
     SELECT array_agg(r.no) INTO loaded FROM ${schema}.runs r WHERE r.no = ANY (picked) AND (r.attempt > 1 OR r.inbox > 0);
     IF loaded IS NOT NULL THEN
@@ -97,16 +100,13 @@ BEGIN
   END IF;
 
   IF inboxes IS NOT NULL THEN
-    SELECT array_agg(r.no) INTO loaded FROM json_to_recordset(inboxes) AS g (run text, after bigint)
-      JOIN ${schema}.runs r ON r.id = g.run WHERE r.owner = worker AND r.inbox > g.after;
-    IF loaded IS NOT NULL THEN
-      -- One statement, so that an inbox and its messages are from one moment.
-      RETURN QUERY SELECT json_build_object('inbox', r.id, 'count', r.inbox, 'messages', (
-          SELECT coalesce(json_agg(json_build_array(m.no, m.type, m.id, m.name, m.payload, m.at) ORDER BY m.no), '[]')
-          FROM ${schema}.messages m WHERE m.run = r.no AND m.no > g.after AND m.consumed_by IS NULL))::text
-        FROM json_to_recordset(inboxes) AS g (run text, after bigint)
-        JOIN ${schema}.runs r ON r.id = g.run WHERE r.no = ANY (loaded);
-    END IF;
+    -- One statement, so that an inbox and its messages are from one moment.
+    RETURN QUERY SELECT json_build_object('inbox', r.id, 'count', r.inbox, 'messages', (
+        SELECT coalesce(json_agg(json_build_array(m.no, m.type, m.id, m.name, m.payload, m.at) ORDER BY m.no), '[]')
+        FROM ${schema}.messages m WHERE m.run = r.no AND m.no > g.after AND m.consumed_by IS NULL))::text
+      FROM json_to_recordset(inboxes) AS g (run text, after bigint)
+      CROSS JOIN LATERAL (SELECT r.no, r.id, r.inbox, r.owner FROM ${schema}.runs r WHERE r.id = g.run OFFSET 0) r
+      WHERE r.owner = worker AND r.inbox > g.after;
   END IF;
 END`,
 });

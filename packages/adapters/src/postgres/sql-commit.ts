@@ -9,7 +9,7 @@ import { NOW, type SqlFunction } from "./sql.ts";
  * what stays true until the end of the transaction:
  *
  * - The worker's row first (S2, S3): a takeover waits for it, or it for the takeover.
- * - Then the rows of all runs, in the order of their numbers (F42). Claims, messages, operators and takeovers lock the same rows.
+ * - Then the rows of all runs, in the order of their ids (F42). Claims, messages, operators and takeovers lock the same rows.
  *
  * An outcome is a letter: d(one), f(enced), c(reated), o(wned: created and claimed), x (exists), u (duplicate), n(ot found),
  * i(nbox changed); or one with text behind it: C workflow (conflict), e status (ended), s status (wrong state), r reason (refused).
@@ -22,6 +22,7 @@ export function commitFunctions(schema: string): readonly SqlFunction[] {
 
 const startRuns = (schema: string): SqlFunction => ({
   head: "start_runs(INOUT outcomes text[], INOUT nos bigint[], worker bigint, at_ms bigint, starts json)",
+  inner: true,
   body: `
 DECLARE
   one record;
@@ -61,27 +62,29 @@ END`,
 const advanceRuns = (schema: string): SqlFunction => ({
   head: `advance_runs(INOUT outcomes text[], INOUT nos bigint[], worker bigint, at_ms bigint,
     advances json, entries json, changes json, consumes json)`,
+  inner: true,
   body: `
 DECLARE
   one record;
+  places tid[];
 BEGIN
   -- S3, S4: the fence of each run, under its lock: this worker owns it, under the attempt that it claimed (S8: nobody owns an ended
   -- run), and what is appended follows the last entry without a gap.
   FOR one IN
-    SELECT r.i, r.no, r.inbox, r.seen, r.first,
+    SELECT g.i, r.no, r.ctid, r.inbox, g.seen, g.first,
       coalesce((SELECT j.seq FROM ${schema}.journal j WHERE j.run = r.no ORDER BY j.seq DESC LIMIT 1), 0) AS last
     FROM (
-      SELECT g.i, g.first, g.seen, r.no, r.inbox
-      FROM json_to_recordset(advances) AS g (i int, id text, attempt bigint, first bigint, seen bigint)
-      JOIN ${schema}.runs r ON r.id = g.id
-      WHERE r.owner = worker AND r.attempt = g.attempt
-      ORDER BY r.no FOR NO KEY UPDATE OF r
+      SELECT * FROM json_to_recordset(advances) AS g (i int, id text, attempt bigint, first bigint, seen bigint) ORDER BY g.id COLLATE "C"
+    ) g CROSS JOIN LATERAL (
+      SELECT r.no, r.ctid, r.inbox, r.owner, r.attempt FROM ${schema}.runs r WHERE r.id = g.id OFFSET 0 FOR NO KEY UPDATE
     ) r
+    WHERE r.owner = worker AND r.attempt = g.attempt
   LOOP
     IF one.first <> one.last + 1 THEN
       outcomes[one.i] := 'rentry ' || one.first || ' can''t follow entry ' || one.last || ' of the journal';
     ELSE
       nos[one.i] := one.no;
+      places[one.i] := one.ctid;
       -- S6: parked only with the inbox as its owner last saw it; no message can come in between, for the row is locked.
       outcomes[one.i] := CASE WHEN one.inbox > one.seen THEN 'i' ELSE 'd' END;
     END IF;
@@ -98,8 +101,11 @@ BEGIN
       nos[one.i] := NULL;
     END LOOP;
     UPDATE ${schema}.messages m SET consumed_by = c.seq
-    FROM json_to_recordset(consumes) AS c (i int, no bigint, seq bigint)
-    WHERE m.run = nos[c.i] AND m.no = c.no;
+    FROM (
+      SELECT f.ctid, g.seq FROM json_to_recordset(consumes) AS g (i int, no bigint, seq bigint)
+      CROSS JOIN LATERAL (SELECT f.ctid FROM ${schema}.messages f WHERE f.run = nos[g.i] AND f.no = g.no OFFSET 0) f
+    ) c
+    WHERE m.ctid = c.ctid;
   END IF;
 
   IF entries IS NOT NULL THEN
@@ -126,12 +132,13 @@ BEGIN
       result = c.result,
       error = c.error
     FROM (
-      SELECT nos[g.i] AS no, g.phase, g.progressed, g.alone, CASE WHEN outcomes[g.i] = 'd' THEN g.act END AS act,
+      SELECT places[g.i] AS place, g.phase, g.progressed, g.alone, CASE WHEN outcomes[g.i] = 'd' THEN g.act END AS act,
         g.due, g.waits, g.interrupted, g.stuck, g.status, g.result, g.error
       FROM json_to_recordset(changes) AS g (i int, phase text, progressed boolean, alone boolean, act text, due bigint,
         waits text, interrupted boolean, stuck text, status text, result text, error text)
     ) c
-    WHERE r.no = c.no;
+    -- The rows are locked, so they are where they were found.
+    WHERE r.ctid = c.place;
   END IF;
 END`,
 });
@@ -139,6 +146,7 @@ END`,
 /** What a write may leave beside the journal: retry rows and tags. */
 const keepMarks = (schema: string): SqlFunction => ({
   head: "keep_marks(nos bigint[], retries json, settled json, tags json) RETURNS void",
+  inner: true,
   body: `
 BEGIN
   IF retries IS NOT NULL THEN
@@ -150,8 +158,9 @@ BEGIN
       error = excluded.error, in_doubt = excluded.in_doubt;
   END IF;
   IF settled IS NOT NULL THEN
-    DELETE FROM ${schema}.retries t USING json_to_recordset(settled) AS g (i int, key text)
-    WHERE t.run = nos[g.i] AND t.key = g.key;
+    DELETE FROM ${schema}.retries WHERE ctid = ANY (ARRAY(
+      SELECT f.ctid FROM json_to_recordset(settled) AS g (i int, key text)
+      CROSS JOIN LATERAL (SELECT f.ctid FROM ${schema}.retries f WHERE f.run = nos[g.i] AND f.key = g.key OFFSET 0) f));
   END IF;
   IF tags IS NOT NULL THEN
     INSERT INTO ${schema}.tags (run, name, value)
@@ -164,13 +173,15 @@ END`,
 
 const sendMessages = (schema: string): SqlFunction => ({
   head: "send_messages(INOUT outcomes text[], at_ms bigint, messages json)",
+  inner: true,
   body: `
 DECLARE
   one record;
 BEGIN
   -- The next statement sees what is true once these are locked.
-  PERFORM 1 FROM ${schema}.runs r WHERE r.id IN (SELECT g.run FROM json_to_recordset(messages) AS g (run text))
-  ORDER BY r.no FOR NO KEY UPDATE;
+  PERFORM 1 FROM (
+    SELECT DISTINCT g.run COLLATE "C" AS run FROM json_to_recordset(messages) AS g (run text) ORDER BY 1
+  ) g CROSS JOIN LATERAL (SELECT r.no FROM ${schema}.runs r WHERE r.id = g.run OFFSET 0 FOR NO KEY UPDATE) r;
 
   FOR one IN
     WITH given AS MATERIALIZED (
@@ -179,7 +190,7 @@ BEGIN
         EXISTS (SELECT 1 FROM ${schema}.messages m WHERE m.run = r.no AND m.id = g.id) AS seen,
         row_number() OVER (PARTITION BY g.run, g.id ORDER BY g.i) > 1 AND r.ended IS NULL AS again
       FROM json_to_recordset(messages) AS g (i int, run text, type text, id text, name text, payload text)
-      LEFT JOIN ${schema}.runs r ON r.id = g.run
+      LEFT JOIN LATERAL (SELECT r.no, r.inbox, r.ended FROM ${schema}.runs r WHERE r.id = g.run OFFSET 0) r ON true
     ), taken AS MATERIALIZED (
       SELECT g.*, g.inbox + row_number() OVER (PARTITION BY g.no ORDER BY g.i) AS next
       FROM given g WHERE g.no IS NOT NULL AND g.ended IS NULL AND NOT g.seen AND NOT g.again
@@ -193,8 +204,12 @@ BEGIN
         stuck = CASE WHEN t.cancels THEN NULL ELSE r.stuck END,
         due_at = CASE WHEN r.owner IS NULL AND (t.cancels OR (r.stuck IS NULL AND r.attempt > 0))
           THEN least(coalesce(r.due_at, at_ms), at_ms) ELSE r.due_at END
-      FROM (SELECT t.no, max(t.next) AS next, bool_or(t.type = 'cancel') AS cancels FROM taken t GROUP BY t.no) t
-      WHERE r.no = t.no
+      FROM (
+        SELECT t.next, t.cancels, f.ctid
+        FROM (SELECT t.no, max(t.next) AS next, bool_or(t.type = 'cancel') AS cancels FROM taken t GROUP BY t.no) t
+        CROSS JOIN LATERAL (SELECT f.ctid FROM ${schema}.runs f WHERE f.no = t.no OFFSET 0) f
+      ) t
+      WHERE r.ctid = t.ctid
     )
     SELECT g.i, CASE WHEN g.no IS NULL THEN 'n' WHEN g.seen OR g.again THEN 'u' WHEN g.ended IS NOT NULL THEN 'e' || g.ended ELSE 'd' END AS outcome
     FROM given g
@@ -206,6 +221,7 @@ END`,
 
 const operate = (schema: string): SqlFunction => ({
   head: "operate(INOUT outcomes text[], at_ms bigint, operations json)",
+  inner: true,
   body: `
 DECLARE
   one record;
@@ -238,6 +254,7 @@ END`,
 
 const apply = (schema: string): SqlFunction => ({
   head: `apply(INOUT outcomes text[], worker bigint, at_ms bigint, starts json, advances json, entries json, changes json, rest json)`,
+  inner: true,
   body: `
 DECLARE
   nos bigint[] := array_fill(NULL::bigint, ARRAY[array_length(outcomes, 1)]);
@@ -253,7 +270,10 @@ BEGIN
     PERFORM ${schema}.keep_marks(nos, rest -> 'retries', rest -> 'settled', rest -> 'tags');
   END IF;
   IF changes IS NOT NULL THEN
-    DELETE FROM ${schema}.retries t USING json_to_recordset(changes) AS c (i int, act text) WHERE c.act = 'end' AND t.run = nos[c.i];
+    DELETE FROM ${schema}.retries WHERE ctid = ANY (ARRAY(
+      SELECT f.ctid FROM json_to_recordset(changes) AS g (i int, act text)
+      CROSS JOIN LATERAL (SELECT f.ctid FROM ${schema}.retries f WHERE f.run = nos[g.i] OFFSET 0) f
+      WHERE g.act = 'end'));
   END IF;
   IF rest IS NULL THEN RETURN; END IF;
   IF rest -> 'messages' IS NOT NULL THEN outcomes := ${schema}.send_messages(outcomes, at_ms, rest -> 'messages'); END IF;
@@ -264,6 +284,7 @@ END`,
 /** A wave of one write, whose data may be refused (F57): then nothing of it happened. */
 const applyAlone = (schema: string): SqlFunction => ({
   head: "apply_alone(INOUT outcomes text[], i int, worker bigint, at_ms bigint, wave json)",
+  inner: true,
   body: `
 BEGIN
   outcomes := ${schema}.apply(outcomes, worker, at_ms, wave -> 'starts', wave -> 'advances', wave -> 'entries', wave -> 'changes', wave -> 'rest');
@@ -304,7 +325,8 @@ BEGIN
     END IF;
   END IF;
   IF locks IS NOT NULL THEN
-    PERFORM 1 FROM ${schema}.runs r WHERE r.id IN (SELECT json_array_elements_text(locks)) ORDER BY r.no FOR NO KEY UPDATE;
+    PERFORM 1 FROM (SELECT l.id COLLATE "C" AS id FROM json_array_elements_text(locks) AS l (id) ORDER BY 1) l
+    CROSS JOIN LATERAL (SELECT r.no FROM ${schema}.runs r WHERE r.id = l.id OFFSET 0 FOR NO KEY UPDATE) r;
   END IF;
 
   at_ms := ${NOW};

@@ -18,6 +18,7 @@ export function leaseFunctions(schema: string): readonly SqlFunction[] {
 /** The handshake of versions: a build that is too old for the schema takes on nothing more; what it holds it may finish. */
 const admit = (schema: string): SqlFunction => ({
   head: "admit(build int) RETURNS void",
+  inner: true,
   body: `
 BEGIN
   IF build < (SELECT m.value::int FROM ${schema}.meta m WHERE m.key = 'oldest') THEN
@@ -47,6 +48,7 @@ END`,
 /** For this session: until it ends, however it ends. True also when the session has it already. */
 const lock: SqlFunction = {
   head: "lock_worker(lock_class int, id bigint) RETURNS boolean",
+  inner: true,
   body: `
 BEGIN
   IF EXISTS (SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.pid = pg_backend_pid() AND l.classid = lock_class::oid

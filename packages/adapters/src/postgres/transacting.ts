@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { InvalidArgumentError, type NewEntry, type TransactRequest } from "@everstep/core";
-import pg, { type ClientBase } from "pg";
+import { type ClientBase, escapeLiteral } from "pg";
 import { within } from "./connections.ts";
 import type { Database } from "./database.ts";
 import { BROKEN_PROMISE, FENCED, OWN_COMMIT, sqlStateOf, storeFailure, troubleOf } from "./failure.ts";
@@ -118,11 +118,11 @@ export class Transacting {
   ): Promise<Try> {
     const values = [
       String(worker),
-      pg.escapeLiteral(runId),
+      escapeLiteral(runId),
       String(attempt),
-      pg.escapeLiteral(place),
-      pg.escapeLiteral(JSON.stringify(entry)),
-      pg.escapeLiteral(JSON.stringify(settled)),
+      escapeLiteral(place),
+      escapeLiteral(JSON.stringify(entry)),
+      escapeLiteral(JSON.stringify(settled)),
     ];
     try {
       await within(
