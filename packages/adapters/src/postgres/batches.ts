@@ -1,8 +1,9 @@
 import { type Batch, type Outcome, type RunStatus, StoreError, type Write } from "@everstep/core";
+import { arrayLiteral } from "./array-literal.ts";
 import { ignore } from "./connections.ts";
 import type { Database } from "./database.ts";
 import { troubleOf } from "./failure.ts";
-import { type Wave, wavesOf } from "./waves.ts";
+import { type AdvanceColumn, type Columns, type EntryColumn, type Wave, wavesOf } from "./waves.ts";
 
 export interface Applied {
   readonly at: number;
@@ -12,13 +13,13 @@ export interface Applied {
 /** Applies batches: one statement each (S1), at most once each (S2), under a lease that still holds (S3). */
 export class Batches {
   readonly #database: Database;
-  readonly #channel: string | null;
+  readonly #announce: (worker: number) => string | null;
   readonly #turns = new Map<number, Promise<void>>();
 
-  /** `channel`: where it is said that a worker has something to lose; null where nobody can listen. */
-  constructor(database: Database, channel: string | null) {
+  /** `announce`: where to say that a worker has something to lose from now on; null when that is known, or nobody listens. */
+  constructor(database: Database, announce: (worker: number) => string | null) {
     this.#database = database;
-    this.#channel = channel;
+    this.#announce = announce;
   }
 
   /** Batches of one worker wait for each other, as their numbers do: otherwise a later one could overtake on its connection. */
@@ -47,23 +48,56 @@ export class Batches {
     }
   }
 
-  async #send({ writes, lease }: Batch, alone: boolean): Promise<Applied> {
+  async #send(batch: Batch, alone: boolean): Promise<Applied> {
+    const { writes, lease } = batch;
     const { waves, leave, locks } = wavesOf(writes, alone);
-    const [first, ...more] = alone || leave !== null ? [undefined, ...waves] : waves;
+    const [first, ...more] = alone || leave !== null ? [{}, ...waves] : waves;
     const [answer = "{}"] = await this.#database.ask("commit", [
       lease?.worker ?? null,
       lease?.batch ?? null,
-      writes.length,
-      ...textsOf(first),
+      expectedReply(writes),
+      ...parametersOf(first ?? {}),
       more.length === 0 ? null : JSON.stringify(more),
-      locks.length === 0 ? null : JSON.stringify(locks),
+      locks.length === 0 ? null : arrayLiteral(locks),
       leave?.wave ?? null,
       leave?.i ?? null,
       alone,
-      this.#channel,
+      lease === undefined ? null : this.#announce(lease.worker),
     ]);
     return decodeReply(answer);
   }
+}
+
+const ADVANCE_COLUMNS: readonly AdvanceColumn[] = ["i", "id", "attempt", "first", "seen"];
+const ENTRY_COLUMNS: readonly EntryColumn[] = ["i", "seq", "kind", "key", "at", "value", "error"];
+
+/** A wave as the function takes it. */
+function parametersOf({ starts, advances, entries, changes, rest }: Wave): readonly (string | null)[] {
+  return [
+    textOf(starts),
+    ...columnsOf(advances, ADVANCE_COLUMNS),
+    ...columnsOf(entries, ENTRY_COLUMNS),
+    textOf(changes),
+    textOf(rest),
+  ];
+}
+
+function textOf(part: unknown): string | null {
+  return part === undefined ? null : JSON.stringify(part);
+}
+
+function columnsOf<Name extends string>(
+  columns: Columns<Name> | undefined,
+  names: readonly Name[],
+): readonly (string | null)[] {
+  return names.map((name) => (columns === undefined ? null : arrayLiteral(columns[name])));
+}
+
+/** What nearly every batch is answered: then its worker's row, where the reply is kept, is written once. */
+function expectedReply(writes: readonly Write[]): string {
+  return writes
+    .map((write) => (write.kind === "start" ? (write.claim && write.run.due === undefined ? "o" : "c") : "d"))
+    .join("");
 }
 
 /** The reply to a batch, as its worker's row keeps it. */
@@ -109,12 +143,6 @@ function outcomeOf(outcome: string, at: number): Outcome {
     default:
       return FENCED;
   }
-}
-
-function textsOf(wave: Wave | undefined): readonly (string | null)[] {
-  return [wave?.starts, wave?.advances, wave?.entries, wave?.changes, wave?.rest].map((part) =>
-    part === undefined ? null : JSON.stringify(part),
-  );
 }
 
 function isRefusal(error: unknown): boolean {

@@ -1,5 +1,8 @@
 import { StoreError, StoreUnavailableError } from "@everstep/core";
 
+/** A write whose data Postgres can't hold. It is refused, and sinks no other write of its batch. */
+export class UnstorableError extends Error {}
+
 /** A call took longer than it may: the connection is given up, since nobody knows what it is doing. */
 export class DeadlineError extends Error {}
 
@@ -39,6 +42,7 @@ const NO_CONNECTION =
 /** Undefined for errors that are not the database's, such as those of a `transaction` function. */
 export function troubleOf(error: unknown): Trouble | undefined {
   if (error instanceof DeadlineError) return "outage";
+  if (error instanceof UnstorableError) return "data";
   const state = sqlStateOf(error);
   if (state !== undefined) return TROUBLES[state] ?? TROUBLES[state.slice(0, 2)] ?? "unusable";
   if (!(error instanceof Error)) return undefined;

@@ -110,6 +110,15 @@ export class Leases {
     }
   }
 
+  /** The channel on which others are to hear that this worker has something to lose from now on; null when they know, or nobody listens. */
+  announce(worker: number): string | null {
+    const own = this.#own.get(worker);
+    if (this.#session === undefined || own === undefined || own.busy) return null;
+    own.busy = true;
+    own.nextAt = Math.min(own.nextAt, performance.now() + BUSY_EVERY_MS);
+    return this.#database.channel;
+  }
+
   /** After the worker has left, or has found that it is dead. */
   forget(worker: number): void {
     if (!this.#own.delete(worker)) return;

@@ -46,7 +46,7 @@ export class PostgresStore implements Store<PostgresTx> {
     this.#session = hasSessions ? this.#makeSession() : undefined;
     this.#leases = new Leases(database, this.#session, this.#hints);
     const channel = hasSessions ? database.channel : null;
-    this.#batches = new Batches(database, channel);
+    this.#batches = new Batches(database, (worker) => this.#leases.announce(worker));
     this.#claims = new Claims(database, this.#hints, channel);
     this.#enlisted = new Enlisted(database, this.#hints, channel);
     this.#transacting = new Transacting(database);

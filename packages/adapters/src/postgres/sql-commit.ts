@@ -9,24 +9,35 @@ import { NOW, type SqlFunction } from "./sql.ts";
  * what stays true until the end of the transaction:
  *
  * - The worker's row first (S2, S3): a takeover waits for it, or it for the takeover.
- * - Then the rows of all runs, in the order of their ids (F42). Claims, messages, operators and takeovers lock the same rows.
+ * - Then the rows of all runs, in the order in which they are given, which is that of their ids (F42). Claims, messages, operators and takeovers lock the same rows.
  *
  * An outcome is a letter: d(one), f(enced), c(reated), o(wned: created and claimed), x (exists), u (duplicate), n(ot found),
  * i(nbox changed); or one with text behind it: C workflow (conflict), e status (ended), s status (wrong state), r reason (refused).
  */
 export function commitFunctions(schema: string): readonly SqlFunction[] {
-  return [startRuns, advanceRuns, keepMarks, sendMessages, operate, apply, applyAlone, commit, enlist].map(
-    (make) => make(schema),
-  );
+  return [
+    texts,
+    startRuns,
+    advanceRuns,
+    keepMarks,
+    sendMessages,
+    operate,
+    apply,
+    applyWave,
+    applyAlone,
+    commit,
+    enlist,
+  ].map((make) => make(schema));
 }
 
 const startRuns = (schema: string): SqlFunction => ({
-  head: "start_runs(INOUT outcomes text[], INOUT nos bigint[], worker bigint, at_ms bigint, starts json)",
+  head: "start_runs(INOUT outcomes text[], worker bigint, at_ms bigint, starts json, tags json)",
   inner: true,
   body: `
 DECLARE
   one record;
   old record;
+  nos bigint[];
 BEGIN
   FOR one IN
     WITH given AS MATERIALIZED (
@@ -56,62 +67,72 @@ BEGIN
         ELSE 'C' || coalesce(old.workflow, '') END;
     END IF;
   END LOOP;
+  IF tags IS NOT NULL THEN PERFORM ${schema}.keep_marks(nos, NULL, NULL, tags); END IF;
 END`,
 });
 
+/** The write, its run, the attempt under which that is owned, its first entry, and the inbox that its owner saw before parking. */
+const ADVANCES = "a_i int[], a_id text[], a_attempt bigint[], a_first bigint[], a_seen bigint[]";
+/** The write that an entry belongs to, and the entry. */
+const ENTRIES =
+  "e_i int[], e_seq bigint[], e_kind text[], e_key text[], e_at bigint[], e_value text[], e_error text[]";
+
+/** The hot path: three statements for a batch of steps, with this one's lock and insertion and the worker's number. */
 const advanceRuns = (schema: string): SqlFunction => ({
-  head: `advance_runs(INOUT outcomes text[], INOUT nos bigint[], worker bigint, at_ms bigint,
-    advances json, entries json, changes json, consumes json)`,
+  head: `advance_runs(INOUT outcomes text[], worker bigint, at_ms bigint, ${ADVANCES}, ${ENTRIES}, changes json, rest json)`,
   inner: true,
   body: `
 DECLARE
   one record;
+  nos bigint[];
+  attempts bigint[];
   places tid[];
 BEGIN
   -- S3, S4: the fence of each run, under its lock: this worker owns it, under the attempt that it claimed (S8: nobody owns an ended
-  -- run), and what is appended follows the last entry without a gap.
+  -- run), and what is appended follows an entry. That nothing follows that one already, the key of the journal sees to.
   FOR one IN
-    SELECT g.i, r.no, r.ctid, r.inbox, g.seen, g.first,
-      coalesce((SELECT j.seq FROM ${schema}.journal j WHERE j.run = r.no ORDER BY j.seq DESC LIMIT 1), 0) AS last
-    FROM (
-      SELECT * FROM json_to_recordset(advances) AS g (i int, id text, attempt bigint, first bigint, seen bigint) ORDER BY g.id COLLATE "C"
-    ) g CROSS JOIN LATERAL (
-      SELECT r.no, r.ctid, r.inbox, r.owner, r.attempt FROM ${schema}.runs r WHERE r.id = g.id OFFSET 0 FOR NO KEY UPDATE
+    SELECT a.i, a.seen, a.first, r.no, r.ctid, r.attempt, r.inbox,
+      a.first > 1 AND NOT EXISTS (SELECT 1 FROM ${schema}.journal j WHERE j.run = r.no AND j.seq = a.first - 1 OFFSET 0) AS is_gap
+    FROM unnest(a_i, a_id, a_attempt, a_first, a_seen) AS a (i, id, attempt, first, seen)
+    CROSS JOIN LATERAL (
+      SELECT r.no, r.ctid, r.owner, r.attempt, r.inbox FROM ${schema}.runs r WHERE r.id = a.id OFFSET 0 FOR NO KEY UPDATE
     ) r
-    WHERE r.owner = worker AND r.attempt = g.attempt
+    WHERE r.owner = worker AND r.attempt = a.attempt
   LOOP
-    IF one.first <> one.last + 1 THEN
-      outcomes[one.i] := 'rentry ' || one.first || ' can''t follow entry ' || one.last || ' of the journal';
+    IF one.is_gap OR one.first < 1 THEN
+      outcomes[one.i] := 'rentry ' || one.first || ' can''t follow the last entry of the journal';
     ELSE
       nos[one.i] := one.no;
+      attempts[one.i] := one.attempt;
       places[one.i] := one.ctid;
       -- S6: parked only with the inbox as its owner last saw it; no message can come in between, for the row is locked.
       outcomes[one.i] := CASE WHEN one.inbox > one.seen THEN 'i' ELSE 'd' END;
     END IF;
   END LOOP;
 
-  IF consumes IS NOT NULL THEN
+  IF rest -> 'consumes' IS NOT NULL THEN
     -- S7: a message is consumed once.
     FOR one IN
-      SELECT c.i, c.no FROM json_to_recordset(consumes) AS c (i int, no bigint)
+      SELECT c.i, c.no FROM json_to_recordset(rest -> 'consumes') AS c (i int, no bigint)
       WHERE nos[c.i] IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM ${schema}.messages m WHERE m.run = nos[c.i] AND m.no = c.no AND m.consumed_by IS NULL)
     LOOP
       outcomes[one.i] := 'rmessage ' || one.no || ' is not there to be consumed';
       nos[one.i] := NULL;
+      places[one.i] := NULL;
     END LOOP;
     UPDATE ${schema}.messages m SET consumed_by = c.seq
     FROM (
-      SELECT f.ctid, g.seq FROM json_to_recordset(consumes) AS g (i int, no bigint, seq bigint)
+      SELECT f.ctid, g.seq FROM json_to_recordset(rest -> 'consumes') AS g (i int, no bigint, seq bigint)
       CROSS JOIN LATERAL (SELECT f.ctid FROM ${schema}.messages f WHERE f.run = nos[g.i] AND f.no = g.no OFFSET 0) f
     ) c
     WHERE m.ctid = c.ctid;
   END IF;
 
-  IF entries IS NOT NULL THEN
+  IF e_i IS NOT NULL THEN
     INSERT INTO ${schema}.journal (run, seq, attempt, kind, key, at, value, error)
-    SELECT nos[e.i], e.seq, e.attempt, e.kind, e.key, e.at, e.value, e.error
-    FROM json_to_recordset(entries) AS e (i int, seq bigint, attempt bigint, kind text, key text, at bigint, value text, error text)
+    SELECT nos[e.i], e.seq, attempts[e.i], e.kind, e.key, e.at, e.value, e.error
+    FROM unnest(e_i, e_seq, e_kind, e_key, e_at, e_value, e_error) AS e (i, seq, kind, key, at, value, error)
     WHERE nos[e.i] IS NOT NULL;
   END IF;
 
@@ -139,6 +160,15 @@ BEGIN
     ) c
     -- The rows are locked, so they are where they were found.
     WHERE r.ctid = c.place;
+  END IF;
+  IF rest IS NOT NULL THEN
+    PERFORM ${schema}.keep_marks(nos, rest -> 'retries', rest -> 'settled', rest -> 'tags');
+  END IF;
+  IF changes IS NOT NULL THEN
+    DELETE FROM ${schema}.retries WHERE ctid = ANY (ARRAY(
+      SELECT f.ctid FROM json_to_recordset(changes) AS g (i int, act text)
+      CROSS JOIN LATERAL (SELECT f.ctid FROM ${schema}.retries f WHERE f.run = nos[g.i] OFFSET 0) f
+      WHERE g.act = 'end'));
   END IF;
 END`,
 });
@@ -180,7 +210,7 @@ DECLARE
 BEGIN
   -- The next statement sees what is true once these are locked.
   PERFORM 1 FROM (
-    SELECT DISTINCT g.run COLLATE "C" AS run FROM json_to_recordset(messages) AS g (run text) ORDER BY 1
+    SELECT g.run FROM json_to_recordset(messages) AS g (run text)
   ) g CROSS JOIN LATERAL (SELECT r.no FROM ${schema}.runs r WHERE r.id = g.run OFFSET 0 FOR NO KEY UPDATE) r;
 
   FOR one IN
@@ -253,31 +283,61 @@ END`,
 });
 
 const apply = (schema: string): SqlFunction => ({
-  head: `apply(INOUT outcomes text[], worker bigint, at_ms bigint, starts json, advances json, entries json, changes json, rest json)`,
+  head: `apply(INOUT outcomes text[], worker bigint, at_ms bigint, starts json, ${ADVANCES}, ${ENTRIES}, changes json, rest json)`,
   inner: true,
   body: `
-DECLARE
-  nos bigint[] := array_fill(NULL::bigint, ARRAY[array_length(outcomes, 1)]);
 BEGIN
   IF starts IS NOT NULL THEN
-    SELECT s.outcomes, s.nos INTO outcomes, nos FROM ${schema}.start_runs(outcomes, nos, worker, at_ms, starts) s;
+    outcomes := ${schema}.start_runs(outcomes, worker, at_ms, starts, rest -> 'given');
   END IF;
-  IF advances IS NOT NULL AND worker IS NOT NULL THEN
-    SELECT a.outcomes, a.nos INTO outcomes, nos
-    FROM ${schema}.advance_runs(outcomes, nos, worker, at_ms, advances, entries, changes, rest -> 'consumes') a;
+  IF a_i IS NOT NULL AND worker IS NOT NULL THEN
+    outcomes := ${schema}.advance_runs(outcomes, worker, at_ms, a_i, a_id, a_attempt, a_first, a_seen,
+      e_i, e_seq, e_kind, e_key, e_at, e_value, e_error, changes, rest);
   END IF;
-  IF rest IS NOT NULL THEN
-    PERFORM ${schema}.keep_marks(nos, rest -> 'retries', rest -> 'settled', rest -> 'tags');
-  END IF;
-  IF changes IS NOT NULL THEN
-    DELETE FROM ${schema}.retries WHERE ctid = ANY (ARRAY(
-      SELECT f.ctid FROM json_to_recordset(changes) AS g (i int, act text)
-      CROSS JOIN LATERAL (SELECT f.ctid FROM ${schema}.retries f WHERE f.run = nos[g.i] OFFSET 0) f
-      WHERE g.act = 'end'));
-  END IF;
-  IF rest IS NULL THEN RETURN; END IF;
   IF rest -> 'messages' IS NOT NULL THEN outcomes := ${schema}.send_messages(outcomes, at_ms, rest -> 'messages'); END IF;
   IF rest -> 'operations' IS NOT NULL THEN outcomes := ${schema}.operate(outcomes, at_ms, rest -> 'operations'); END IF;
+END`,
+});
+
+/** A wave that came as one text. */
+const applyWave = (schema: string): SqlFunction => {
+  const column = (of: string, type: string): string => `${schema}.texts(wave #> '{${of}}')::${type}[]`;
+  const advances = [
+    ["i", "int"],
+    ["id", "text"],
+    ["attempt", "bigint"],
+    ["first", "bigint"],
+    ["seen", "bigint"],
+  ] as const;
+  const entries = [
+    ["i", "int"],
+    ["seq", "bigint"],
+    ["kind", "text"],
+    ["key", "text"],
+    ["at", "bigint"],
+    ["value", "text"],
+    ["error", "text"],
+  ] as const;
+  return {
+    head: "apply_wave(INOUT outcomes text[], worker bigint, at_ms bigint, wave json)",
+    inner: true,
+    body: `
+BEGIN
+  outcomes := ${schema}.apply(outcomes, worker, at_ms, wave -> 'starts',
+    ${advances.map(([name, type]) => column(`advances,${name}`, type)).join(", ")},
+    ${entries.map(([name, type]) => column(`entries,${name}`, type)).join(", ")},
+    wave -> 'changes', wave -> 'rest');
+END`,
+  };
+};
+
+/** The elements of a list, in order; NULL without one. */
+const texts = (): SqlFunction => ({
+  head: "texts(list json) RETURNS text[]",
+  inner: true,
+  body: `
+BEGIN
+  RETURN (SELECT array_agg(t.value ORDER BY t.ordinality) FROM json_array_elements_text(list) WITH ORDINALITY AS t);
 END`,
 });
 
@@ -287,60 +347,64 @@ const applyAlone = (schema: string): SqlFunction => ({
   inner: true,
   body: `
 BEGIN
-  outcomes := ${schema}.apply(outcomes, worker, at_ms, wave -> 'starts', wave -> 'advances', wave -> 'entries', wave -> 'changes', wave -> 'rest');
+  outcomes := ${schema}.apply_wave(outcomes, worker, at_ms, wave);
 EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
   outcomes[i] := 'r' || SQLERRM;
 END`,
 });
 
 const commit = (schema: string): SqlFunction => ({
-  head: `commit(worker bigint, batch_no bigint, count int, starts json, advances json, entries json, changes json, rest json,
-    more json, locks json, leave_wave int, leave_i int, alone boolean, channel text) RETURNS text`,
+  head: `commit(worker bigint, batch_no bigint, expected text, starts json, ${ADVANCES}, ${ENTRIES}, changes json, rest json,
+    more json, locks text[], leave_wave int, leave_i int, alone boolean, channel text) RETURNS text`,
   body: `
 DECLARE
-  last_batch bigint;
   holder bigint;
+  last_batch bigint;
   last_reply text;
-  was_busy boolean;
+  is_live boolean;
   wave json;
   place int;
-  at_ms bigint;
-  answer text;
-  outcomes text[];
+  at_ms bigint := ${NOW};
+  answer text := json_build_object('at', at_ms, 'letters', expected)::text;
+  outcomes text[] := array_fill('f'::text, ARRAY[length(expected)]);
 BEGIN
   -- P1: durable when it is answered, whatever the database's default.
   IF current_setting('synchronous_commit') = 'off' THEN PERFORM set_config('synchronous_commit', 'on', true); END IF;
   IF worker IS NOT NULL THEN
-    SELECT w.batch, CASE WHEN w.live THEN w.id END, w.reply, w.busy INTO last_batch, holder, last_reply, was_busy FROM ${schema}.workers w WHERE w.id = worker FOR NO KEY UPDATE;
-    IF last_batch IS NULL THEN
-      IF worker > (SELECT last_value FROM ${schema}.workers_id_seq) THEN
+    -- S2, S3: with the answer that is nearly always the right one.
+    UPDATE ${schema}.workers w SET batch = batch_no, reply = answer, busy = true
+    WHERE w.id = worker AND w.batch = batch_no - 1 AND w.live RETURNING w.id INTO holder;
+    IF holder IS NULL THEN
+      SELECT w.batch, w.reply INTO last_batch, last_reply FROM ${schema}.workers w WHERE w.id = worker FOR NO KEY UPDATE;
+      IF last_batch = batch_no THEN
+        -- Also when the lease is gone by now; what was applied was applied.
+        RETURN last_reply;
+      ELSIF last_batch <> batch_no - 1 THEN
+        RAISE EXCEPTION 'worker % sent batch % after batch %: its batches must be numbered 1, 2, 3 … without gaps', worker, batch_no, last_batch
+          USING ERRCODE = 'ES002';
+      ELSIF last_batch IS NULL AND worker > (SELECT last_value FROM ${schema}.workers_id_seq) THEN
         RAISE EXCEPTION 'there is no worker % in this database: use the lease that join() of this store gave', worker USING ERRCODE = 'ES002';
       END IF;
-    ELSIF last_batch = batch_no THEN
-      -- S2: also when the lease is gone by now; what was applied was applied.
-      RETURN last_reply;
-    ELSIF last_batch <> batch_no - 1 THEN
-      RAISE EXCEPTION 'worker % sent batch % after batch %: its batches must be numbered 1, 2, 3 … without gaps', worker, batch_no, last_batch
-        USING ERRCODE = 'ES002';
+      -- A dead worker's batch is numbered too: what its clients asked for is applied.
+      UPDATE ${schema}.workers w SET batch = batch_no, reply = answer WHERE w.id = worker;
+    ELSIF channel IS NOT NULL THEN
+      PERFORM pg_notify(channel, 'busy');
     END IF;
   END IF;
   IF locks IS NOT NULL THEN
-    PERFORM 1 FROM (SELECT l.id COLLATE "C" AS id FROM json_array_elements_text(locks) AS l (id) ORDER BY 1) l
+    PERFORM 1 FROM unnest(locks) AS l (id)
     CROSS JOIN LATERAL (SELECT r.no FROM ${schema}.runs r WHERE r.id = l.id OFFSET 0 FOR NO KEY UPDATE) r;
   END IF;
 
-  at_ms := ${NOW};
-  outcomes := array_fill('f'::text, ARRAY[count]);
-  IF NOT alone THEN
-    outcomes := ${schema}.apply(outcomes, holder, at_ms, starts, advances, entries, changes, rest);
-  END IF;
+  outcomes := ${schema}.apply(outcomes, holder, at_ms, starts, a_i, a_id, a_attempt, a_first, a_seen,
+    e_i, e_seq, e_kind, e_key, e_at, e_value, e_error, changes, rest);
   IF more IS NOT NULL THEN
     -- Nothing of a wave is looked at here: its text may be what can't be held.
     FOR wave, place IN SELECT w.value, w.ordinality FROM json_array_elements(more) WITH ORDINALITY AS w LOOP
       IF place = leave_wave THEN
-        -- S3: whatever comes after it is fenced. Its runs are due without a strike.
         IF holder IS NOT NULL THEN
-          UPDATE ${schema}.workers SET live = false WHERE id = worker;
+          -- S3: whatever comes after it is fenced. Its runs are due without a strike.
+          UPDATE ${schema}.workers SET live = false, busy = false WHERE id = worker;
           UPDATE ${schema}.runs SET owner = NULL, due_at = at_ms, alone = false WHERE owner = worker;
           outcomes[leave_i] := 'd';
           holder := NULL;
@@ -348,22 +412,14 @@ BEGIN
       ELSIF alone THEN
         outcomes := ${schema}.apply_alone(outcomes, place, holder, at_ms, wave);
       ELSE
-        outcomes := ${schema}.apply(outcomes, holder, at_ms, wave -> 'starts', wave -> 'advances',
-          wave -> 'entries', wave -> 'changes', wave -> 'rest');
+        outcomes := ${schema}.apply_wave(outcomes, holder, at_ms, wave);
       END IF;
     END LOOP;
   END IF;
 
-  answer := array_to_string(outcomes, '');
-  IF length(answer) = count THEN
-    answer := json_build_object('at', at_ms, 'letters', answer)::text;
-  ELSE
+  IF array_to_string(outcomes, '') <> expected THEN
     answer := json_build_object('at', at_ms, 'each', outcomes)::text;
-  END IF;
-  IF last_batch IS NOT NULL THEN
-    -- A dead worker's batch is numbered too: what its clients asked for was applied.
-    UPDATE ${schema}.workers w SET batch = batch_no, reply = answer, busy = w.live WHERE w.id = worker;
-    IF holder IS NOT NULL AND NOT was_busy AND channel IS NOT NULL THEN PERFORM pg_notify(channel, 'busy'); END IF;
+    UPDATE ${schema}.workers w SET reply = answer WHERE w.id = worker;
   END IF;
   RETURN answer;
 END`,

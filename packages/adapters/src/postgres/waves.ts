@@ -15,16 +15,24 @@ type Row = Readonly<Record<string, unknown>> & { readonly i: number };
 /** Writes of which no two are about the same run, but for messages; by kind, as the function `commit` takes them. */
 export interface Wave {
   starts?: Row[];
-  advances?: Row[];
-  entries?: Row[];
+  advances?: Columns<AdvanceColumn>;
+  entries?: Columns<EntryColumn>;
   changes?: Row[];
   rest?: Rest;
 }
+
+/** What there is most of comes column by column: half the work for the server. */
+export type Columns<Name extends string> = Readonly<Record<Name, (string | number | null)[]>>;
+
+export type AdvanceColumn = "i" | "id" | "attempt" | "first" | "seen";
+export type EntryColumn = "i" | "seq" | "kind" | "key" | "at" | "value" | "error";
 
 interface Rest {
   consumes?: Row[];
   retries?: Row[];
   settled?: Row[];
+  /** Tags that runs are started with. */
+  given?: Row[];
   tags?: Row[];
   messages?: Row[];
   operations?: Row[];
@@ -42,14 +50,19 @@ export interface Waves {
 export function wavesOf(writes: readonly Write[], alone: boolean): Waves {
   const waves: Wave[] = [];
   const order = new Order(alone);
+  const placed = writes.map((write, index) => ({ write, i: index + 1, place: order.place(write) }));
   let leave: Waves["leave"] = null;
-  for (const [index, write] of writes.entries()) {
-    const i = index + 1;
-    const place = order.place(write);
+  // All that locks several runs does so in one order, or two could wait for each other.
+  for (const { write, i, place } of placed.toSorted((a, b) => compare(runOf(a.write), runOf(b.write)))) {
     addTo((waves[place] ??= {}), write, i);
     if (write.kind === "leave") leave = { wave: place + 1, i };
   }
   return { waves, leave, locks: waves.length > 1 || mixesKinds(waves[0]) ? runsIn(writes) : [] };
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
 
 /** Which wave a write belongs to: after all that came before it for the same run. */
@@ -82,8 +95,9 @@ class Order {
   }
 }
 
-function runOf(write: Exclude<Write, { kind: "leave" }>): string {
-  return write.kind === "start" ? write.run.id : write.runId;
+function runOf(write: Write): string {
+  if (write.kind === "start") return write.run.id;
+  return write.kind === "leave" ? "" : write.runId;
 }
 
 function mixesKinds({ advances, rest }: Wave = {}): boolean {
@@ -91,7 +105,7 @@ function mixesKinds({ advances, rest }: Wave = {}): boolean {
 }
 
 function runsIn(writes: readonly Write[]): string[] {
-  return [...new Set(writes.flatMap((write) => ("runId" in write ? [write.runId] : [])))];
+  return [...new Set(writes.flatMap((write) => ("runId" in write ? [write.runId] : [])))].toSorted(compare);
 }
 
 function addTo(wave: Wave, write: Write, i: number): void {
@@ -120,41 +134,44 @@ function addStart(wave: Wave, { run, claim }: StartWrite, i: number): void {
       ? row
       : { ...row, ...("at" in due ? { due: Math.ceil(due.at) } : { delay: Math.ceil(due.inMs) }) },
   );
-  addTags(wave, tags, i);
-}
-
-function addTags(wave: Wave, tags: Readonly<Record<string, string>>, i: number): void {
-  for (const [name, value] of Object.entries(tags)) restOf(wave, "tags").push({ i, name, value });
+  for (const [name, value] of Object.entries(tags)) restOf(wave, "given").push({ i, name, value });
 }
 
 function addAdvance(wave: Wave, write: AdvanceWrite, i: number): void {
-  const { runId: id, attempt, entries, consume, retries, settled, tags, then } = write;
-  const first = firstOf(entries);
-  (wave.advances ??= []).push({
-    i,
-    id,
-    attempt,
-    ...(first === undefined ? {} : { first }),
-    ...(then?.do === "park" ? { seen: then.inbox } : {}),
-  });
-  for (const entry of entries) (wave.entries ??= []).push(entryRow(entry, attempt, i));
+  const { runId, attempt, entries, consume, retries, settled, tags, then } = write;
+  const columns = (wave.advances ??= { i: [], id: [], attempt: [], first: [], seen: [] });
+  columns.i.push(i);
+  columns.id.push(runId);
+  columns.attempt.push(attempt);
+  columns.first.push(firstOf(entries));
+  columns.seen.push(then?.do === "park" ? then.inbox : null);
+  if (entries.length > 0) addEntries(wave, entries, i);
   for (const [no, seq] of consume ?? []) restOf(wave, "consumes").push({ i, no, seq });
   for (const retry of retries ?? []) restOf(wave, "retries").push(retryRow(retry, i));
   for (const key of settled ?? []) restOf(wave, "settled").push({ i, key });
-  if (tags !== undefined) addTags(wave, tags, i);
+  for (const [name, value] of Object.entries(tags ?? {})) restOf(wave, "tags").push({ i, name, value });
   const changes = changesOf(write);
   if (changes !== undefined) (wave.changes ??= []).push({ i, ...changes });
 }
 
-/** The seq of the first entry; of entries with a gap one that never fits, so that they are refused. */
-function firstOf(entries: readonly NewEntry[]): number | undefined {
-  const first = entries[0]?.seq;
-  if (first === undefined) return undefined;
-  return entries.every(({ seq }, index) => seq === first + index) ? first : 0;
+function addEntries(wave: Wave, entries: readonly NewEntry[], i: number): void {
+  const columns = (wave.entries ??= { i: [], seq: [], kind: [], key: [], at: [], value: [], error: [] });
+  for (const { seq, kind, key, at, value = null, error = null } of entries) {
+    columns.i.push(i);
+    columns.seq.push(seq);
+    columns.kind.push(kind);
+    columns.key.push(key);
+    columns.at.push(at);
+    columns.value.push(value);
+    columns.error.push(error);
+  }
 }
 
-function entryRow({ seq, kind, key, at, value, error }: NewEntry, attempt: number, i: number): Row {
-  return { i, seq, attempt, kind, key, at, value, error };
+/** The seq of the first entry; of entries with a gap one that never fits, so that they are refused. */
+function firstOf(entries: readonly NewEntry[]): number | null {
+  const first = entries[0]?.seq;
+  if (first === undefined) return null;
+  return entries.every(({ seq }, index) => seq === first + index) ? first : 0;
 }
 
 function retryRow({ key, failures, firstAt, nextAt, error, inDoubt }: RetryState, i: number): Row {
