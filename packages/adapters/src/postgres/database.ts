@@ -1,13 +1,14 @@
 import { hash } from "node:crypto";
 import { StoreError, StoreUnavailableError } from "@everstep/core";
 import type { ClientBase, Pool } from "pg";
-import { type Call, Connections } from "./connections.ts";
+import { type Call, Connections, within } from "./connections.ts";
 import { sqlStateOf, storeFailure } from "./failure.ts";
 import { existsQuery, migrationSql, VERSION, versionQuery } from "./migrations.ts";
 import { quoteIdentifier } from "./sql.ts";
 
 /** Somebody else migrates, or holds a table: waited for so long, then said, and tried again. */
 const MIGRATION_LOCK_MAX_MS = 10_000;
+const OPEN_MAX_MS = 30_000;
 
 export interface DatabaseOptions {
   readonly source: string | Pool;
@@ -26,6 +27,7 @@ export class Database {
   readonly #name: string;
   readonly #migrates: boolean;
   #ready: Promise<void> | undefined;
+  #isClosed = false;
   /** Where it is, for messages. */
   readonly where: string;
 
@@ -45,6 +47,8 @@ export class Database {
 
   /** Connected, and the schema is one that this build can use. Looked at once; after an outage again. */
   ready(): Promise<void> {
+    if (this.#isClosed)
+      return Promise.reject(new StoreError(`${this.where}: the store was closed; open another one`));
     this.#ready ??= this.#open().catch((error: unknown) => {
       this.#ready = undefined;
       throw storeFailure(error, this.where);
@@ -59,8 +63,15 @@ export class Database {
       const rows = await this.connections.call<{ readonly answer: string }>(this.callOf(fn, values), maxMs);
       return rows.map(({ answer }) => answer);
     } catch (error) {
-      throw storeFailure(error, this.where);
+      throw this.failure(error);
     }
+  }
+
+  /** What a method of the store rejects with. */
+  failure(error: unknown): unknown {
+    if (this.#isClosed)
+      return new StoreError(`${this.where}: the store was closed meanwhile`, { cause: error });
+    return storeFailure(error, this.where);
   }
 
   callOf(fn: string, values: Call["values"]): Call {
@@ -77,16 +88,24 @@ export class Database {
     try {
       return await this.connections.call<Row>({ text, values });
     } catch (error) {
-      throw storeFailure(error, this.where);
+      throw this.failure(error);
     }
   }
 
+  /** What is asked after it is refused, and nobody waits for an answer that can't come. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.connections.close();
+  }
+
   async #open(): Promise<void> {
-    await this.connections.borrow(async (client) => {
-      await warnOfLoss(client);
-      if ((await this.#versionOf(client)) === VERSION) return;
-      await this.#bring(client);
-    });
+    await this.connections.borrow((client) => within(OPEN_MAX_MS, this.#prepare(client)));
+  }
+
+  async #prepare(client: ClientBase): Promise<void> {
+    await warnOfLoss(client);
+    if ((await this.#versionOf(client)) === VERSION) return;
+    await this.#bring(client);
   }
 
   async #bring(client: ClientBase): Promise<void> {

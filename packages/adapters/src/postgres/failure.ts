@@ -37,7 +37,7 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
 
 /** What sockets and the driver say when there is no connection, or none any more. */
 const NO_CONNECTION =
-  /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|onnection terminated|not queryable|timeout (?:exceeded|expired)|Client was closed|Query read timeout|server conn crashed|pool after calling end/;
+  /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|onnection terminated|not queryable|timeout (?:exceeded|expired)|Client was closed|Query read timeout|server conn crashed/;
 
 /** Undefined for errors that are not the database's, such as those of a `transaction` function. */
 export function troubleOf(error: unknown): Trouble | undefined {

@@ -2,7 +2,6 @@ import { type JoinRequest, type Lease, type Renewal, StoreUnavailableError } fro
 import type { Client } from "pg";
 import { type Call, ignore, within } from "./connections.ts";
 import type { Database } from "./database.ts";
-import { storeFailure } from "./failure.ts";
 import type { Hints } from "./hints.ts";
 import { VERSION } from "./migrations.ts";
 import type { Session } from "./session.ts";
@@ -134,7 +133,7 @@ export class Leases {
       await session.open();
       return await this.#over(session, "join_worker", values, JOIN_MAX_MS);
     } catch (error) {
-      throw storeFailure(error, this.#database.where);
+      throw this.#database.failure(error);
     }
   }
 

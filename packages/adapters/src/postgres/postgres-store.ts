@@ -124,7 +124,7 @@ export class PostgresStore implements Store<PostgresTx> {
   async close(): Promise<void> {
     this.#hints.close();
     await this.#session?.close();
-    await this.#database.connections.close();
+    await this.#database.close();
   }
 
   #makeSession(): Session {

@@ -57,6 +57,8 @@ BEGIN
     -- S5: a takeover waits for this lock, so that it frees these runs as well; batches of the worker itself don't.
     SELECT w.busy INTO is_busy FROM ${schema}.workers w WHERE w.id = worker AND w.live FOR KEY SHARE;
     IF FOUND THEN
+      -- F42: what changes the row takes it before any run, as batches do.
+      IF NOT is_busy THEN PERFORM 1 FROM ${schema}.workers w WHERE w.id = worker FOR NO KEY UPDATE; END IF;
       -- From the highest priority down; within a priority the longest due of all workflows first.
       FOR level IN SELECT DISTINCT l.priority FROM ${schema}.levels(workflows, except_nos) l WHERE l.first <= at_ms ORDER BY 1 DESC LOOP
         EXIT WHEN cardinality(picked) >= most;

@@ -257,7 +257,7 @@ DECLARE
   one record;
   run record;
 BEGIN
-  FOR one IN SELECT * FROM json_to_recordset(operations) AS g (i int, run text, id text, value text) ORDER BY g.i LOOP
+  FOR one IN SELECT * FROM json_to_recordset(operations) AS g (i int, run text, id text, value text) ORDER BY g.run COLLATE "C" LOOP
     SELECT r.* INTO run FROM ${schema}.runs r WHERE r.id = one.run FOR NO KEY UPDATE;
     IF run.no IS NULL THEN
       outcomes[one.i] := 'n';
@@ -405,6 +405,7 @@ BEGIN
         IF holder IS NOT NULL THEN
           -- S3: whatever comes after it is fenced. Its runs are due without a strike.
           UPDATE ${schema}.workers SET live = false, busy = false WHERE id = worker;
+          PERFORM 1 FROM ${schema}.runs r WHERE r.owner = worker ORDER BY r.id FOR NO KEY UPDATE;
           UPDATE ${schema}.runs SET owner = NULL, due_at = at_ms, alone = false WHERE owner = worker;
           outcomes[leave_i] := 'd';
           holder := NULL;

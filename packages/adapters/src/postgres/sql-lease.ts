@@ -110,6 +110,8 @@ BEGIN
   FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN false; END IF;
   UPDATE ${schema}.workers SET live = false, busy = false WHERE id = dead;
+  -- F42: in the order in which everybody locks runs.
+  PERFORM 1 FROM ${schema}.runs r WHERE r.owner = dead ORDER BY r.id FOR NO KEY UPDATE;
   UPDATE ${schema}.runs SET owner = NULL, due_at = ${NOW}, interrupted = true,
     strikes = strikes + 1, strikes_alone = strikes_alone + alone::int, alone = false
   WHERE owner = dead;

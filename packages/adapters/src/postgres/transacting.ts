@@ -3,7 +3,7 @@ import { InvalidArgumentError, type NewEntry, type TransactRequest } from "@ever
 import { type ClientBase, escapeLiteral } from "pg";
 import { within } from "./connections.ts";
 import type { Database } from "./database.ts";
-import { BROKEN_PROMISE, FENCED, OWN_COMMIT, sqlStateOf, storeFailure, troubleOf } from "./failure.ts";
+import { BROKEN_PROMISE, FENCED, OWN_COMMIT, sqlStateOf, troubleOf } from "./failure.ts";
 
 /** A transaction in which nothing happens for so long is ended by the server: a frozen worker must not keep rows locked (F53). */
 const IDLE_MAX_MS = 10_000;
@@ -43,7 +43,7 @@ export class Transacting {
       if (tried.is === "unknown") tried = await this.#resolve(request, tried);
       if (tried.is === "done" || tried.is === "fenced") return tried;
       if (tried.is === "thrown") throw tried.error;
-      if (tries >= TRIES_MAX) throw storeFailure(tried.error, this.#database.where);
+      if (tries >= TRIES_MAX) throw this.#database.failure(tried.error);
       await delay(Math.random() * Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** tries));
     }
   }
@@ -142,7 +142,7 @@ export class Transacting {
     await within(EXCHANGE_MAX_MS, client.query("ROLLBACK"));
     if (state === FENCED) return { is: "fenced" };
     if (state === OWN_COMMIT) return { is: "thrown", error: ownCommit() };
-    if (state === BROKEN_PROMISE) return { is: "thrown", error: storeFailure(error, this.#database.where) };
+    if (state === BROKEN_PROMISE) return { is: "thrown", error: this.#database.failure(error) };
     const trouble = troubleOf(error);
     if (trouble === "again" || trouble === "outage") return { is: "again", error };
     // What only COMMIT finds out: a deferred constraint of the caller's tables.

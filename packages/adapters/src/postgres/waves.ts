@@ -100,8 +100,10 @@ function runOf(write: Write): string {
   return write.kind === "leave" ? "" : write.runId;
 }
 
-function mixesKinds({ advances, rest }: Wave = {}): boolean {
-  return [advances, rest?.messages, rest?.operations].filter((kind) => kind !== undefined).length > 1;
+/** Starts and advances together are the habit of a busy worker; nobody else locks the runs of its advances but with a message. */
+function mixesKinds({ starts, advances, rest }: Wave = {}): boolean {
+  const kinds = [starts ?? advances, rest?.messages, rest?.operations];
+  return kinds.filter((kind) => kind !== undefined).length > 1;
 }
 
 function runsIn(writes: readonly Write[]): string[] {
