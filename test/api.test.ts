@@ -24,6 +24,11 @@ const ENTRY_POINTS = [
     report: "core-testing.api.md",
   },
   {
+    title: "@everstep/adapters/postgres",
+    file: "adapters/src/postgres/index.ts",
+    report: "adapters-postgres.api.md",
+  },
+  {
     title: "@everstep/adapters/sqlite",
     file: "adapters/src/sqlite/index.ts",
     report: "adapters-sqlite.api.md",

@@ -80,6 +80,15 @@ test("the tables are those of the schema", () => {
   );
 });
 
+test("the tables in Postgres are those of the schema", () => {
+  const created = readPage("packages/adapters/src/postgres/schema.ts").text.matchAll(
+    /CREATE TABLE \$\{schema\}\.(\w+)/g,
+  );
+  expect(unique(firstColumn(section(architecture, "## Postgres")))).toEqual(
+    unique([...created].map(([, name = ""]) => name)),
+  );
+});
+
 test("the folders are there", () => {
   const tree = section(architecture, "## Where things are");
   let top = "";

@@ -115,6 +115,11 @@ const reported: readonly Case[] = [
     "an example → a package's files",
     file("examples/a/src/b.ts", 'import "../../../packages/core/src/store.ts";'),
   ],
+  [
+    dependenciesPointOneWay,
+    "an example's service → a server for tests",
+    file("examples/a/src/b.ts", 'import "@everstep/postgres-server";'),
+  ],
   [dependenciesPointOneWay, "an example → the cli", file("examples/a/src/b.ts", 'import "@everstep/cli";')],
   [
     dependenciesPointOneWay,
@@ -192,6 +197,11 @@ const allowed: readonly Case[] = [
   [engineIsPure, "a property that shares a name", inEngine("journal.performance = { crypto: 1 };")],
   [engineIsPure, "other arithmetic", inEngine("Math.max(1, 2);")],
   [engineIsPure, "the runtime", file("packages/core/src/runtime/a.ts", "await Promise.resolve(Date.now());")],
+  [
+    dependenciesPointOneWay,
+    "the demo → a server for tests",
+    file("examples/a/src/demo/b.ts", 'import "@everstep/postgres-server";'),
+  ],
   [dependenciesPointOneWay, "engine → base", inEngine('import { A } from "../errors.ts";')],
   [
     dependenciesPointOneWay,

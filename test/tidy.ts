@@ -118,8 +118,15 @@ function wrongPackage(path: string, from: string): string | undefined {
     return from === "@everstep/core" ? undefined : `an adapter cannot import ${from}, only @everstep/core`;
   }
   if (from === "@everstep/core/testing" && isProduct(path)) return "only tests import @everstep/core/testing";
+  if (from === "@everstep/postgres-server")
+    return needsServer(path) ? undefined : `only tests, benchmarks and the demo import ${from}`;
   if (ENTRY_POINTS.has(from) || /^@everstep\/adapters\/[a-z-]+$/.test(from)) return undefined;
   return `${from} is not a published entry point`;
+}
+
+/** A server of one's own: for tests, benchmarks and the demo. */
+function needsServer(path: string): boolean {
+  return !isProduct(path) || /^examples\/[^/]+\/src\/demo\//.test(path);
 }
 
 // --- Everything fits on a screen ------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import type { ClientBase, Pool } from "pg";
 import { type Call, Connections, within } from "./connections.ts";
 import { sqlStateOf, storeFailure } from "./failure.ts";
 import { existsQuery, migrationSql, VERSION, versionQuery } from "./migrations.ts";
-import { quoteIdentifier } from "./sql.ts";
+import { qualified, quoteIdentifier } from "./sql.ts";
 
 /** Somebody else migrates, or holds a table: waited for so long, then said, and tried again. */
 const MIGRATION_LOCK_MAX_MS = 10_000;
@@ -83,10 +83,11 @@ export class Database {
     };
   }
 
+  /** In its text, `everstep.` stands for the schema. */
   async query<Row>(text: string, values: Call["values"]): Promise<readonly Row[]> {
     await this.ready();
     try {
-      return await this.connections.call<Row>({ text, values });
+      return await this.connections.call<Row>({ text: qualified(text, this.schema), values });
     } catch (error) {
       throw this.failure(error);
     }

@@ -2,16 +2,16 @@ import { claimFunctions } from "./sql-claim.ts";
 import { commitFunctions } from "./sql-commit.ts";
 import { leaseFunctions } from "./sql-lease.ts";
 import { readFunctions } from "./sql-read.ts";
-import { createFunction, quoteIdentifier, quoteLiteral } from "./sql.ts";
+import { createFunction, qualified, quoteIdentifier, quoteLiteral } from "./sql.ts";
 import { transactFunctions } from "./sql-transact.ts";
-import { tables } from "./schema.ts";
+import { TABLES } from "./schema.ts";
 
 /**
  * Each brings the schema from the version before to its own: `MIGRATIONS[0]` to version 1. A migration only adds, so that builds of
  * the version before go on beside it; what it would take away, a later one takes, and says with `oldest` which builds that ends.
  */
 const MIGRATIONS: readonly ((schema: string) => string)[] = [
-  (schema) => [tables(schema), ...functions(schema)].join("\n"),
+  (schema) => [qualified(TABLES, schema), ...functions(schema)].join("\n"),
 ];
 
 /** The version of the schema that this build makes and needs. */
@@ -21,7 +21,7 @@ const OLDEST = 1;
 
 function functions(schema: string): readonly string[] {
   const all = [leaseFunctions, readFunctions, claimFunctions, commitFunctions, transactFunctions];
-  return all.flatMap((make) => make(schema)).map((fn) => createFunction(schema, fn));
+  return all.flat().map((fn) => createFunction(schema, fn));
 }
 
 /** DDL from one version on: statements for one transaction. */

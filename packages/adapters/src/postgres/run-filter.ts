@@ -24,25 +24,25 @@ const ENDED: ReadonlySet<RunStatus> = new Set(["completed", "failed", "canceled"
 const UNHAPPY: ReadonlySet<RunStatus> = new Set(["failed", "canceled"]);
 
 /** The time of reading first, then one page of runs, and one run more if there is a next page. */
-export function pageQuery(schema: string, filter: RunFilter, page: PageRequest): Query {
-  const where = conditionsOf(schema, filter);
+export function pageQuery(filter: RunFilter, page: PageRequest): Query {
+  const where = conditionsOf(filter);
   const order = page.order === "oldest" ? { than: ">", by: "ASC" } : { than: "<", by: "DESC" };
   if (page.after !== undefined) where.add((hole) => `r.no ${order.than} ${hole}::bigint`, page.after);
   const limit = where.hole(page.limit + 1);
   return {
     text: `WITH c AS MATERIALIZED (SELECT ${NOW} AS now)
       SELECT c.now AS at, p.no, p.answer FROM c LEFT JOIN LATERAL (
-        SELECT r.no, ${runJson(schema, "r")}::text AS answer FROM ${schema}.runs r ${where.sql} ORDER BY r.no ${order.by} LIMIT ${limit}::bigint
+        SELECT r.no, ${runJson("r")}::text AS answer FROM everstep.runs r ${where.sql} ORDER BY r.no ${order.by} LIMIT ${limit}::bigint
       ) p ON true ORDER BY p.no ${order.by}`,
     values: where.values,
   };
 }
 
-export function countQuery(schema: string, filter: RunFilter): Query {
-  const where = conditionsOf(schema, filter);
+export function countQuery(filter: RunFilter): Query {
+  const where = conditionsOf(filter);
   return {
     text: `WITH c AS MATERIALIZED (SELECT ${NOW} AS now)
-      SELECT count(*)::text AS answer FROM c, ${schema}.runs r ${where.sql}`,
+      SELECT count(*)::text AS answer FROM c, everstep.runs r ${where.sql}`,
     values: where.values,
   };
 }
@@ -66,7 +66,7 @@ class Conditions {
   }
 }
 
-function conditionsOf(schema: string, { ids, status, workflow, tag, since, until }: RunFilter): Conditions {
+function conditionsOf({ ids, status, workflow, tag, since, until }: RunFilter): Conditions {
   const where = new Conditions();
   if (ids !== undefined)
     where.add((hole) => `r.id IN (SELECT json_array_elements_text(${hole}::json))`, JSON.stringify(ids));
@@ -77,7 +77,7 @@ function conditionsOf(schema: string, { ids, status, workflow, tag, since, until
   for (const [name, value] of Object.entries(tag ?? {})) {
     where.add(
       (n = "", v = "") =>
-        `r.no IN (SELECT t.run FROM ${schema}.tags t WHERE t.name = ${n} AND t.value = ${v})`,
+        `r.no IN (SELECT t.run FROM everstep.tags t WHERE t.name = ${n} AND t.value = ${v})`,
       name,
       value,
     );

@@ -28,7 +28,7 @@ export class RunLists {
         `${JSON.stringify(page.after)} is not the "next" of a page of this store`,
       );
     }
-    const { text, values } = pageQuery(this.#database.schema, filter, page);
+    const { text, values } = pageQuery(filter, page);
     const rows = await this.#database.query<Row>(text, values);
     const found = rows.filter(({ answer }) => answer !== null);
     const shown = found.slice(0, page.limit);
@@ -40,7 +40,7 @@ export class RunLists {
   }
 
   async count(filter: RunFilter): Promise<number> {
-    const { text, values } = countQuery(this.#database.schema, filter);
+    const { text, values } = countQuery(filter);
     const [row] = await this.#database.query<{ answer: string }>(text, values);
     return Number(row?.answer ?? 0);
   }

@@ -1,5 +1,5 @@
 /**
- * The tables of everstep in Postgres, in a schema of their own. `schema` below is that schema's quoted name.
+ * The tables of everstep in Postgres, in a schema of their own.
  *
  * - A run is known inside by its `no`: shorter than its id in every row that belongs to it.
  * - `due_at` is set only while a run is claimable, so finished, owned, stuck and signal-awaiting runs are in no index of claims;
@@ -9,11 +9,10 @@
  * - Text, never `jsonb`: that rewrites numbers and key order, and refuses some text after the effect has happened (F59, F103).
  * - `bigint` for every count, instant and number (F58); a lease's token is a number, never a timestamp (F55).
  */
-export function tables(schema: string): string {
-  return `
-  CREATE TABLE ${schema}.meta (key text PRIMARY KEY, value text NOT NULL);
+export const TABLES = `
+  CREATE TABLE everstep.meta (key text PRIMARY KEY, value text NOT NULL);
 
-  CREATE TABLE ${schema}.runs (
+  CREATE TABLE everstep.runs (
     no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id text COLLATE "C" NOT NULL,
     workflow text COLLATE "C" NOT NULL,
@@ -46,15 +45,15 @@ export function tables(schema: string): string {
     CHECK (due_at IS NULL OR (owner IS NULL AND stuck IS NULL AND phase <> 'done')),
     CHECK (NOT alone OR owner IS NOT NULL)
   ) WITH (fillfactor = 80);
-  CREATE UNIQUE INDEX runs_id ON ${schema}.runs (id);
-  CREATE INDEX runs_due ON ${schema}.runs (workflow, version, priority DESC, due_at, no) WHERE due_at IS NOT NULL;
-  CREATE INDEX runs_owned ON ${schema}.runs (owner) WHERE owner IS NOT NULL;
-  CREATE INDEX runs_live ON ${schema}.runs (no) WHERE ended IS NULL;
-  CREATE INDEX runs_stuck ON ${schema}.runs (no) WHERE stuck IS NOT NULL;
-  CREATE INDEX runs_unhappy ON ${schema}.runs (no) WHERE ended IN ('failed', 'canceled');
-  CREATE INDEX runs_workflow ON ${schema}.runs (workflow, no);
+  CREATE UNIQUE INDEX runs_id ON everstep.runs (id);
+  CREATE INDEX runs_due ON everstep.runs (workflow, version, priority DESC, due_at, no) WHERE due_at IS NOT NULL;
+  CREATE INDEX runs_owned ON everstep.runs (owner) WHERE owner IS NOT NULL;
+  CREATE INDEX runs_live ON everstep.runs (no) WHERE ended IS NULL;
+  CREATE INDEX runs_stuck ON everstep.runs (no) WHERE stuck IS NOT NULL;
+  CREATE INDEX runs_unhappy ON everstep.runs (no) WHERE ended IN ('failed', 'canceled');
+  CREATE INDEX runs_workflow ON everstep.runs (workflow, no);
 
-  CREATE TABLE ${schema}.journal (
+  CREATE TABLE everstep.journal (
     run bigint NOT NULL,
     seq bigint NOT NULL CHECK (seq > 0),
     attempt bigint NOT NULL,
@@ -66,7 +65,7 @@ export function tables(schema: string): string {
     PRIMARY KEY (run, seq)
   );
 
-  CREATE TABLE ${schema}.messages (
+  CREATE TABLE everstep.messages (
     run bigint NOT NULL,
     no bigint NOT NULL CHECK (no > 0),
     type text NOT NULL CHECK (type IN ('signal', 'cancel')),
@@ -77,10 +76,10 @@ export function tables(schema: string): string {
     consumed_by bigint,
     PRIMARY KEY (run, no)
   );
-  CREATE UNIQUE INDEX messages_id ON ${schema}.messages (run, id);
-  CREATE INDEX messages_new ON ${schema}.messages (run, no) WHERE consumed_by IS NULL;
+  CREATE UNIQUE INDEX messages_id ON everstep.messages (run, id);
+  CREATE INDEX messages_new ON everstep.messages (run, no) WHERE consumed_by IS NULL;
 
-  CREATE TABLE ${schema}.retries (
+  CREATE TABLE everstep.retries (
     run bigint NOT NULL,
     key text COLLATE "C" NOT NULL,
     failures bigint NOT NULL CHECK (failures >= 0),
@@ -91,15 +90,15 @@ export function tables(schema: string): string {
     PRIMARY KEY (run, key)
   ) WITH (fillfactor = 70);
 
-  CREATE TABLE ${schema}.tags (
+  CREATE TABLE everstep.tags (
     run bigint NOT NULL,
     name text COLLATE "C" NOT NULL,
     value text COLLATE "C" NOT NULL,
     PRIMARY KEY (run, name)
   );
-  CREATE INDEX tags_value ON ${schema}.tags (name, value, run);
+  CREATE INDEX tags_value ON everstep.tags (name, value, run);
 
-  CREATE TABLE ${schema}.workers (
+  CREATE TABLE everstep.workers (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     live boolean NOT NULL,
     batch bigint NOT NULL DEFAULT 0,
@@ -113,10 +112,9 @@ export function tables(schema: string): string {
     pid bigint NOT NULL,
     workflows text NOT NULL
   ) WITH (fillfactor = 20);
-  CREATE INDEX workers_live ON ${schema}.workers (id) WHERE live;
+  CREATE INDEX workers_live ON everstep.workers (id) WHERE live;
 
   -- A row in it breaks a deferred reference, so that a transaction which holds one can't be committed (see transact).
-  CREATE TABLE ${schema}.nothing (id bigint PRIMARY KEY);
-  CREATE TABLE ${schema}.guard (id bigint NOT NULL REFERENCES ${schema}.nothing DEFERRABLE INITIALLY DEFERRED);
+  CREATE TABLE everstep.nothing (id bigint PRIMARY KEY);
+  CREATE TABLE everstep.guard (id bigint NOT NULL REFERENCES everstep.nothing DEFERRABLE INITIALLY DEFERRED);
 `;
-}

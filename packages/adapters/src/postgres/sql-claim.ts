@@ -6,35 +6,30 @@ import { entriesOf, messagesOf, retriesOf, runJson } from "./sql-read.ts";
  * levels of priority, few and seldom, are skipped over one by one. So neither finished runs nor runs of workflows that nobody here
  * has are ever looked at, and an idle worker writes nothing.
  */
-export function claimFunctions(schema: string): readonly SqlFunction[] {
-  return [levels(schema), claim(schema)];
-}
+const OF_LEVEL = `FROM everstep.runs r WHERE r.workflow = l.workflow AND r.version = l.version AND r.due_at IS NOT NULL`;
 
 /** Of each workflow, version and priority that has runs with a time: when the first of them is due. */
-const levels = (schema: string): SqlFunction => {
-  const ofLevel = `FROM ${schema}.runs r WHERE r.workflow = l.workflow AND r.version = l.version AND r.due_at IS NOT NULL`;
-  return {
-    head: "levels(workflows json, except_nos bigint[]) RETURNS TABLE (workflow text, version text, priority bigint, first bigint)",
-    inner: true,
-    body: `
+const levels: SqlFunction = {
+  head: "levels(workflows json, except_nos bigint[]) RETURNS TABLE (workflow text, version text, priority bigint, first bigint)",
+  inner: true,
+  body: `
 BEGIN
   RETURN QUERY
   WITH RECURSIVE l (workflow, version, priority) AS (
-    SELECT g.name COLLATE "C", g.version COLLATE "C", (SELECT r.priority FROM ${schema}.runs r
+    SELECT g.name COLLATE "C", g.version COLLATE "C", (SELECT r.priority FROM everstep.runs r
       WHERE r.workflow = g.name AND r.version = g.version AND r.due_at IS NOT NULL ORDER BY r.priority DESC LIMIT 1)
     FROM (SELECT DISTINCT w.name, w.version FROM json_to_recordset(workflows) AS w (name text, version text)) g
     UNION ALL
-    SELECT l.workflow, l.version, (SELECT r.priority ${ofLevel} AND r.priority < l.priority ORDER BY r.priority DESC LIMIT 1)
+    SELECT l.workflow, l.version, (SELECT r.priority ${OF_LEVEL} AND r.priority < l.priority ORDER BY r.priority DESC LIMIT 1)
     FROM l WHERE l.priority IS NOT NULL
   )
   SELECT l.workflow, l.version, l.priority,
-    (SELECT r.due_at ${ofLevel} AND r.priority = l.priority AND r.no <> ALL (except_nos) ORDER BY r.due_at, r.no LIMIT 1)
+    (SELECT r.due_at ${OF_LEVEL} AND r.priority = l.priority AND r.no <> ALL (except_nos) ORDER BY r.due_at, r.no LIMIT 1)
   FROM l WHERE l.priority IS NOT NULL;
 END`,
-  };
 };
 
-const claim = (schema: string): SqlFunction => ({
+const claim: SqlFunction = {
   head: `claim(worker bigint, most int, workflows json, except_ids json, inboxes json, build int, channel text) RETURNS SETOF text`,
   body: `
 DECLARE
@@ -47,25 +42,25 @@ DECLARE
   picked bigint[] := '{}';
   loaded bigint[];
 BEGIN
-  PERFORM ${schema}.admit(build);
+  PERFORM everstep.admit(build);
   IF except_ids IS NOT NULL THEN
     SELECT coalesce(array_agg(r.no), '{}') INTO except_nos FROM json_array_elements_text(except_ids) AS e (id)
-    CROSS JOIN LATERAL (SELECT r.no FROM ${schema}.runs r WHERE r.id = e.id OFFSET 0) r;
+    CROSS JOIN LATERAL (SELECT r.no FROM everstep.runs r WHERE r.id = e.id OFFSET 0) r;
   END IF;
-  SELECT min(l.first) INTO next_due FROM ${schema}.levels(workflows, except_nos) l;
+  SELECT min(l.first) INTO next_due FROM everstep.levels(workflows, except_nos) l;
   IF most > 0 AND next_due <= at_ms THEN
     -- S5: a takeover waits for this lock, so that it frees these runs as well; batches of the worker itself don't.
-    SELECT w.busy INTO is_busy FROM ${schema}.workers w WHERE w.id = worker AND w.live FOR KEY SHARE;
+    SELECT w.busy INTO is_busy FROM everstep.workers w WHERE w.id = worker AND w.live FOR KEY SHARE;
     IF FOUND THEN
       -- F42: what changes the row takes it before any run, as batches do.
-      IF NOT is_busy THEN PERFORM 1 FROM ${schema}.workers w WHERE w.id = worker FOR NO KEY UPDATE; END IF;
+      IF NOT is_busy THEN PERFORM 1 FROM everstep.workers w WHERE w.id = worker FOR NO KEY UPDATE; END IF;
       -- From the highest priority down; within a priority the longest due of all workflows first.
-      FOR level IN SELECT DISTINCT l.priority FROM ${schema}.levels(workflows, except_nos) l WHERE l.first <= at_ms ORDER BY 1 DESC LOOP
+      FOR level IN SELECT DISTINCT l.priority FROM everstep.levels(workflows, except_nos) l WHERE l.first <= at_ms ORDER BY 1 DESC LOOP
         EXIT WHEN cardinality(picked) >= most;
         SELECT array_agg(c.no) INTO best FROM (
           SELECT c.no FROM (SELECT DISTINCT w.name, w.version FROM json_to_recordset(workflows) AS w (name text, version text)) w
           CROSS JOIN LATERAL (
-            SELECT r.no, r.due_at FROM ${schema}.runs r
+            SELECT r.no, r.due_at FROM everstep.runs r
             WHERE r.workflow = w.name AND r.version = w.version AND r.priority = level AND r.due_at <= at_ms AND r.no <> ALL (except_nos)
             ORDER BY r.due_at, r.no LIMIT most - cardinality(picked)
             FOR NO KEY UPDATE SKIP LOCKED
@@ -74,14 +69,14 @@ BEGIN
         picked := picked || best;
       END LOOP;
       IF cardinality(picked) > 0 THEN
-        UPDATE ${schema}.runs r SET owner = worker, attempt = r.attempt + 1, due_at = NULL, waits = NULL, started_at = coalesce(r.started_at, at_ms)
+        UPDATE everstep.runs r SET owner = worker, attempt = r.attempt + 1, due_at = NULL, waits = NULL, started_at = coalesce(r.started_at, at_ms)
         WHERE r.no = ANY (picked);
         IF NOT is_busy THEN
-          UPDATE ${schema}.workers w SET busy = true WHERE w.id = worker;
+          UPDATE everstep.workers w SET busy = true WHERE w.id = worker;
           IF channel IS NOT NULL THEN PERFORM pg_notify(channel, 'busy'); END IF;
         END IF;
       END IF;
-      SELECT min(l.first) INTO next_due FROM ${schema}.levels(workflows, except_nos) l;
+      SELECT min(l.first) INTO next_due FROM everstep.levels(workflows, except_nos) l;
       -- What somebody else has locked just now is looked at again in a moment.
       IF next_due <= at_ms AND cardinality(picked) < most THEN next_due := at_ms + 50; END IF;
     END IF;
@@ -89,15 +84,15 @@ BEGIN
   RETURN NEXT json_build_object('now', at_ms, 'nextDueAt', next_due)::text;
 
   IF cardinality(picked) > 0 THEN
-    RETURN QUERY SELECT json_build_object('claim', r.no, 'run', ${runJson(schema, "r")})::text
+    RETURN QUERY SELECT json_build_object('claim', r.no, 'run', ${runJson("r")})::text
       FROM unnest(picked) WITH ORDINALITY AS p (no, place)
-      CROSS JOIN LATERAL (SELECT * FROM ${schema}.runs r WHERE r.no = p.no OFFSET 0) r ORDER BY p.place;
+      CROSS JOIN LATERAL (SELECT * FROM everstep.runs r WHERE r.no = p.no OFFSET 0) r ORDER BY p.place;
     -- A run that was never claimed before has neither entries nor retries.
-    SELECT array_agg(r.no) INTO loaded FROM ${schema}.runs r WHERE r.no = ANY (picked) AND (r.attempt > 1 OR r.inbox > 0);
+    SELECT array_agg(r.no) INTO loaded FROM everstep.runs r WHERE r.no = ANY (picked) AND (r.attempt > 1 OR r.inbox > 0);
     IF loaded IS NOT NULL THEN
-      RETURN QUERY ${entriesOf(schema, "loaded")};
-      RETURN QUERY ${messagesOf(schema, "loaded")};
-      RETURN QUERY ${retriesOf(schema, "loaded")};
+      RETURN QUERY ${entriesOf("loaded")};
+      RETURN QUERY ${messagesOf("loaded")};
+      RETURN QUERY ${retriesOf("loaded")};
     END IF;
   END IF;
 
@@ -105,10 +100,13 @@ BEGIN
     -- One statement, so that an inbox and its messages are from one moment.
     RETURN QUERY SELECT json_build_object('inbox', r.id, 'count', r.inbox, 'messages', (
         SELECT coalesce(json_agg(json_build_array(m.no, m.type, m.id, m.name, m.payload, m.at) ORDER BY m.no), '[]')
-        FROM ${schema}.messages m WHERE m.run = r.no AND m.no > g.after AND m.consumed_by IS NULL))::text
+        FROM everstep.messages m WHERE m.run = r.no AND m.no > g.after AND m.consumed_by IS NULL))::text
       FROM json_to_recordset(inboxes) AS g (run text, after bigint)
-      CROSS JOIN LATERAL (SELECT r.no, r.id, r.inbox, r.owner FROM ${schema}.runs r WHERE r.id = g.run OFFSET 0) r
+      CROSS JOIN LATERAL (SELECT r.no, r.id, r.inbox, r.owner FROM everstep.runs r WHERE r.id = g.run OFFSET 0) r
       WHERE r.owner = worker AND r.inbox > g.after;
   END IF;
 END`,
-});
+};
+
+/** Claiming. */
+export const claimFunctions: readonly SqlFunction[] = [levels, claim];

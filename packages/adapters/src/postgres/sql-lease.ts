@@ -11,39 +11,36 @@ const KEEP_DEAD_MS = 86_400_000;
  * Strengths of the lock on a worker's row: a takeover takes it FOR UPDATE, which excludes everything; a batch FOR NO KEY UPDATE, so
  * that there is one at a time; claims and transactions FOR KEY SHARE, beside batches and each other.
  */
-export function leaseFunctions(schema: string): readonly SqlFunction[] {
-  return [admit(schema), join(schema), lock, renew(schema), takeOver(schema)];
-}
 
 /** The handshake of versions: a build that is too old for the schema takes on nothing more; what it holds it may finish. */
-const admit = (schema: string): SqlFunction => ({
+const admit: SqlFunction = {
   head: "admit(build int) RETURNS void",
   inner: true,
   body: `
 BEGIN
-  IF build < (SELECT m.value::int FROM ${schema}.meta m WHERE m.key = 'oldest') THEN
+  IF build < (SELECT m.value::int FROM everstep.meta m WHERE m.key = 'oldest') THEN
     RAISE EXCEPTION 'the schema was made by a newer everstep' USING ERRCODE = 'ES003';
   END IF;
 END`,
-});
+};
 
-const join = (schema: string): SqlFunction => ({
+const join: SqlFunction = {
   head: "join_worker(workflows text, lease_ms bigint, host text, pid bigint, lock_class int, build int) RETURNS text",
   body: `
 DECLARE
   at_ms bigint := ${NOW};
   id bigint;
 BEGIN
-  PERFORM ${schema}.admit(build);
-  DELETE FROM ${schema}.workers w WHERE NOT w.live AND w.expires_at < at_ms - ${KEEP_DEAD_MS};
-  INSERT INTO ${schema}.workers AS w (live, expires_at, lease_ms, has_lock, host, pid, workflows)
+  PERFORM everstep.admit(build);
+  DELETE FROM everstep.workers w WHERE NOT w.live AND w.expires_at < at_ms - ${KEEP_DEAD_MS};
+  INSERT INTO everstep.workers AS w (live, expires_at, lease_ms, has_lock, host, pid, workflows)
   VALUES (true, at_ms + join_worker.lease_ms, join_worker.lease_ms, lock_class IS NOT NULL, join_worker.host, join_worker.pid, join_worker.workflows)
   RETURNING w.id INTO id;
   -- Before the row can be seen: no other worker ever finds a live row with a free lock.
-  IF lock_class IS NOT NULL THEN PERFORM ${schema}.lock_worker(lock_class, id); END IF;
+  IF lock_class IS NOT NULL THEN PERFORM everstep.lock_worker(lock_class, id); END IF;
   RETURN json_build_object('worker', id, 'now', at_ms, 'expiresAt', at_ms + join_worker.lease_ms)::text;
 END`,
-});
+};
 
 /** For this session: until it ends, however it ends. True also when the session has it already. */
 const lock: SqlFunction = {
@@ -57,7 +54,7 @@ BEGIN
 END`,
 };
 
-const renew = (schema: string): SqlFunction => ({
+const renew: SqlFunction = {
   head: "renew(worker bigint, beat boolean, look boolean, compare boolean, lock_class int) RETURNS text",
   body: `
 DECLARE
@@ -67,27 +64,27 @@ DECLARE
   until bigint;
   has_runs boolean;
 BEGIN
-  SELECT w.live, w.expires_at, w.lease_ms, w.busy INTO own FROM ${schema}.workers w WHERE w.id = worker;
+  SELECT w.live, w.expires_at, w.lease_ms, w.busy INTO own FROM everstep.workers w WHERE w.id = worker;
   IF own.live IS NOT TRUE THEN RETURN json_build_object('live', false, 'now', at_ms, 'expiresAt', coalesce(own.expires_at, at_ms))::text; END IF;
   until := own.expires_at;
   is_used := own.expires_at - at_ms < own.lease_ms * 2 / 3;
-  has_runs := EXISTS (SELECT 1 FROM ${schema}.runs r WHERE r.owner = worker);
+  has_runs := EXISTS (SELECT 1 FROM everstep.runs r WHERE r.owner = worker);
   IF is_used OR beat OR (own.busy AND NOT has_runs) THEN
     -- Need not survive a crash of the server: after one, nobody is judged until everybody had time to renew.
     PERFORM set_config('synchronous_commit', 'off', true);
-    UPDATE ${schema}.workers w SET beat = w.beat + 1, busy = has_runs,
+    UPDATE everstep.workers w SET beat = w.beat + 1, busy = has_runs,
       expires_at = CASE WHEN is_used THEN at_ms + w.lease_ms ELSE w.expires_at END
     WHERE w.id = worker AND w.live RETURNING w.expires_at INTO until;
     IF NOT FOUND THEN RETURN json_build_object('live', false, 'now', at_ms, 'expiresAt', own.expires_at)::text; END IF;
   END IF;
   RETURN json_build_object('live', true, 'now', at_ms, 'expiresAt', until, 'busy', has_runs,
     'serverUpMs', at_ms - floor(extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint,
-    'others', (SELECT count(*) FROM ${schema}.workers o WHERE o.live AND o.id <> worker),
-    'nextExpiry', (SELECT min(o.expires_at) FROM ${schema}.workers o WHERE o.live AND o.id <> worker AND o.expires_at > at_ms),
-    'othersBusy', EXISTS (SELECT 1 FROM ${schema}.workers o WHERE o.live AND o.busy AND o.id <> worker),
+    'others', (SELECT count(*) FROM everstep.workers o WHERE o.live AND o.id <> worker),
+    'nextExpiry', (SELECT min(o.expires_at) FROM everstep.workers o WHERE o.live AND o.id <> worker AND o.expires_at > at_ms),
+    'othersBusy', EXISTS (SELECT 1 FROM everstep.workers o WHERE o.live AND o.busy AND o.id <> worker),
     'suspects', CASE WHEN look THEN (
       SELECT json_agg(json_build_object('id', o.id, 'batch', o.batch, 'beat', o.beat, 'expiresAt', o.expires_at))
-      FROM ${schema}.workers o WHERE o.live AND o.id <> worker AND (o.expires_at <= at_ms OR (o.has_lock AND lock_class IS NOT NULL
+      FROM everstep.workers o WHERE o.live AND o.id <> worker AND (o.expires_at <= at_ms OR (o.has_lock AND lock_class IS NOT NULL
         AND (o.id % 2147483648)::oid NOT IN (
           SELECT l.objid FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = lock_class::oid AND l.objsubid = 2 AND l.granted
             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))))) END,
@@ -97,24 +94,26 @@ BEGIN
         AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) END,
     'owned', CASE WHEN compare THEN (
       SELECT coalesce(json_agg(json_build_object('runId', r.id, 'attempt', r.attempt, 'inbox', r.inbox)), '[]')
-      FROM ${schema}.runs r WHERE r.owner = worker) END)::text;
+      FROM everstep.runs r WHERE r.owner = worker) END)::text;
 END`,
-});
+};
 
-const takeOver = (schema: string): SqlFunction => ({
+const takeOver: SqlFunction = {
   head: "take_over(dead bigint, batch_no bigint, beat_no bigint, expired_at bigint) RETURNS boolean",
   body: `
 BEGIN
   -- Only as it was when it was judged: a sign of life since then saves it, and so does a batch that is under way.
-  PERFORM 1 FROM ${schema}.workers w WHERE w.id = dead AND w.live AND w.batch = batch_no AND w.beat = beat_no AND w.expires_at = expired_at
+  PERFORM 1 FROM everstep.workers w WHERE w.id = dead AND w.live AND w.batch = batch_no AND w.beat = beat_no AND w.expires_at = expired_at
   FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN false; END IF;
-  UPDATE ${schema}.workers SET live = false, busy = false WHERE id = dead;
+  UPDATE everstep.workers SET live = false, busy = false WHERE id = dead;
   -- F42: in the order in which everybody locks runs.
-  PERFORM 1 FROM ${schema}.runs r WHERE r.owner = dead ORDER BY r.id FOR NO KEY UPDATE;
-  UPDATE ${schema}.runs SET owner = NULL, due_at = ${NOW}, interrupted = true,
+  PERFORM 1 FROM everstep.runs r WHERE r.owner = dead ORDER BY r.id FOR NO KEY UPDATE;
+  UPDATE everstep.runs SET owner = NULL, due_at = ${NOW}, interrupted = true,
     strikes = strikes + 1, strikes_alone = strikes_alone + alone::int, alone = false
   WHERE owner = dead;
   RETURN true;
 END`,
-});
+};
+
+export const leaseFunctions: readonly SqlFunction[] = [admit, lock, join, renew, takeOver];

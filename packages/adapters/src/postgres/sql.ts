@@ -22,10 +22,16 @@ export interface SqlFunction {
   readonly inner?: true;
 }
 
+/** In SQL, `everstep.` stands before what is in the store's schema, whatever that is called. */
+export function qualified(sql: string, schema: string): string {
+  return sql.replace(/\beverstep\.(?=[a-z])/g, () => `${schema}.`);
+}
+
 /** DDL of a function in the schema. Its body is a literal, so that no schema's name can end it. */
 export function createFunction(schema: string, { head, body, stable, inner }: SqlFunction): string {
   const volatility = stable === true ? "STABLE" : "VOLATILE";
-  return `CREATE FUNCTION ${schema}.${head} LANGUAGE plpgsql ${volatility}${inner === true ? "" : ` ${SETTINGS}`} AS ${quoteLiteral(body)};`;
+  const text = quoteLiteral(qualified(body, schema));
+  return `CREATE FUNCTION ${schema}.${head} LANGUAGE plpgsql ${volatility}${inner === true ? "" : ` ${SETTINGS}`} AS ${text};`;
 }
 
 export function quoteIdentifier(name: string): string {

@@ -154,12 +154,11 @@ export class Transacting {
     { runId, attempt }: TransactRequest<ClientBase, T>,
     { entry, error }: Extract<Try, { is: "unknown" }>,
   ): Promise<Try> {
-    const { schema } = this.#database;
     for (let tries = 1; ; tries++) {
       try {
-        await this.#database.query(`SELECT no FROM ${schema}.runs WHERE id = $1 FOR NO KEY UPDATE`, [runId]);
+        await this.#database.query(`SELECT no FROM everstep.runs WHERE id = $1 FOR NO KEY UPDATE`, [runId]);
         const found = await this.#database.query(
-          `SELECT 1 FROM ${schema}.journal j JOIN ${schema}.runs r ON r.no = j.run
+          `SELECT 1 FROM everstep.journal j JOIN everstep.runs r ON r.no = j.run
            WHERE r.id = $1 AND j.seq = $2 AND j.attempt = $3 AND j.key = $4`,
           [runId, entry.seq, attempt, entry.key],
         );
