@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { StoreError, StoreUnavailableError } from "@everstep/core";
 import type { ClientBase, Pool } from "pg";
-import { type Call, Connections, within } from "./connections.ts";
+import { type Call, Connections, endQuietly, within } from "./connections.ts";
 import { sqlStateOf, storeFailure } from "./failure.ts";
 import { existsQuery, migrationSql, VERSION, versionQuery } from "./migrations.ts";
 import { qualified, quoteIdentifier } from "./sql.ts";
@@ -100,7 +100,13 @@ export class Database {
   }
 
   async #open(): Promise<void> {
-    await this.connections.borrow((client) => within(OPEN_MAX_MS, this.#prepare(client)));
+    // Beside the pool: the first caller may hold its only connection, with the transaction that it gives as `tx` (F43).
+    const client = await this.connections.dedicated();
+    try {
+      await within(OPEN_MAX_MS, this.#prepare(client));
+    } finally {
+      endQuietly(client);
+    }
   }
 
   async #prepare(client: ClientBase): Promise<void> {

@@ -9,9 +9,14 @@ const GROUP_MS = 20;
 /** A notification holds less than 8,000 bytes; beyond that and some of them it says "something" (F50). */
 const PAYLOAD_MAX_BYTES = 7_000;
 const PAYLOADS_MAX = 20;
+/** The second half of the shared lock of sessions that listen to ends; no worker's number. */
+const ENDS_HEARD = 2 ** 31 - 1;
 
 /** What a watcher wants to hear of: what may be due or has a message, or what ended. */
 export type Interest = "work" | "ends";
+
+/** Undefined: nobody knows which. */
+type RunIds = readonly string[] | undefined;
 
 interface Watcher {
   readonly listener: (hint: Hint) => void;
@@ -27,30 +32,32 @@ export class Hints {
   /** Tells our own notifications from those of others. */
   readonly #self: string = randomUUID().slice(0, 8);
   readonly #watchers = new Set<Watcher>();
-  readonly #local: Group;
-  readonly #remote: Group;
+  readonly #local: Readonly<Record<Interest, Group>>;
+  readonly #remote: Readonly<Record<Interest, Group>>;
   readonly #outgoing: Readonly<Record<Interest, Group>>;
-  /** Counts what was heard or done: who has seen this number has missed nothing since. */
+  /** Counts what may have become due: who has seen this number has missed nothing since. */
   heard = 0;
   /** The session listens. Set by whoever opens it. */
   isListening = false;
   /** Whether another process may be waiting for such a hint; true until it is known better. */
   readonly othersWait: Record<Interest, boolean> = { work: true, ends: true };
+  /** The session that listens to ends: it goes on when nobody waits any more, for soon somebody will again. */
+  #endsClient: Client | undefined;
   /** Another worker has something to lose from now on. */
   onBusy: () => void = ignore;
 
   constructor(database: Database) {
     this.#database = database;
-    this.#local = new Group(0, (runIds) => this.#deliver(runIds, undefined));
-    this.#remote = new Group(GROUP_MS, (runIds) => this.#deliver(runIds, undefined));
-    this.#outgoing = {
-      work: new Group(GROUP_MS, (runIds) => this.#send("work", runIds)),
-      ends: new Group(GROUP_MS, (runIds) => this.#send("ends", runIds)),
-    };
-  }
-
-  get hasWatchers(): boolean {
-    return this.#watchers.size > 0;
+    const groupsOf = (
+      ms: number,
+      pass: (interest: Interest, runIds: RunIds) => void,
+    ): Readonly<Record<Interest, Group>> => ({
+      work: new Group(ms, (runIds) => pass("work", runIds)),
+      ends: new Group(ms, (runIds) => pass("ends", runIds)),
+    });
+    this.#local = groupsOf(0, (interest, runIds) => this.#deliver(runIds, interest));
+    this.#remote = groupsOf(GROUP_MS, (interest, runIds) => this.#deliver(runIds, interest));
+    this.#outgoing = groupsOf(GROUP_MS, (interest, runIds) => this.#send(interest, runIds));
   }
 
   get wantsEnds(): boolean {
@@ -68,8 +75,8 @@ export class Hints {
     for (const interest of ["work", "ends"] as const) {
       const runIds = changed[interest];
       if (runIds.length === 0) continue;
-      this.heard += 1;
-      if (this.#watchers.size > 0) this.#local.add(runIds);
+      if (interest === "work") this.heard += 1;
+      if (this.#watchers.size > 0) this.#local[interest].add(runIds);
       if (this.othersWait[interest]) this.#outgoing[interest].add(runIds);
     }
   }
@@ -98,43 +105,44 @@ export class Hints {
 
   /** Marked by a shared lock, so that others know whether anybody waits for ends, and for how long. */
   async listenToEnds(client: Client): Promise<void> {
-    if (!this.wantsEnds) return;
+    if (!this.wantsEnds || this.#endsClient === client) return;
+    this.#endsClient = client;
     const { channel, lockClass } = this.#database;
     await client.query(`LISTEN ${channel}_ends`);
-    await client.query(
-      `SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND classid = $1::int::oid
-         AND objid = 2147483647) THEN pg_advisory_lock_shared($1::int, 2147483647) END`,
-      [lockClass],
-    );
+    await client.query("SELECT pg_advisory_lock_shared($1, $2)", [lockClass, ENDS_HEARD]);
     await client.query("SELECT pg_notify($1, $2)", [channel, `ends ${this.#self}`]);
   }
 
   /** What the session was notified of. */
-  hear(payload: string): void {
+  hear(channel: string, payload: string): void {
     if (payload === "busy") return this.onBusy();
     const [word = "", from] = payload.split(" ", 2);
     if (from === this.#self) return;
     if (word === "hello") this.othersWait.work = true;
     else if (word === "ends") this.othersWait.ends = true;
     else {
-      this.heard += 1;
-      this.#remote.add(word === "all" ? undefined : runIdsOf(payload));
+      const interest = channel === this.#database.channel ? "work" : "ends";
+      if (interest === "work") this.heard += 1;
+      this.#remote[interest].add(word === "all" ? undefined : runIdsOf(payload));
     }
   }
 
   close(): void {
     this.#watchers.clear();
-    for (const group of [this.#local, this.#remote, this.#outgoing.work, this.#outgoing.ends]) group.clear();
+    for (const groups of [this.#local, this.#remote, this.#outgoing]) {
+      groups.work.clear();
+      groups.ends.clear();
+    }
   }
 
-  #deliver(runIds: readonly string[] | undefined, interest: Interest | undefined): void {
+  #deliver(runIds: RunIds, interest: Interest | undefined): void {
     for (const watcher of this.#watchers) {
       if (interest === undefined || watcher.interest === undefined || watcher.interest === interest)
         watcher.listener(runIds === undefined ? {} : { runIds });
     }
   }
 
-  #send(interest: Interest, runIds: readonly string[] | undefined): void {
+  #send(interest: Interest, runIds: RunIds): void {
     const { channel } = this.#database;
     const payloads = this.#payloadsOf(runIds);
     // Lossy by nature: whoever misses it polls.
@@ -146,7 +154,7 @@ export class Hints {
       .catch(ignore);
   }
 
-  #payloadsOf(runIds: readonly string[] | undefined): readonly string[] {
+  #payloadsOf(runIds: RunIds): readonly string[] {
     if (runIds === undefined) return [this.#encode(undefined)];
     const payloads: string[] = [];
     let some: string[] = [];
@@ -164,12 +172,12 @@ export class Hints {
     return payloads.length > PAYLOADS_MAX ? [this.#encode(undefined)] : payloads;
   }
 
-  #encode(runIds: readonly string[] | undefined): string {
+  #encode(runIds: RunIds): string {
     return runIds === undefined ? `all ${this.#self}` : `runs ${this.#self} ${JSON.stringify(runIds)}`;
   }
 }
 
-function runIdsOf(payload: string): readonly string[] | undefined {
+function runIdsOf(payload: string): RunIds {
   try {
     return JSON.parse(payload.slice(payload.indexOf("["))) as string[];
   } catch {
@@ -180,17 +188,17 @@ function runIdsOf(payload: string): readonly string[] | undefined {
 /** Lets the first through at once, and what follows within a moment together. */
 class Group {
   readonly #ms: number;
-  readonly #pass: (runIds: readonly string[] | undefined) => void;
+  readonly #pass: (runIds: RunIds) => void;
   #runIds: Set<string> | "all" | undefined;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
 
-  constructor(ms: number, pass: (runIds: readonly string[] | undefined) => void) {
+  constructor(ms: number, pass: (runIds: RunIds) => void) {
     this.#ms = ms;
     this.#pass = pass;
   }
 
-  add(runIds: readonly string[] | undefined): void {
+  add(runIds: RunIds): void {
     if (runIds === undefined || this.#runIds === "all") this.#runIds = "all";
     else {
       this.#runIds ??= new Set();

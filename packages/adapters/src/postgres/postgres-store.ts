@@ -140,7 +140,7 @@ export class PostgresStore implements Store<PostgresTx> {
         this.#hints.isListening = false;
         this.#leases.unlocked();
       },
-      onNotice: (_channel, payload) => this.#hints.hear(payload),
+      onNotice: (channel, payload) => this.#hints.hear(channel, payload),
     });
   }
 

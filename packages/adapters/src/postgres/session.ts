@@ -1,12 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { StoreUnavailableError } from "@everstep/core";
 import type { Client } from "pg";
-import { type Connections, endQuietly, ignore } from "./connections.ts";
+import { type Connections, endQuietly, ignore, within } from "./connections.ts";
 import { troubleOf } from "./failure.ts";
 
 /** While it is out, a new connection is tried after pauses up to this, drawn by lot: a restarted server meets them one by one. */
 const PAUSE_FIRST_MS = 50;
 const PAUSE_MAX_MS = 800;
+/** No question takes longer, whoever asks it, or it is lost: the others behind it must not wait for TCP to notice (F47). */
+const USE_MAX_MS = 5_000;
 
 export interface SessionHooks {
   /** What a new session has to do before it counts as open. */
@@ -61,7 +63,7 @@ export class Session {
     const client = this.#client;
     this.#client = undefined;
     client?.removeAllListeners("end");
-    await client?.end().catch(ignore);
+    if (client !== undefined) await within(USE_MAX_MS, client.end()).catch(ignore);
   }
 
   async #use<T>(work: (client: Client) => Promise<T>): Promise<T> {
@@ -71,7 +73,7 @@ export class Session {
         "the connection for heartbeats is lost; everstep is opening another one",
       );
     try {
-      return await work(client);
+      return await within(USE_MAX_MS, work(client));
     } catch (error) {
       if (troubleOf(error) !== "unusable") this.#drop(client);
       throw error;
@@ -91,7 +93,7 @@ export class Session {
     const client = await this.#connections.dedicated();
     try {
       client.on("notification", ({ channel, payload }) => this.#hooks.onNotice(channel, payload ?? ""));
-      await this.#hooks.onOpen(client);
+      await within(USE_MAX_MS, this.#hooks.onOpen(client));
       client.on("end", () => this.#drop(client));
       client.on("error", () => this.#drop(client));
     } catch (error) {

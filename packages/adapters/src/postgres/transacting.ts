@@ -14,6 +14,14 @@ const TRIES_MAX = 20;
 const PAUSE_FIRST_MS = 10;
 const PAUSE_MAX_MS = 1_000;
 
+/** The server ended the transaction, in which nothing happened for so long. */
+const IDLED = "25P03";
+/** The function went on after an error of its SQL, which its transaction could not. */
+const ABORTED = "25P02";
+const NO_RIGHT = "42501";
+/** Refusals that the caller's function brought about, although they look like outages. */
+const CALLERS: ReadonlySet<string> = new Set([IDLED, ABORTED, NO_RIGHT]);
+
 type Answer = { readonly is: "done" } | { readonly is: "fenced" };
 type Settlement = { readonly entry: NewEntry; readonly settled: readonly string[] };
 
@@ -64,13 +72,17 @@ export class Transacting {
       await within(EXCHANGE_MAX_MS, client.query("ROLLBACK"));
       return { is: "fenced" };
     }
-    let settlement: Settlement;
+    const idling = new Idling(client);
     try {
-      settlement = request.settle(await request.body(client));
+      const settlement = request.settle(await request.body(client));
+      if (idling.error !== undefined) throw idling.error;
+      return await this.#settle(client, request, { place, settlement });
     } catch (error) {
-      return this.#bodyFailed(client, error);
+      if (error instanceof Ended) throw error;
+      return await this.#bodyFailed(client, idling.error ?? error);
+    } finally {
+      idling.over();
     }
-    return this.#settle(client, request, { place, settlement });
   }
 
   async #open<T>(
@@ -94,14 +106,13 @@ export class Transacting {
   /** The database's failures are outages, whoever ran into them; anything else is the caller's. */
   async #bodyFailed(client: ClientBase, error: unknown): Promise<Try> {
     const trouble = troubleOf(error);
-    // The function itself took too long between two statements, or has not the rights that it needs.
-    const isCallers =
-      sqlStateOf(error) === "25P03" || sqlStateOf(error) === "42501" || sqlStateOf(error) === "25P02";
+    const isCallers = CALLERS.has(sqlStateOf(error) ?? "");
     const how: Try =
       (trouble === "outage" || trouble === "again") && !isCallers
         ? { is: "again", error }
         : { is: "thrown", error: explained(error) };
-    if (how.is === "again" && trouble === "outage") throw new Ended(how);
+    // Over another connection: on this one a statement may be prepared for what is not there any more (F51).
+    if (how.is === "again") throw new Ended(how);
     try {
       await within(EXCHANGE_MAX_MS, client.query("ROLLBACK"));
     } catch {
@@ -137,11 +148,13 @@ export class Transacting {
 
   async #refused(client: ClientBase, error: unknown, entry: NewEntry): Promise<Try> {
     const state = sqlStateOf(error);
+    if (state === IDLED) throw new Ended({ is: "thrown", error: explained(error) });
     // Without an answer of the server nobody knows whether it committed.
     if (state === undefined || /^(?:08|57P)/.test(state)) throw new Ended({ is: "unknown", entry, error });
     await within(EXCHANGE_MAX_MS, client.query("ROLLBACK"));
     if (state === FENCED) return { is: "fenced" };
     if (state === OWN_COMMIT) return { is: "thrown", error: ownCommit() };
+    if (state === ABORTED) return { is: "thrown", error: explained(error) };
     if (state === BROKEN_PROMISE) return { is: "thrown", error: this.#database.failure(error) };
     const trouble = troubleOf(error);
     if (trouble === "again" || trouble === "outage") return { is: "again", error };
@@ -168,6 +181,24 @@ export class Transacting {
         await delay(Math.random() * Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** tries));
       }
     }
+  }
+}
+
+/** Hears that the server ended the transaction, in which nothing happened for too long (F53): there is no query to be told. */
+class Idling {
+  error: unknown;
+  readonly #client: ClientBase;
+  readonly #hear = (error: unknown): void => {
+    if (sqlStateOf(error) === IDLED) this.error = error;
+  };
+
+  constructor(client: ClientBase) {
+    this.#client = client;
+    client.on("error", this.#hear);
+  }
+
+  over(): void {
+    this.#client.off("error", this.#hear);
   }
 }
 
