@@ -45,6 +45,10 @@ export class Connections {
     this.pool.on("error", ignore);
   }
 
+  get max(): number {
+    return this.pool.options.max;
+  }
+
   /** One call, one round trip, on any connection. */
   call<Row>(call: Call, maxMs: number = CALL_MAX_MS): Promise<readonly Row[]> {
     return this.#insist(() => this.borrow((client) => this.send<Row>(client, call, maxMs), maxMs));
@@ -80,6 +84,8 @@ export class Connections {
     client.on("error", ignore);
     try {
       await within(CONNECT_MAX_MS, client.connect());
+      // It keeps no process from ending: workers and waiting clients do that themselves. (The types of pg don't know it.)
+      (client as unknown as { unref(): void }).unref();
       return client;
     } catch (error) {
       endQuietly(client);

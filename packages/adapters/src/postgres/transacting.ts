@@ -39,13 +39,25 @@ type Try =
  */
 export class Transacting {
   readonly #database: Database;
+  readonly #slots: Slots;
 
   constructor(database: Database) {
     this.#database = database;
+    // The last connections are for commits and claims: a function may wait for something that has to be committed (F43).
+    this.#slots = new Slots(Math.max(1, database.connections.max - 2));
   }
 
   async apply<T>(request: TransactRequest<ClientBase, T>): Promise<Answer> {
     await this.#database.ready();
+    await this.#slots.take();
+    try {
+      return await this.#insist(request);
+    } finally {
+      this.#slots.give();
+    }
+  }
+
+  async #insist<T>(request: TransactRequest<ClientBase, T>): Promise<Answer> {
     for (let tries = 1; ; tries++) {
       let tried = await this.#try(request);
       if (tried.is === "unknown") tried = await this.#resolve(request, tried);
@@ -75,7 +87,7 @@ export class Transacting {
     const idling = new Idling(client);
     try {
       const settlement = request.settle(await request.body(client));
-      if (idling.error !== undefined) throw idling.error;
+      if (idling.error !== undefined) return await this.#bodyFailed(client, idling.error);
       return await this.#settle(client, request, { place, settlement });
     } catch (error) {
       if (error instanceof Ended) throw error;
@@ -202,6 +214,27 @@ class Idling {
   }
 }
 
+/** So many at a time; the others wait in line. */
+class Slots {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  async take(): Promise<void> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  give(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
+  }
+}
+
 /** On its way past the pool, which destroys the connection. */
 class Ended extends Error {
   readonly how: Try;
@@ -212,11 +245,22 @@ class Ended extends Error {
   }
 }
 
-/** The guard's refusal is worded like any broken reference. The error stays the caller's own. */
+/** What Postgres says of it does not tell what to do. The error stays the caller's own. */
 function explained(error: unknown): unknown {
-  if (error instanceof Error && "constraint" in error && error.constraint === "guard_id_fkey")
-    error.message += " (the function of a transaction tried to commit by itself, which everstep refuses)";
+  const remedy = remedyFor(error);
+  if (remedy !== undefined && error instanceof Error) error.message += ` (${remedy})`;
   return error;
+}
+
+function remedyFor(error: unknown): string | undefined {
+  const state = sqlStateOf(error);
+  if (state === IDLED)
+    return `the function of a transaction may not let ${IDLE_MAX_MS / 1000} s pass between two statements: do what takes longer in a step of its own`;
+  if (state === ABORTED)
+    return "the function of a transaction caught an error of its SQL and went on: let it through, or use a savepoint for what may fail alone";
+  if (error instanceof Error && "constraint" in error && error.constraint === "guard_id_fkey")
+    return "the function of a transaction tried to commit by itself, which everstep refuses";
+  return undefined;
 }
 
 function ownCommit(): InvalidArgumentError {
