@@ -2,7 +2,7 @@ import { type Batch, type Outcome, type RunStatus, StoreError, type Write } from
 import { arrayLiteral } from "./array-literal.ts";
 import { ignore } from "./connections.ts";
 import type { Database } from "./database.ts";
-import { troubleOf } from "./failure.ts";
+import { isRefusal } from "./failure.ts";
 import { type AdvanceColumn, type Columns, type EntryColumn, type Wave, wavesOf } from "./waves.ts";
 
 export interface Applied {
@@ -143,10 +143,6 @@ function outcomeOf(outcome: string, at: number): Outcome {
     default:
       return FENCED;
   }
-}
-
-function isRefusal(error: unknown): boolean {
-  return troubleOf(error instanceof StoreError ? error.cause : error) === "data";
 }
 
 function assertLease({ writes, lease }: Batch): void {

@@ -1,5 +1,6 @@
 import type { Claim, ClaimRequest, ClaimResult } from "@everstep/core";
 import type { Database } from "./database.ts";
+import { isRefusal } from "./failure.ts";
 import type { Hints } from "./hints.ts";
 import { VERSION } from "./migrations.ts";
 import { type InboxPart, parsePart, RunParts, type RunPart, toMessage } from "./run-rows.ts";
@@ -55,8 +56,19 @@ export class Claims {
     return result;
   }
 
-  async #read({ worker, limit, workflows, except, inboxes }: ClaimRequest): Promise<ClaimResult> {
-    const [first = "{}", ...rest] = await this.#database.ask("claim", [
+  async #rows(request: ClaimRequest): Promise<readonly string[]> {
+    try {
+      return await this.#call(request);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      // A damaged row keeps none of the others (F57): it is found, set aside, and the rest claimed.
+      await this.#database.ask("sift", [request.worker, JSON.stringify(request.workflows)]);
+      return this.#call(request);
+    }
+  }
+
+  #call({ worker, limit, workflows, except, inboxes }: ClaimRequest): Promise<readonly string[]> {
+    return this.#database.ask("claim", [
       worker,
       limit,
       JSON.stringify(workflows),
@@ -65,6 +77,10 @@ export class Claims {
       VERSION,
       this.#channel,
     ]);
+  }
+
+  async #read(request: ClaimRequest): Promise<ClaimResult> {
+    const [first = "{}", ...rest] = await this.#rows(request);
     const { now, nextDueAt } = JSON.parse(first) as Pick<ClaimResult, "now" | "nextDueAt">;
     const parts = new RunParts();
     const news: InboxPart[] = [];

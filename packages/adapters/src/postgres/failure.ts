@@ -51,6 +51,11 @@ export function troubleOf(error: unknown): Trouble | undefined {
   return NO_CONNECTION.test(`${code} ${error.message}`) ? "outage" : undefined;
 }
 
+/** Something that was to be stored is refused for what it is: also as what a method of the store rejects with. */
+export function isRefusal(error: unknown): boolean {
+  return troubleOf(error instanceof StoreError ? error.cause : error) === "data";
+}
+
 /** Five letters of the server's answer. By shape: the application's connection may come from another copy of the driver. */
 export function sqlStateOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return undefined;

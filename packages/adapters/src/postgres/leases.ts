@@ -211,7 +211,10 @@ export class Leases {
     this.#hints.othersWait.work = others > 0;
     if (endsHeard !== null) this.#hints.othersWait.ends = endsHeard;
     own.expiryAt = nextExpiry === null ? Infinity : askedAt + Math.max(1, nextExpiry - now + 1);
-    own.nextAt = Math.min(own.expiryAt, askedAt + this.#periodOf(own, (answer.suspects ?? []).length > 0));
+    const suspects = (answer.suspects ?? []).length > 0;
+    // From one look to the next, whatever was asked in between: else two of them are up to three beats apart.
+    const lookAt = othersBusy || suspects ? own.lookedAt + lookEveryMs(own) : Infinity;
+    own.nextAt = Math.min(own.expiryAt, lookAt, askedAt + this.#periodOf(own, suspects));
   }
 
   async #takeOver({ suspects, serverUpMs, now }: Answer, askedAt: number): Promise<number> {

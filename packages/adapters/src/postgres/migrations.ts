@@ -1,5 +1,6 @@
 import { claimFunctions } from "./sql-claim.ts";
 import { commitFunctions } from "./sql-commit.ts";
+import { damageFunctions } from "./sql-damage.ts";
 import { leaseFunctions } from "./sql-lease.ts";
 import { readFunctions } from "./sql-read.ts";
 import { createFunction, qualified, quoteIdentifier, quoteLiteral } from "./sql.ts";
@@ -20,7 +21,14 @@ export const VERSION: number = MIGRATIONS.length;
 const OLDEST = 1;
 
 function functions(schema: string): readonly string[] {
-  const all = [leaseFunctions, readFunctions, claimFunctions, commitFunctions, transactFunctions];
+  const all = [
+    leaseFunctions,
+    readFunctions,
+    claimFunctions,
+    commitFunctions,
+    transactFunctions,
+    damageFunctions,
+  ];
   return all.flat().map((fn) => createFunction(schema, fn));
 }
 

@@ -1,4 +1,5 @@
 import { NOW, type SqlFunction } from "./sql.ts";
+import { FREED, REFUSED } from "./sql-damage.ts";
 
 /** Rows of dead workers are kept for a day: a frozen one that comes back is fenced with and without. */
 const KEEP_DEAD_MS = 86_400_000;
@@ -107,11 +108,13 @@ BEGIN
   FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN false; END IF;
   UPDATE everstep.workers SET live = false, busy = false WHERE id = dead;
-  -- F42: in the order in which everybody locks runs.
-  PERFORM 1 FROM everstep.runs r WHERE r.owner = dead ORDER BY r.id FOR NO KEY UPDATE;
-  UPDATE everstep.runs SET owner = NULL, due_at = ${NOW}, interrupted = true,
-    strikes = strikes + 1, strikes_alone = strikes_alone + alone::int, alone = false
-  WHERE owner = dead;
+  BEGIN
+    -- F42: in the order in which everybody locks runs.
+    PERFORM 1 FROM everstep.runs r WHERE r.owner = dead ORDER BY r.id FOR NO KEY UPDATE;
+    UPDATE everstep.runs SET ${FREED} WHERE owner = dead;
+  EXCEPTION WHEN ${REFUSED} THEN
+    PERFORM everstep.free_one(r.no) FROM (SELECT r.no FROM everstep.runs r WHERE r.owner = dead ORDER BY r.id) r;
+  END;
   RETURN true;
 END`,
 };

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { InvalidArgumentError, type NewEntry, type TransactRequest } from "@everstep/core";
+import type { NewEntry, TransactRequest } from "@everstep/core";
 import { type ClientBase, escapeLiteral } from "pg";
+import { BodyWatch, IDLED, ownCommit } from "./body-watch.ts";
 import { within } from "./connections.ts";
 import type { Database } from "./database.ts";
 import { BROKEN_PROMISE, FENCED, OWN_COMMIT, sqlStateOf, troubleOf } from "./failure.ts";
@@ -14,8 +15,6 @@ const TRIES_MAX = 20;
 const PAUSE_FIRST_MS = 10;
 const PAUSE_MAX_MS = 1_000;
 
-/** The server ended the transaction, in which nothing happened for so long. */
-const IDLED = "25P03";
 /** The function went on after an error of its SQL, which its transaction could not. */
 const ABORTED = "25P02";
 const NO_RIGHT = "42501";
@@ -84,17 +83,18 @@ export class Transacting {
       await within(EXCHANGE_MAX_MS, client.query("ROLLBACK"));
       return { is: "fenced" };
     }
-    const idling = new Idling(client);
+    const watch = new BodyWatch(client);
+    let executed: { readonly settlement: Settlement } | { readonly error: unknown };
     try {
-      const settlement = request.settle(await request.body(client));
-      if (idling.error !== undefined) return await this.#bodyFailed(client, idling.error);
-      return await this.#settle(client, request, { place, settlement });
+      executed = { settlement: request.settle(await request.body(client)) };
     } catch (error) {
-      if (error instanceof Ended) throw error;
-      return await this.#bodyFailed(client, idling.error ?? error);
+      executed = { error };
     } finally {
-      idling.over();
+      watch.over();
     }
+    if (watch.idled !== undefined) return this.#bodyFailed(client, watch.idled);
+    if ("error" in executed) return this.#bodyFailed(client, executed.error);
+    return this.#settle(client, request, { place, settlement: executed.settlement });
   }
 
   async #open<T>(
@@ -196,24 +196,6 @@ export class Transacting {
   }
 }
 
-/** Hears that the server ended the transaction, in which nothing happened for too long (F53): there is no query to be told. */
-class Idling {
-  error: unknown;
-  readonly #client: ClientBase;
-  readonly #hear = (error: unknown): void => {
-    if (sqlStateOf(error) === IDLED) this.error = error;
-  };
-
-  constructor(client: ClientBase) {
-    this.#client = client;
-    client.on("error", this.#hear);
-  }
-
-  over(): void {
-    this.#client.off("error", this.#hear);
-  }
-}
-
 /** So many at a time; the others wait in line. */
 class Slots {
   #free: number;
@@ -261,10 +243,4 @@ function remedyFor(error: unknown): string | undefined {
   if (error instanceof Error && "constraint" in error && error.constraint === "guard_id_fkey")
     return "the function of a transaction tried to commit by itself, which everstep refuses";
   return undefined;
-}
-
-function ownCommit(): InvalidArgumentError {
-  return new InvalidArgumentError(
-    "the function of a transaction must not begin, commit or roll back by itself: everstep commits its work together with the journal. It was rolled back; use savepoints for a part that may fail alone",
-  );
 }

@@ -1,6 +1,9 @@
 /**
  * Group commit: one commit in flight, what arrives meanwhile is the next batch. No timer, no knob.
  *
+ * A store that answers later leaves this process free meanwhile. There, runs that wait for one commit would come back together,
+ * and store and process would take turns, each idle while the other works. So half of what is active is sent as soon as it is there: the halves take turns then, and both are busy (Postgres, 100 in flight: 1.4 times the runs per second).
+ *
  * Owns: the order of writes, batch numbers, resending after an outage. An unknown reply is resolved by sending the identical
  * batch again: the store applies a batch number at most once (S2).
  */
@@ -31,6 +34,9 @@ export interface Pending {
 /** A longer transaction would block the event loop for longer than 20 ms on a slow disk. */
 const BATCH_MAX = 250;
 
+/** Smaller halves would pay for more commits than they gain. */
+const HALF_MIN = 32;
+
 export class Committer {
   readonly #store: Store;
   readonly #clock: Clock;
@@ -38,6 +44,8 @@ export class Committer {
   #queue: Pending[] = [];
   #scheduled = false;
   #inFlight = false;
+  /** With so many writes the next batch is sent at once. */
+  #half = Number.POSITIVE_INFINITY;
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
@@ -48,7 +56,8 @@ export class Committer {
   /** Calls back with the outcome once it is durable. Writes of one writer are applied in the order of their submission. */
   submit(pending: Pending): void {
     this.#queue.push(pending);
-    this.#schedule();
+    if (this.#queue.length >= this.#half && !this.#inFlight) this.#flush();
+    else this.#schedule();
   }
 
   #schedule(): void {
@@ -56,7 +65,7 @@ export class Committer {
     this.#scheduled = true;
     this.#clock.macrotask(() => {
       this.#scheduled = false;
-      this.#flush();
+      if (!this.#inFlight) this.#flush();
     });
   }
 
@@ -93,6 +102,10 @@ export class Committer {
   /** An outage is waited for, without end: whether the batch was applied is found out by sending it again. */
   async #send(batch: readonly Pending[], request: Parameters<Store["commit"]>[0]): Promise<void> {
     const sentAt = this.#clock.monotonic();
+    let answersLater = false;
+    this.#clock.macrotask(() => {
+      answersLater = true;
+    });
     let outcomes: readonly Outcome[] | undefined;
     while (outcomes === undefined) {
       try {
@@ -105,6 +118,8 @@ export class Committer {
       }
     }
     this.#outages.over();
+    const active = batch.length + this.#queue.length;
+    this.#half = answersLater ? Math.max(HALF_MIN, Math.ceil(active / 2)) : Number.POSITIVE_INFINITY;
     this.#done();
     for (const [index, pending] of batch.entries()) pending.settle(outcomes[index] ?? { is: "fenced" });
   }
