@@ -1,8 +1,9 @@
 /**
  * The shop on its worst day: hundreds of orders, a payment service with troubles of its own, and a service that is killed with
- * SIGKILL again and again. Then the books are closed. Exits with 1 when anything does not balance.
+ * SIGKILL again and again: one process of it on a SQLite file, or four on Postgres. Then the books are closed. Exits with 1 when
+ * anything does not balance.
  *
- *     npm run demo -- [seed] [--orders 300] [--kills 20] [--keep]
+ *     npm run demo -- [seed] [--postgres] [--orders 300] [--kills 20] [--keep]
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,20 +11,28 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { runDay, type Tally } from "./demo/day.ts";
 import { makePlan } from "./demo/plan.ts";
+import { postgresPremises, sqlitePremises } from "./demo/premises.ts";
 import { progressOf, reportOf } from "./demo/report.ts";
 
 const { values, positionals } = parseArgs({
+  // pnpm hands over the `--` that npm keeps for itself; behind it no option would be one.
+  args: process.argv.slice(2).filter((word) => word !== "--"),
   allowPositionals: true,
   options: {
     orders: { type: "string", default: "300" },
     kills: { type: "string", default: "20" },
+    postgres: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
   },
 });
 const planned = { orders: Number(values.orders), kills: Number(values.kills) };
-const seed = Number(positionals[0] ?? Math.floor(Math.random() * 1_000_000));
-if (![seed, planned.orders, planned.kills].every((number) => Number.isSafeInteger(number) && number > 0)) {
-  console.error("usage: demo [seed] [--orders 300] [--kills 20] [--keep], whole numbers all");
+const [seedText, ...rest] = positionals;
+const seed = Number(seedText ?? Math.floor(Math.random() * 1_000_000));
+if (
+  rest.length > 0 ||
+  ![seed, planned.orders, planned.kills].every((number) => Number.isSafeInteger(number) && number > 0)
+) {
+  console.error("usage: demo [seed] [--postgres] [--orders 300] [--kills 20] [--keep], whole numbers all");
   process.exit(2);
 }
 
@@ -31,10 +40,13 @@ const interrupted = new AbortController();
 process.once("SIGINT", () => interrupted.abort());
 process.once("SIGTERM", () => interrupted.abort());
 
+const again = `${seed}${values.postgres ? " --postgres" : ""}`;
 const folder = mkdtempSync(join(tmpdir(), "everstep-demo-"));
 console.log(`seed ${seed}: ${planned.orders} orders, ${planned.kills} kills`);
+const premises = values.postgres ? await postgresPremises() : sqlitePremises(folder);
 try {
   const day = await runDay(makePlan(seed, planned), {
+    premises,
     folder,
     onProgress: showProgress(),
     signal: interrupted.signal,
@@ -43,14 +55,15 @@ try {
   const { text, ok } = reportOf(day, planned);
   console.log(text);
   if (!ok && day.complaints !== "") console.log(`\nThe service said:\n${day.complaints.slice(-4_000)}`);
-  console.log(`\n${(day.ms / 1000).toFixed(1)} s; the same plan again: npm run demo -- ${seed}`);
+  console.log(`\n${(day.ms / 1000).toFixed(1)} s; the same plan again: npm run demo -- ${again}`);
   process.exitCode = ok ? 0 : 1;
 } catch (error) {
   if (!interrupted.signal.aborted) throw error;
   console.log("\ninterrupted");
   process.exitCode = 130;
 } finally {
-  if (values.keep) console.log(`the databases: ${folder}`);
+  const kept = await premises.leave({ keep: values.keep });
+  if (values.keep) console.log(`kept: ${folder}${kept === undefined ? "" : `, ${kept}`}`);
   else rmSync(folder, { recursive: true, force: true });
 }
 

@@ -59,8 +59,8 @@ export class EffectLedger {
 /** The same shop, with a witness of each of its bodies. */
 export function witnessed(shop: Shop, ledger: EffectLedger): Shop {
   return {
-    reserve: (db, request) =>
-      ledger.around(request.orderId, "step reserve-inventory", () => shop.reserve(db, request)),
+    transaction: (ctx, name, body) =>
+      shop.transaction(ctx, name, (tables) => ledger.around(ctx.run.id, `step ${name}`, () => body(tables))),
     release: (orderId) => ledger.around(orderId, "undo release-inventory", () => shop.release(orderId)),
     openPayment: (request, step) =>
       ledger.around(request.orderId, "step open-payment", () => shop.openPayment(request, step)),
@@ -68,8 +68,6 @@ export function witnessed(shop: Shop, ledger: EffectLedger): Shop {
       ledger.around(runOf(step), "step charge-payment", () => shop.charge(paymentId, step)),
     giveBack: (paymentId, step) =>
       ledger.around(runOf(step), "undo charge-payment", () => shop.giveBack(paymentId, step)),
-    confirm: (db, request, paid) =>
-      ledger.around(request.orderId, "step confirm-order", () => shop.confirm(db, request, paid)),
   };
 }
 

@@ -1,4 +1,3 @@
-import { transaction } from "@everstep/adapters/sqlite";
 import { type Workflow, workflow } from "@everstep/core";
 import { OrderRequest, Receipt } from "./order-request.ts";
 import type { Shop } from "./shop.ts";
@@ -20,7 +19,7 @@ export function orderWorkflow(shop: Shop): Workflow<OrderRequest, Receipt> {
 
     // Registered before what it undoes: the reservation, and later the order's row.
     ctx.compensate("release-inventory", () => shop.release(orderId));
-    await transaction(ctx, "reserve-inventory", (db) => shop.reserve(db, request));
+    await shop.transaction(ctx, "reserve-inventory", (tables) => tables.reserve(request));
 
     const paymentId = await ctx.step("open-payment", (step) => shop.openPayment(request, step));
 
@@ -31,7 +30,8 @@ export function orderWorkflow(shop: Shop): Workflow<OrderRequest, Receipt> {
       compensate: (_, step) => shop.giveBack(paymentId, step),
     });
 
-    await transaction(ctx, "confirm-order", (db) => shop.confirm(db, request, { chargeId, at: ctx.now() }));
+    const paid = { chargeId, at: ctx.now() };
+    await shop.transaction(ctx, "confirm-order", (tables) => tables.confirm(request, paid));
 
     return { orderId, chargeId, status: "completed" };
   });

@@ -1,14 +1,14 @@
 /**
- * The shop: HTTP and a worker in one process, on one SQLite file. It may be killed at any moment; started again, it goes on.
+ * The shop: HTTP and a worker in one process. It may be killed at any moment; started again, it goes on. On Postgres any number
+ * of these processes share the orders, and what one of them leaves undone, another does.
  *
+ *     STORE               sqlite: the file at SHOP_DB, shop.db; postgres: the database at DATABASE_URL; or the URL of one
  *     STRIPE_SECRET_KEY   a test key of yours; without one, the simulator at STRIPE_SIMULATOR_PORT (12111) is used
- *     SHOP_DB             the SQLite file, shop.db
  *     PORT                3000
  *     EFFECT_LEDGER       a file to which each body reports itself, for the demo
  */
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { sqlite } from "@everstep/adapters/sqlite";
 import { Client, Worker } from "@everstep/core";
 import { createApi } from "./api.ts";
 import { catalogue } from "./catalogue.ts";
@@ -16,17 +16,16 @@ import { EffectLedger, witnessed } from "./effect-ledger.ts";
 import { orderWorkflow } from "./order.ts";
 import { connectStripe, Payments } from "./payments.ts";
 import { openShop } from "./shop.ts";
-import { ShopDatabase } from "./shop-database.ts";
+import { openStorage } from "./storage.ts";
 
 // Started by another process, such as the demo: don't outlive it.
 process.on("disconnect", () => process.exit(1));
 
 const { env } = process;
-const path = env["SHOP_DB"] ?? "shop.db";
 const ledger = env["EFFECT_LEDGER"];
 
-const database = new ShopDatabase(path);
-database.receive(catalogue);
+const { store, database } = await openStorage(env);
+await database.receive(catalogue);
 const stripe = connectStripe({
   secretKey: env["STRIPE_SECRET_KEY"],
   simulatorPort: Number(env["STRIPE_SIMULATOR_PORT"] ?? 12111),
@@ -34,7 +33,6 @@ const stripe = connectStripe({
 const shop = openShop(database, new Payments(stripe));
 const order = orderWorkflow(ledger === undefined ? shop : witnessed(shop, new EffectLedger(ledger)));
 
-const store = sqlite(path);
 const worker = new Worker({ store, workflows: [order], concurrency: 100 });
 await worker.start();
 
@@ -52,7 +50,7 @@ async function close(): Promise<void> {
   server.close();
   const living = await worker.stop({ grace: "10s" });
   await store.close();
-  database.close();
+  await database.close();
   process.exit(living.length === 0 ? 0 : 1);
 }
 

@@ -112,7 +112,7 @@ describe("POST /orders/:id/cancel", () => {
       .poll(() => send("GET", "/orders/o-1"), { timeout: 4_000 })
       .toEqual({ status: 200, body: { orderId: "o-1", status: "canceled" } });
     expect(await simulator.executed()).toEqual(["opened", "canceled"]);
-    expect(database.stock()).toMatchObject([{ available: 3 }]);
+    expect(await database.stock()).toMatchObject([{ available: 3 }]);
   });
 
   test("comes too late for an order that has ended", async () => {

@@ -1,7 +1,5 @@
-import { join } from "node:path";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { sqlite } from "@everstep/adapters/sqlite";
 import { Client, type Logger, Worker, type Workflow } from "@everstep/core";
 import { onTestFinished } from "vitest";
 import { createApi } from "../src/api.ts";
@@ -9,9 +7,10 @@ import { orderWorkflow } from "../src/order.ts";
 import type { OrderRequest, Receipt } from "../src/order-request.ts";
 import { Payments } from "../src/payments.ts";
 import { openShop, type Shop } from "../src/shop.ts";
-import { ShopDatabase } from "../src/shop-database.ts";
+import type { ShopDatabase, ShopTables } from "../src/shop-database.ts";
+import { openStorage } from "../src/storage.ts";
+import { emptyDatabase, type Engine } from "./empty-database.ts";
 import { type SimulatedStripe, simulatedStripe } from "./simulated-stripe.ts";
-import { temporaryFolder } from "./temporary-folder.ts";
 
 export interface OpenShop {
   readonly simulator: SimulatedStripe;
@@ -25,21 +24,21 @@ export interface OpenShop {
 
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-/** The whole shop in this process, with three lamps, for one test. `instead` replaces parts of what an order does. */
+/** The whole shop in this process, with three lamps, for one test. `instead` replaces what a step does to the shop's tables. */
 export async function openedShop({
+  engine = "SQLite",
   instead = {},
   waitMs = 5_000,
 }: {
-  readonly instead?: Partial<Shop>;
+  readonly engine?: Engine;
+  readonly instead?: Partial<ShopTables>;
   readonly waitMs?: number;
 } = {}): Promise<OpenShop> {
   const simulator = await simulatedStripe();
-  const path = join(temporaryFolder(), "shop.db");
-  const database = new ShopDatabase(path);
-  database.receive([{ productId: "lamp", name: "Desk lamp", received: 3 }]);
+  const { store, database } = await openStorage(await emptyDatabase(engine));
+  await database.receive([{ productId: "lamp", name: "Desk lamp", received: 3 }]);
   const shop = openShop(database, new Payments(simulator.stripe));
-  const order = orderWorkflow({ ...shop, ...instead });
-  const store = sqlite(path);
+  const order = orderWorkflow(changed(shop, instead));
   const worker = new Worker({ store, workflows: [order], logger: silent });
   await worker.start();
   const client = new Client({ store });
@@ -50,7 +49,7 @@ export async function openedShop({
     server.close();
     await worker.stop({ grace: 0 });
     await store.close();
-    database.close();
+    await database.close();
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const send: OpenShop["send"] = async (method, path, body) => {
@@ -60,6 +59,18 @@ export async function openedShop({
     return { status: response.status, body: await response.json() };
   };
   return { simulator, database, client, order, send, url };
+}
+
+function changed(shop: Shop, instead: Partial<ShopTables>): Shop {
+  const changedTables = (tables: ShopTables): ShopTables => ({
+    reserve: (request) => tables.reserve(request),
+    confirm: (request, paid) => tables.confirm(request, paid),
+    ...instead,
+  });
+  return {
+    ...shop,
+    transaction: (ctx, name, body) => shop.transaction(ctx, name, (tables) => body(changedTables(tables))),
+  };
 }
 
 export function lampOrder(orderId: string, change: Partial<OrderRequest> = {}): OrderRequest {

@@ -61,7 +61,7 @@ async function drop(schema: string): Promise<void> {
 }
 
 for (const [name, configuration] of Object.entries(CONFIGURATIONS)) {
-  describe(`${name} conforms`, () => {
+  describe.concurrent(`${name} conforms`, () => {
     const hints = configuration.transactionPooler !== true;
     for (const conformance of storeConformance({ name, open: opener(configuration), hints })) {
       test(`${conformance.topic}: ${conformance.name}`, { timeout: 60_000 }, async ({ skip }) => {

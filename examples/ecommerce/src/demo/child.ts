@@ -2,15 +2,21 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
+/** How long a program may take until it listens, before it is killed. */
+const START_MS = 30_000;
+
 /** One of the demo's own processes: a program beside `demo.ts`, which tells its port once it listens. */
 export class Child {
   readonly port: number;
+  readonly pid: number;
   readonly #process: ChildProcess;
   readonly #complaints: string[];
 
   private constructor(process: ChildProcess, port: number, complaints: string[]) {
     this.#process = process;
     this.port = port;
+    // It has listened, so it has been there.
+    this.pid = process.pid ?? Number.NaN;
     this.#complaints = complaints;
   }
 
@@ -30,16 +36,17 @@ export class Child {
     });
     const complaints: string[] = [];
     child.stderr?.setEncoding("utf8").on("data", (text: string) => complaints.push(text));
+    const patience = setTimeout(() => child.kill("SIGKILL"), START_MS);
     const port = await new Promise<number>((resolve, reject) => {
       child.on("message", (message) => {
         if (isNews(message) && message.listening !== undefined) resolve(message.listening);
         if (isNews(message) && message.held !== undefined) options.onHeld?.(message.held);
       });
       child.once("error", reject);
-      child.once("exit", (code) =>
-        reject(new Error(`${program} ended with ${code}:\n${complaints.join("")}`)),
+      child.once("exit", (code, signal) =>
+        reject(new Error(`${program} ended with ${code ?? signal}:\n${complaints.join("")}`)),
       );
-    });
+    }).finally(() => clearTimeout(patience));
     return new Child(child, port, complaints);
   }
 

@@ -4,15 +4,17 @@
  */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { sqlite } from "@everstep/adapters/sqlite";
 import { Client } from "@everstep/core";
 import { EffectLedger } from "../effect-ledger.ts";
 import type { Evidence } from "../evidence.ts";
-import { ShopDatabase } from "../shop-database.ts";
+import type { ShopDatabase } from "../shop-database.ts";
+import { openStorage } from "../storage.ts";
 import { Auditor } from "./auditor.ts";
+import { Caught, chargerOf } from "./caught.ts";
 import { Customers } from "./customers.ts";
 import type { Plan, RandomKill, Round } from "./plan.ts";
-import { ServiceProcess } from "./service-process.ts";
+import type { Premises } from "./premises.ts";
+import { ServiceProcesses } from "./service-processes.ts";
 import { StripeProcess } from "./stripe-process.ts";
 
 export interface Tally {
@@ -23,15 +25,17 @@ export interface Tally {
   readonly kills: number;
   /** Kills that came when Stripe had charged and the service had not heard of it. */
   readonly aimed: number;
-  /** Orders that were charged, and whose journal did not know it, when the service died. */
+  /** Orders that were charged, and whose journal did not know it, when the process died that had charged them. */
   readonly caught: number;
 }
 
 export interface Day extends Tally {
   readonly evidence: Evidence;
   readonly ms: number;
-  /** Of the service, when it was asked in the evening to end by itself. */
-  readonly exitCode: number | null;
+  /** How many processes of the service worked at a time. */
+  readonly processes: number;
+  /** Of those processes, when they were asked in the evening to end by themselves. */
+  readonly exitCodes: readonly (number | null)[];
   /** What the service wrote to its standard error. */
   readonly complaints: string;
 }
@@ -45,7 +49,8 @@ const CLOSING_MS = 25_000;
 const AUDIT_MS = 250;
 
 export interface DayOptions {
-  /** For the databases. */
+  readonly premises: Premises;
+  /** For the ledger of effects. */
   readonly folder: string;
   readonly onProgress: (tally: Tally) => void;
   /** Ends the day early, which then has no evidence. */
@@ -53,52 +58,56 @@ export interface DayOptions {
 }
 
 /** Lives through the day. All its processes have ended when this settles. */
-export async function runDay(plan: Plan, { folder, onProgress, signal }: DayOptions): Promise<Day> {
+export async function runDay(plan: Plan, { premises, folder, onProgress, signal }: DayOptions): Promise<Day> {
+  const { processes } = premises;
+  const ledgerPath = join(folder, "effects.jsonl");
+  const ledger = new EffectLedger(ledgerPath);
+  const { store, database } = await openStorage(premises.env);
   const stripe = await StripeProcess.start();
-  const path = join(folder, "shop.db");
-  const ledger = join(folder, "effects.jsonl");
-  const env = { SHOP_DB: path, PORT: "0", STRIPE_SIMULATOR_PORT: String(stripe.port), EFFECT_LEDGER: ledger };
-  const service = new ServiceProcess(env);
-  const store = sqlite(path);
-  const auditor = new Auditor(new Client({ store }), new EffectLedger(ledger));
-  const day = new Course({ stripe, service, auditor, onProgress, signal });
+  const simulator = { STRIPE_SIMULATOR_PORT: String(stripe.port) };
+  const env = { ...premises.env, ...simulator, PORT: "0", EFFECT_LEDGER: ledgerPath };
+  const services = new ServiceProcesses({ env, count: processes });
+  const auditor = new Auditor(new Client({ store }), ledger);
+  const course = new Course({ stripe, services, auditor, ledger, onProgress, signal });
   try {
-    const { answers, records: customers, exitCode, ms } = await day.through(plan);
+    const { answers, records: customers, exitCodes, ms } = await course.through(plan);
     const evidence: Evidence = {
       customers,
       answers,
       runs: await auditor.runs(),
-      ...booksOf(path),
+      ...(await booksOf(database)),
       stripe: await stripe.operations(),
-      effects: new EffectLedger(ledger).read(),
+      effects: ledger.read(),
     };
-    return { ...day.tally, evidence, ms, exitCode, complaints: service.complaints };
+    const caught = course.caught.proven(evidence.effects);
+    return { ...course.tally, caught, evidence, ms, processes, exitCodes, complaints: services.complaints };
   } finally {
-    await service.end("SIGKILL");
+    await services.end("SIGKILL");
     await stripe.end();
     await store.close();
+    await database.close();
   }
 }
 
-function booksOf(path: string): Pick<Evidence, "orders" | "stock" | "reservations"> {
-  const database = new ShopDatabase(path);
-  try {
-    return { orders: database.orders(), stock: database.stock(), reservations: database.reservations() };
-  } finally {
-    database.close();
-  }
+async function booksOf(database: ShopDatabase): Promise<Pick<Evidence, "orders" | "stock" | "reservations">> {
+  return {
+    orders: await database.orders(),
+    stock: await database.stock(),
+    reservations: await database.reservations(),
+  };
 }
 
 interface Setting {
   readonly stripe: StripeProcess;
-  readonly service: ServiceProcess;
+  readonly services: ServiceProcesses;
   readonly auditor: Auditor;
+  readonly ledger: EffectLedger;
   readonly onProgress: (tally: Tally) => void;
   readonly signal: AbortSignal;
 }
 
 interface Evening extends Pick<Customers, "answers" | "records"> {
-  readonly exitCode: number | null;
+  readonly exitCodes: readonly (number | null)[];
   readonly ms: number;
 }
 
@@ -107,44 +116,46 @@ class Course {
   readonly #setting: Setting;
   readonly #closed = new AbortController();
   readonly #customers: Customers;
-  readonly #caught = new Set<string>();
+  readonly caught: Caught = new Caught();
   #sent = 0;
   #aimed = 0;
 
   constructor(setting: Setting) {
     this.#setting = setting;
-    this.#customers = new Customers(() => setting.service.url, this.#closed.signal);
+    this.#customers = new Customers(() => setting.services.url, this.#closed.signal);
     setting.signal.addEventListener("abort", () => this.#closed.abort(), { once: true });
   }
 
   get tally(): Tally {
     const { ended, unanswered } = this.#customers;
-    const { kills } = this.#setting.service;
-    return { sent: this.#sent, ended, unanswered, kills, aimed: this.#aimed, caught: this.#caught.size };
+    const { kills } = this.#setting.services;
+    const caught = this.caught.suspected;
+    return { sent: this.#sent, ended, unanswered, kills, aimed: this.#aimed, caught };
   }
 
   async through(plan: Plan): Promise<Evening> {
     const startedAt = performance.now();
-    const { service, auditor, signal } = this.#setting;
-    await service.start();
+    const { services, auditor, signal } = this.#setting;
+    await services.start();
     try {
       await Promise.all([this.#trade(plan), this.#keepLooking()]);
     } finally {
       this.#closed.abort();
     }
     signal.throwIfAborted();
-    const exitCode = await service.end("SIGTERM");
+    const exitCodes = await services.end("SIGTERM");
     await auditor.look();
     const { answers, records } = this.#customers;
-    return { answers, records, exitCode, ms: performance.now() - startedAt };
+    return { answers, records, exitCodes, ms: performance.now() - startedAt };
   }
 
   /** Until every customer knows how the order ended, or has waited long enough. */
   async #trade(plan: Plan): Promise<void> {
     const visits = plan.invalid.map((order) => this.#customers.invalid(order));
     for (const [index, round] of plan.rounds.entries()) {
-      if (index === plan.forgetfulRound) await this.#setting.stripe.forgetKeys();
-      visits.push(...(await this.#round(round)));
+      const isMidday = index === plan.blackoutRound;
+      if (isMidday) await this.#setting.stripe.forgetKeys();
+      visits.push(...(await this.#round(round, { killsAll: isMidday })));
       if (this.#closed.signal.aborted) return;
     }
     const patience = delay(CLOSING_MS, undefined, { signal: this.#closed.signal }).catch(() => undefined);
@@ -153,36 +164,47 @@ class Course {
     await Promise.all(visits);
   }
 
-  async #round({ orders, kill }: Round): Promise<Promise<void>[]> {
-    const { stripe, service } = this.#setting;
+  async #round(
+    { orders, kill }: Round,
+    { killsAll }: { readonly killsAll: boolean },
+  ): Promise<Promise<void>[]> {
+    const { stripe, services } = this.#setting;
     for (const { fault } of orders) if (fault !== undefined) await stripe.cause(fault);
-    const moment = "whenCharged" in kill ? stripe.holds(kill.whenCharged, AIM_MS) : this.#served(kill);
+    const moment = "whenCharged" in kill ? this.#held(kill.whenCharged) : this.#served(kill);
     const visits = orders.map((order) => this.#customers.order(order));
     this.#sent += orders.length;
-    const isAimed = await moment;
-    await service.kill();
-    if (isAimed) this.#aimed += 1;
-    await this.#noteCaught();
-    await service.start();
+    const target = await moment;
+    const killed = killsAll ? await services.killAll() : [await services.kill(target)];
+    if (target !== undefined) this.#aimed += 1;
+    await this.#noteCaught(killed);
+    await services.start();
     return visits;
   }
 
-  /** Answers false: nobody aimed. */
-  async #served({ afterEnded, afterMs }: RandomKill): Promise<false> {
+  /** Answers who waits for Stripe's answer that this order is charged; nobody, when that does not come about. */
+  async #held(orderId: string): Promise<number | undefined> {
+    const isHeld = await this.#setting.stripe.holds(orderId, AIM_MS);
+    return isHeld ? chargerOf(orderId, this.#setting.ledger.read()) : undefined;
+  }
+
+  /** Answers nobody: anyone may be killed then. */
+  async #served({ afterEnded, afterMs }: RandomKill): Promise<undefined> {
     const deadline = performance.now() + SERVED_MS;
     const enough = this.#customers.ended + afterEnded;
     while (this.#customers.ended < enough && performance.now() < deadline) await delay(10);
-    return delay(afterMs, false);
+    return delay(afterMs, undefined);
   }
 
-  /** While the service is dead nothing is journaled: what Stripe has charged and no journal knows was cut in between. */
-  async #noteCaught(): Promise<void> {
-    const { stripe, auditor } = this.#setting;
-    const charged = (await stripe.operations()).filter(({ kind }) => kind === "charged");
+  async #noteCaught(killed: readonly number[]): Promise<void> {
+    const { stripe, auditor, ledger } = this.#setting;
+    const charges = (await stripe.operations()).filter(({ kind }) => kind === "charged");
     await auditor.look();
-    for (const { orderId } of charged) {
-      if (!auditor.knows(orderId, "step charge-payment")) this.#caught.add(orderId);
-    }
+    this.caught.note({
+      killed,
+      charged: charges.map(({ orderId }) => orderId),
+      effects: ledger.read(),
+      isJournaled: (orderId, entry) => auditor.knows(orderId, entry),
+    });
   }
 
   async #keepLooking(): Promise<void> {

@@ -17,10 +17,10 @@ export interface PlannedOrder {
   readonly impostor: boolean;
 }
 
-/** What happens between two starts of the service. */
+/** What happens until a process of the service is killed, and started again. */
 export interface Round {
   readonly orders: readonly PlannedOrder[];
-  /** Kill it when this order is charged and the service has not heard of it, or some time after it served so many orders. */
+  /** When: as this order is charged and the process has not heard of it, or some time after so many orders were served. */
   readonly kill: { readonly whenCharged: string } | RandomKill;
 }
 
@@ -32,8 +32,11 @@ export interface RandomKill {
 
 export interface Plan {
   readonly rounds: readonly Round[];
-  /** The round in which Stripe forgets all idempotency keys, as it may after 24 hours. */
-  readonly forgetfulRound: number;
+  /**
+   * The round in which Stripe forgets all idempotency keys, as it may after 24 hours, and all processes of the service are
+   * killed at once.
+   */
+  readonly blackoutRound: number;
   /** Those that the customers send before the first round: each must be refused with 422. */
   readonly invalid: readonly unknown[];
 }
@@ -52,7 +55,7 @@ export function makePlan(seed: number, size: { readonly orders: number; readonly
     );
     return planRound(draw, index, orders);
   });
-  return { rounds, forgetfulRound: Math.floor(size.kills / 2), invalid: invalidOrders() };
+  return { rounds, blackoutRound: Math.floor(size.kills / 2), invalid: invalidOrders() };
 }
 
 function planRound(draw: Random, index: number, orders: readonly PlannedOrder[]): Round {

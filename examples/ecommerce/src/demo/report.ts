@@ -41,8 +41,9 @@ function rowsOf(day: Day, { figures, violations }: Books): Row[] {
   const count = (kind: ViolationKind): string =>
     mustBeZero(violations.filter((violation) => violation.kind === kind).length);
   const aim = `${day.aimed} aimed between a charge and its journal entry, ${day.kills - day.aimed} at random`;
+  const among = day.processes === 1 ? "" : `, among ${day.processes} processes`;
   return [
-    ["kills", `${day.kills} × SIGKILL: ${aim}`],
+    ["kills", `${day.kills} × SIGKILL${among}: ${aim}`],
     ["", `orders caught between the two ${day.caught}`, `requests without an answer ${day.unanswered}`],
     [
       "orders",
@@ -82,12 +83,17 @@ function rowsOf(day: Day, { figures, violations }: Books): Row[] {
 
 /** A day on which nothing went wrong proves nothing. */
 function shortcomings(day: Day, { accepted, bodies }: Figures, planned: Planned): string[] {
+  // One of them hits every process.
+  const kills = planned.kills + day.processes - 1;
   const wanted: readonly (readonly [boolean, string])[] = [
-    [day.kills >= planned.kills, `only ${day.kills} of ${planned.kills} kills`],
+    [day.kills === kills, `${day.kills} kills instead of ${kills}`],
     [accepted === planned.orders, `only ${accepted} of ${planned.orders} orders were accepted`],
     [day.caught > 0, "no kill came between a charge and its journal entry"],
     [bodies.again > 0, "no body was ever interrupted"],
-    [day.exitCode === 0, `on SIGTERM the service ended with ${day.exitCode}`],
+    [
+      day.exitCodes.every((code) => code === 0),
+      `on SIGTERM the service ended with ${day.exitCodes.join(", ")}`,
+    ],
   ];
   return wanted.flatMap(([ok, trouble]) => (ok ? [] : [`not the day that was planned: ${trouble}`]));
 }
@@ -97,7 +103,7 @@ export function progressOf({ sent, ended, kills, caught }: Tally, planned: Plann
   const full = Math.round((width * ended) / planned.orders);
   const bar = "█".repeat(full) + "░".repeat(width - full);
   const orders = `${ended}/${planned.orders} orders, ${sent - ended} under way`;
-  return `${bar} ${orders}, ${kills}/${planned.kills} kills, ${caught} caught`;
+  return `${bar} ${orders}, ${kills} kills, ${caught} caught`;
 }
 
 function sum({ count, cents }: Sum): string {
