@@ -21,13 +21,11 @@ interface Quiet {
 export class Claims {
   readonly #database: Database;
   readonly #hints: Hints;
-  readonly #channel: string | null;
   #quiet: Quiet | undefined;
 
-  constructor(database: Database, hints: Hints, channel: string | null) {
+  constructor(database: Database, hints: Hints) {
     this.#database = database;
     this.#hints = hints;
-    this.#channel = channel;
   }
 
   async claim(request: ClaimRequest): Promise<ClaimResult> {
@@ -75,7 +73,8 @@ export class Claims {
       except.length === 0 ? null : JSON.stringify(except),
       inboxes.length === 0 ? null : JSON.stringify(inboxes.map(({ runId: run, after }) => ({ run, after }))),
       VERSION,
-      this.#channel,
+      // Whoever has no lock is judged by its lease: nobody needs to look more often.
+      this.#database.hasSessions ? this.#database.channel : null,
     ]);
   }
 

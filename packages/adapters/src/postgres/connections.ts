@@ -20,16 +20,16 @@ export interface Call {
   readonly name?: string;
 }
 
-/** Borrowed and dedicated connections to one database. A client never stays in use without a listener for its errors (F37). */
+/** Borrowed and dedicated connections to one database. None is ever without a listener for its errors (F37). */
 export class Connections {
   readonly pool: Pool;
   readonly #isOwn: boolean;
-  /** Statements may be prepared: a session stays with its connection. */
-  readonly #hasSessions: boolean;
+  /** A session stays with its connection, so that it may listen, hold locks, and have statements prepared. */
+  hasSessions: boolean;
 
   constructor(source: string | Pool, { hasSessions }: { readonly hasSessions: boolean }) {
     this.#isOwn = typeof source === "string";
-    this.#hasSessions = hasSessions;
+    this.hasSessions = hasSessions;
     this.pool =
       typeof source === "string"
         ? new Pool({
@@ -43,6 +43,9 @@ export class Connections {
         : source;
     // An idle connection that breaks is replaced by the pool; without a listener the process would end.
     this.pool.on("error", ignore);
+    // For as long as it lives, from before anybody could be told of it: what comes with the last byte of its greeting may be its end.
+    this.pool.on("connect", guard);
+    this.pool.on("acquire", guard);
   }
 
   get max(): number {
@@ -56,7 +59,7 @@ export class Connections {
 
   /** Over this connection. Past the deadline nobody knows what it is doing: whoever gave it must destroy it. */
   async send<Row>(client: ClientBase, { text, values, name }: Call, maxMs: number): Promise<readonly Row[]> {
-    const query = this.#hasSessions && name !== undefined ? { name, text } : { text };
+    const query = this.hasSessions && name !== undefined ? { name, text } : { text };
     const { rows } = await within(maxMs, client.query({ ...query, values: [...values] }));
     return rows as Row[];
   }
@@ -64,16 +67,12 @@ export class Connections {
   /** Gives a connection for as long as `work` takes. One on which anything went wrong is destroyed, whatever it was (F54). */
   async borrow<T>(work: (client: PoolClient) => Promise<T>, waitMaxMs: number = CONNECT_MAX_MS): Promise<T> {
     const client = await this.#connect(waitMaxMs);
-    client.on("error", ignore);
     try {
       const result = await work(client);
-      client.off("error", ignore);
       client.release();
       return result;
     } catch (error) {
-      // Its listener stays: it may still break while it is being destroyed.
       client.release(troubleOf(error) !== "data");
-      if (troubleOf(error) === "data") client.off("error", ignore);
       throw error;
     }
   }
@@ -95,7 +94,7 @@ export class Connections {
 
   /** The pool of the application stays open. */
   async close(): Promise<void> {
-    if (!this.#isOwn) this.pool.off("error", ignore);
+    if (!this.#isOwn) this.pool.off("error", ignore).off("connect", guard).off("acquire", guard);
     else if (!this.pool.ending) await this.pool.end();
   }
 
@@ -142,6 +141,11 @@ export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 
 export function endQuietly(client: Client): void {
   client.end().catch(ignore);
+}
+
+/** One listener for all stores that share the application's pool. */
+function guard(client: PoolClient): void {
+  if (!client.listeners("error").includes(ignore)) client.on("error", ignore);
 }
 
 export const ignore = (): void => {};

@@ -13,8 +13,8 @@ const OPEN_MAX_MS = 30_000;
 export interface DatabaseOptions {
   readonly source: string | Pool;
   readonly schema: string;
-  /** False behind a pooler that gives each transaction another session. */
-  readonly hasSessions: boolean;
+  /** False behind a pooler that gives each transaction another session; undefined: to be found out. */
+  readonly hasSessions: boolean | undefined;
   readonly migrate: boolean;
 }
 
@@ -26,13 +26,15 @@ export class Database {
   readonly lockClass: number;
   readonly #name: string;
   readonly #migrates: boolean;
+  readonly #looksForPooler: boolean;
   #ready: Promise<void> | undefined;
   #isClosed = false;
   /** Where it is, for messages. */
   readonly where: string;
 
   constructor({ source, schema, hasSessions, migrate }: DatabaseOptions) {
-    this.connections = new Connections(source, { hasSessions });
+    this.connections = new Connections(source, { hasSessions: hasSessions ?? true });
+    this.#looksForPooler = hasSessions === undefined;
     this.#name = schema;
     this.#migrates = migrate;
     this.schema = quoteIdentifier(schema);
@@ -43,6 +45,11 @@ export class Database {
   /** The channel of hints: a name that needs no quotes and is never too long. */
   get channel(): string {
     return `everstep_${this.lockClass.toString(16)}`;
+  }
+
+  /** Known once it is ready. */
+  get hasSessions(): boolean {
+    return this.connections.hasSessions;
   }
 
   /** Connected, and the schema is one that this build can use. Looked at once; after an outage again. */
@@ -65,6 +72,10 @@ export class Database {
     } catch (error) {
       throw this.failure(error);
     }
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** What a method of the store rejects with. */
@@ -111,6 +122,10 @@ export class Database {
 
   async #prepare(client: ClientBase): Promise<void> {
     await warnOfLoss(client);
+    if (this.#looksForPooler && this.hasSessions && (await isPooled(client))) {
+      this.connections.hasSessions = false;
+      warnOfPooler();
+    }
     if ((await this.#versionOf(client)) === VERSION) return;
     await this.#bring(client);
   }
@@ -173,6 +188,20 @@ export class Database {
       { cause: error },
     );
   }
+}
+
+/** A pooler makes up the process that it tells its clients of, for its own server connections change (F52). */
+async function isPooled(client: ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+  return !("processID" in client) || client.processID !== rows[0]?.pid;
+}
+
+function warnOfPooler(): void {
+  process.emitWarning(
+    "this Postgres is reached through a pooler: everstep listens to nothing and holds no session lock there, so that it polls, and a dead worker is noticed by its lease only. " +
+      "Let workers connect directly, or say transactionPooler: true to postgres() if this is meant; false, if the pooler keeps a session for each connection",
+    { type: "EverstepWarning", code: "EVERSTEP_POOLER" },
+  );
 }
 
 let warned = false;

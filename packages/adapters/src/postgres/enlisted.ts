@@ -1,7 +1,6 @@
-import { type Batch, type Outcome, StoreError, type Write } from "@everstep/core";
-import { type Applied, decodeReply } from "./batches.ts";
+import { type Batch, InvalidArgumentError, type Outcome, StoreError, type Write } from "@everstep/core";
+import { decodeReply } from "./batches.ts";
 import type { Database } from "./database.ts";
-import { sqlStateOf } from "./failure.ts";
 import type { Hints } from "./hints.ts";
 import type { PostgresTx } from "./tx.ts";
 import { wavesOf } from "./waves.ts";
@@ -13,38 +12,46 @@ import { wavesOf } from "./waves.ts";
 export class Enlisted {
   readonly #database: Database;
   readonly #hints: Hints;
-  readonly #channel: string | null;
 
-  constructor(database: Database, hints: Hints, channel: string | null) {
+  constructor(database: Database, hints: Hints) {
     this.#database = database;
     this.#hints = hints;
-    this.#channel = channel;
   }
 
   async apply(tx: PostgresTx, { writes, lease }: Batch<PostgresTx>): Promise<readonly Outcome[]> {
     if (lease !== undefined)
       throw new StoreError("a batch with `tx` has no lease: its runs are never born claimed");
+    assertTx(tx);
     writes.forEach(assertEnlistable);
     await this.#database.ready();
     const { waves } = wavesOf(writes, true);
     const hint = this.#hints.payloadOf(writes.flatMap(runOf));
-    const values = [writes.length, JSON.stringify(waves), this.#channel, hint];
+    const values = [writes.length, JSON.stringify(waves), this.#database.channel, hint, await beganAt(tx)];
     // Types are said: other drivers than `pg` don't ask the server for them.
-    const text = `SELECT ${this.#database.schema}.enlist($1::int, $2::text::json, $3::text, $4::text) AS answer`;
-    const { outcomes } = await this.#send(tx, text, values);
-    return outcomes;
+    const text = `SELECT ${this.#database.schema}.enlist($1::int, $2::text::json, $3::text, $4::text, $5::text) AS answer`;
+    const { rows } = await tx.query(text, values);
+    const [row] = rows as readonly { readonly answer: string | null }[];
+    if (typeof row?.answer !== "string")
+      throw new StoreError(
+        "the connection given as `tx` is not in a transaction; begin one, or leave `tx` out",
+      );
+    return decodeReply(row.answer).outcomes;
   }
+}
 
-  async #send(tx: PostgresTx, text: string, values: (string | number | null)[]): Promise<Applied> {
-    try {
-      const { rows } = await tx.query(text, values);
-      const [row] = rows as readonly { readonly answer: string }[];
-      return decodeReply(row?.answer ?? "{}");
-    } catch (error) {
-      if (!(error instanceof Error) || sqlStateOf(error) !== "ES002") throw error;
-      throw new StoreError(error.message, { cause: error });
-    }
-  }
+/** When its transaction began. A connection that is not in one says another time at each statement. */
+async function beganAt(tx: PostgresTx): Promise<string> {
+  const { rows } = await tx.query("SELECT extract(epoch FROM transaction_timestamp())::text AS began", []);
+  const [row] = rows as readonly { readonly began: string }[];
+  return row?.began ?? "";
+}
+
+/** Said by its type already, but some programs have none: Drizzle's transaction has a `query` too, which is none. */
+function assertTx(tx: PostgresTx): void {
+  if (typeof tx === "object" && tx !== null && typeof tx.query === "function") return;
+  throw new InvalidArgumentError(
+    "tx must be a client of pg in an open transaction; of other libraries' transactions make one with drizzleTx(), kyselyTx() or prismaTx() of @everstep/adapters/postgres",
+  );
 }
 
 function assertEnlistable(write: Write): void {

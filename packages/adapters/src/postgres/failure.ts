@@ -92,9 +92,10 @@ function textOf(error: Error): string {
 
 function outageRemedy(state: string | undefined): string {
   if (state === "42501")
-    return "give this role its rights back (grants() of @everstep/adapters/postgres has the SQL)";
+    return "give this role its rights (grantsSql() of @everstep/adapters/postgres has them)";
   if (state === "25006")
     return "the server is read-only: connect to the primary, or wait for the failover to end";
+  if (state?.startsWith("28") === true) return "correct the role or its password in the connection string";
   if (state?.startsWith("53") === true) return "give the server connections, memory or disk";
   return "check that the server runs and answers";
 }

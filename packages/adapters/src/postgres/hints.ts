@@ -88,10 +88,10 @@ export class Hints {
     if (others && this.othersWait.work) this.#outgoing.work.add(undefined);
   }
 
-  /** The statement that a hint takes inside a caller's own transaction: it is sent with its commit. */
+  /** What is said inside a caller's own transaction. It is heard with its commit, here as well: nobody else tells us of that. */
   payloadOf(runIds: readonly string[]): string {
-    const payload = this.#encode(runIds);
-    return Buffer.byteLength(payload) <= PAYLOAD_MAX_BYTES ? payload : this.#encode(undefined);
+    const payload = encode("caller", runIds);
+    return Buffer.byteLength(payload) <= PAYLOAD_MAX_BYTES ? payload : encode("caller", undefined);
   }
 
   /** On a new session. */
@@ -173,8 +173,12 @@ export class Hints {
   }
 
   #encode(runIds: RunIds): string {
-    return runIds === undefined ? `all ${this.#self}` : `runs ${this.#self} ${JSON.stringify(runIds)}`;
+    return encode(this.#self, runIds);
   }
+}
+
+function encode(from: string, runIds: RunIds): string {
+  return runIds === undefined ? `all ${from}` : `runs ${from} ${JSON.stringify(runIds)}`;
 }
 
 function runIdsOf(payload: string): RunIds {

@@ -51,17 +51,21 @@ interface Answer extends Pick<Renewal, "live" | "now" | "expiresAt" | "owned"> {
 /** Renews the leases of this process's workers, and takes over from others that are dead. */
 export class Leases {
   readonly #database: Database;
-  readonly #session: Session | undefined;
+  readonly #anySession: Session;
   readonly #hints: Hints;
   readonly #own = new Map<number, Own>();
   readonly #suspicions = new Suspicions();
 
-  /** Without a session, leases alone tell who is alive. */
-  constructor(database: Database, session: Session | undefined, hints: Hints) {
+  constructor(database: Database, session: Session, hints: Hints) {
     this.#database = database;
-    this.#session = session;
+    this.#anySession = session;
     this.#hints = hints;
     hints.onBusy = () => this.#quicken();
+  }
+
+  /** Without one, leases alone tell who is alive. */
+  get #session(): Session | undefined {
+    return this.#database.hasSessions ? this.#anySession : undefined;
   }
 
   async join({ workflows, leaseMs, host, pid }: JoinRequest): Promise<Lease> {

@@ -37,6 +37,8 @@ export function migrationSql(name: string, from: number): string {
   const schema = quoteIdentifier(name);
   const versions = [`('schema', '${VERSION}')`, `('oldest', '${OLDEST}')`].join(", ");
   return [
+    // Of the transaction: what constraints compare with is Postgres' own (F60).
+    "SET LOCAL search_path = pg_catalog, pg_temp;",
     ...MIGRATIONS.slice(from).map((migration) => migration(schema)),
     `INSERT INTO ${schema}.meta (key, value) VALUES ${versions} ON CONFLICT (key) DO UPDATE SET value = excluded.value;`,
   ].join("\n");

@@ -32,7 +32,8 @@ import type { PostgresTx } from "./tx.ts";
 export class PostgresStore implements Store<PostgresTx> {
   readonly #database: Database;
   readonly #hints: Hints;
-  readonly #session: Session | undefined;
+  /** Of no use where there are none. */
+  readonly #session: Session;
   readonly #leases: Leases;
   readonly #batches: Batches;
   readonly #claims: Claims;
@@ -40,15 +41,14 @@ export class PostgresStore implements Store<PostgresTx> {
   readonly #transacting: Transacting;
   readonly #lists: RunLists;
 
-  constructor(database: Database, { hasSessions }: { readonly hasSessions: boolean }) {
+  constructor(database: Database) {
     this.#database = database;
     this.#hints = new Hints(database);
-    this.#session = hasSessions ? this.#makeSession() : undefined;
+    this.#session = this.#makeSession();
     this.#leases = new Leases(database, this.#session, this.#hints);
-    const channel = hasSessions ? database.channel : null;
     this.#batches = new Batches(database, (worker) => this.#leases.announce(worker));
-    this.#claims = new Claims(database, this.#hints, channel);
-    this.#enlisted = new Enlisted(database, this.#hints, channel);
+    this.#claims = new Claims(database, this.#hints);
+    this.#enlisted = new Enlisted(database, this.#hints);
     this.#transacting = new Transacting(database);
     this.#lists = new RunLists(database);
   }
@@ -113,17 +113,15 @@ export class PostgresStore implements Store<PostgresTx> {
     const wantedEnds = this.#hints.wantsEnds;
     const stop = this.#hints.add(listener, interest);
     const session = this.#session;
-    if (session !== undefined) {
-      if (!session.isOpen) this.#openQuietly(session);
-      else if (!wantedEnds && this.#hints.wantsEnds)
-        session.use((client) => this.#hints.listenToEnds(client)).catch(ignore);
-    }
+    if (!session.isOpen) this.#openQuietly(session);
+    else if (!wantedEnds && this.#hints.wantsEnds)
+      session.use((client) => this.#hints.listenToEnds(client)).catch(ignore);
     return stop;
   }
 
   async close(): Promise<void> {
     this.#hints.close();
-    await this.#session?.close();
+    await this.#session.close();
     await this.#database.close();
   }
 
@@ -147,7 +145,7 @@ export class PostgresStore implements Store<PostgresTx> {
   #openQuietly(session: Session): void {
     this.#database
       .ready()
-      .then(() => session.open())
+      .then(() => (this.#database.hasSessions ? session.open() : undefined))
       .catch(ignore);
   }
 }

@@ -10,7 +10,8 @@ export interface PostgresOptions {
   readonly schema?: string;
   /**
    * Say true behind a pooler that gives each transaction another session, such as PgBouncer in transaction mode. Nothing is
-   * listened for and no session lock is held then: what other processes do is found by polling, and a dead worker by its lease.
+   * listened for and no session lock is held then: what other processes do is found by polling, and a dead worker by its lease. A
+   * pooler that is found without it is taken for such a one, with a warning; say false behind one that keeps sessions.
    */
   readonly transactionPooler?: boolean;
   /** Say false when this role must not create or change the schema: then it has to be there, see `schemaSql`. Default true. */
@@ -30,13 +31,11 @@ const NAME_MAX_BYTES = 63;
  * while it does not answer: workers wait for it, and use no attempt of a step up.
  */
 export function postgres(connection: string | Pool, options: PostgresOptions = {}): Store<PostgresTx> {
-  const { schema = DEFAULT_SCHEMA, transactionPooler = false, migrate = true } = options;
+  const { schema = DEFAULT_SCHEMA, transactionPooler, migrate = true } = options;
   checkConnection(connection);
   checkSchema(schema);
-  const hasSessions = !transactionPooler;
-  return new PostgresStore(new Database({ source: connection, schema, hasSessions, migrate }), {
-    hasSessions,
-  });
+  const hasSessions = transactionPooler === undefined ? undefined : !transactionPooler;
+  return new PostgresStore(new Database({ source: connection, schema, hasSessions, migrate }));
 }
 
 function checkConnection(connection: string | Pool): void {

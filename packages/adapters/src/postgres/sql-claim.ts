@@ -69,6 +69,8 @@ BEGIN
         picked := picked || best;
       END LOOP;
       IF cardinality(picked) > 0 THEN
+        -- S5: an attempt that is forgotten with a crash of the server would be made again.
+        IF current_setting('synchronous_commit') = 'off' THEN PERFORM set_config('synchronous_commit', 'on', true); END IF;
         UPDATE everstep.runs r SET owner = worker, attempt = r.attempt + 1, due_at = NULL, waits = NULL, started_at = coalesce(r.started_at, at_ms)
         WHERE r.no = ANY (picked);
         IF NOT is_busy THEN

@@ -33,6 +33,8 @@ DECLARE
   id bigint;
 BEGIN
   PERFORM everstep.admit(build);
+  -- S5: an id that is forgotten with a crash of the server would be given again.
+  IF current_setting('synchronous_commit') = 'off' THEN PERFORM set_config('synchronous_commit', 'on', true); END IF;
   DELETE FROM everstep.workers w WHERE NOT w.live AND w.expires_at < at_ms - ${KEEP_DEAD_MS};
   INSERT INTO everstep.workers AS w (live, expires_at, lease_ms, has_lock, host, pid, workflows)
   VALUES (true, at_ms + join_worker.lease_ms, join_worker.lease_ms, lock_class IS NOT NULL, join_worker.host, join_worker.pid, join_worker.workflows)

@@ -8,8 +8,11 @@ export const NOW = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
  * run without end: planned once per session, and never compiled. Such a plan must not depend on what the statistics of a young table
  * say, so each looks rows up by an index: no sequential scans, and where rows are joined to those of a batch, `OFFSET 0` keeps the
  * batch on the outer side (with 20,000 owned runs a plan by their owner took 6 ms a batch of a hundred).
+ *
+ * And whoever may create functions or operators somewhere in a session's search_path changes nothing of what is meant here (F60).
  */
-const SETTINGS = "SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off";
+const SETTINGS =
+  "SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off";
 
 export interface SqlFunction {
   /** Name, parameters and what it returns, as in `claim(worker bigint) RETURNS SETOF text`. */

@@ -1,16 +1,21 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { NewEntry, TransactRequest } from "@everstep/core";
+import { type NewEntry, StoreUnavailableError, type TransactRequest } from "@everstep/core";
 import { type ClientBase, escapeLiteral } from "pg";
 import { BodyWatch, IDLED, ownCommit } from "./body-watch.ts";
 import { within } from "./connections.ts";
 import type { Database } from "./database.ts";
 import { BROKEN_PROMISE, FENCED, OWN_COMMIT, sqlStateOf, troubleOf } from "./failure.ts";
+import { Lifeline } from "./lifeline.ts";
 
 /** A transaction in which nothing happens for so long is ended by the server: a frozen worker must not keep rows locked (F53). */
 const IDLE_MAX_MS = 10_000;
 /** Beginning and committing take no longer, or the connection is given up. */
 const EXCHANGE_MAX_MS = 10_000;
-/** How often an outage, a deadlock or a refused serialization is tried again, with pauses of up to a second, before it is said. */
+/**
+ * How often a deadlock, a refused serialization or a timeout of the function's own SQL is tried again, with pauses of up to a second,
+ * before it counts as the function's failure. An outage is waited for without end, as by each write of a worker: with the run, what its
+ * other bodies did in the meantime would be given up (F36).
+ */
 const TRIES_MAX = 20;
 const PAUSE_FIRST_MS = 10;
 const PAUSE_MAX_MS = 1_000;
@@ -24,13 +29,20 @@ const CALLERS: ReadonlySet<string> = new Set([IDLED, ABORTED, NO_RIGHT]);
 type Answer = { readonly is: "done" } | { readonly is: "fenced" };
 type Settlement = { readonly entry: NewEntry; readonly settled: readonly string[] };
 
+/** Where its guard is, when it is worth beginning, and the server's process. */
+interface Place {
+  readonly place: string | null;
+  readonly pid: number;
+}
+
 /** How one try came out. `thrown`: by the caller's own code, to whom it goes back as it is. */
 type Try =
   | Answer
   | { readonly is: "thrown"; readonly error: unknown }
   /** The COMMIT was sent, and no answer came. */
   | { readonly is: "unknown"; readonly entry: NewEntry; readonly error: unknown }
-  | { readonly is: "again"; readonly error: unknown };
+  /** `ofBody`: the caller's own SQL ran into it. */
+  | { readonly is: "again"; readonly error: unknown; readonly ofBody?: true };
 
 /**
  * The caller's SQL and its journal entry in one transaction. The fence, the entry and COMMIT are one exchange after the caller's
@@ -62,7 +74,10 @@ export class Transacting {
       if (tried.is === "unknown") tried = await this.#resolve(request, tried);
       if (tried.is === "done" || tried.is === "fenced") return tried;
       if (tried.is === "thrown") throw tried.error;
-      if (tries >= TRIES_MAX) throw this.#database.failure(tried.error);
+      if (this.#database.isClosed) throw this.#database.failure(tried.error);
+      if (tries >= TRIES_MAX && tried.is === "again" && tried.ofBody === true && isAnswer(tried.error))
+        throw tried.error;
+      if (tries >= TRIES_MAX && !isOutage(tried.error)) throw this.#database.failure(tried.error);
       await delay(Math.random() * Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** tries));
     }
   }
@@ -78,12 +93,13 @@ export class Transacting {
 
   /** Throws when the connection is of no further use. */
   async #within<T>(client: ClientBase, request: TransactRequest<ClientBase, T>): Promise<Try> {
-    const place = await this.#open(client, request);
+    const { place, pid } = await this.#open(client, request);
     if (place === null) {
       await within(EXCHANGE_MAX_MS, client.query("ROLLBACK"));
       return { is: "fenced" };
     }
     const watch = new BodyWatch(client);
+    const lifeline = new Lifeline(this.#database.connections, client, pid);
     let executed: { readonly settlement: Settlement } | { readonly error: unknown };
     try {
       executed = { settlement: request.settle(await request.body(client)) };
@@ -91,37 +107,41 @@ export class Transacting {
       executed = { error };
     } finally {
       watch.over();
+      lifeline.over();
     }
     if (watch.idled !== undefined) return this.#bodyFailed(client, watch.idled);
-    if ("error" in executed) return this.#bodyFailed(client, executed.error);
+    if ("error" in executed) return this.#bodyFailed(client, executed.error, lifeline.isLost);
     return this.#settle(client, request, { place, settlement: executed.settlement });
   }
 
   async #open<T>(
     client: ClientBase,
     { worker, runId, attempt }: TransactRequest<ClientBase, T>,
-  ): Promise<string | null> {
+  ): Promise<Place> {
     await within(
       EXCHANGE_MAX_MS,
       client.query(
         `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MAX_MS}`,
       ),
     );
-    const opened = client.query<{ place: string | null }>(
-      `SELECT ${this.#database.schema}.open_transact($1, $2, $3) AS place`,
+    const opened = client.query<Place>(
+      `SELECT ${this.#database.schema}.open_transact($1, $2, $3) AS place, pg_backend_pid() AS pid`,
       [worker, runId, attempt],
     );
     const { rows } = await within(EXCHANGE_MAX_MS, opened);
-    return rows[0]?.place ?? null;
+    return rows[0] ?? { place: null, pid: 0 };
   }
 
   /** The database's failures are outages, whoever ran into them; anything else is the caller's. */
-  async #bodyFailed(client: ClientBase, error: unknown): Promise<Try> {
-    const trouble = troubleOf(error);
-    const isCallers = CALLERS.has(sqlStateOf(error) ?? "");
+  async #bodyFailed(client: ClientBase, error: unknown, isLost = false): Promise<Try> {
+    const state = sqlStateOf(refusalIn(error));
+    // Without an answer of the server, "connection refused" may be what somebody else said to the function.
+    const isOurs = state !== undefined || isReadTimeout(error);
+    const trouble = isLost ? "outage" : isOurs ? troubleOf(refusalIn(error)) : undefined;
+    const isCallers = CALLERS.has(state ?? "");
     const how: Try =
       (trouble === "outage" || trouble === "again") && !isCallers
-        ? { is: "again", error }
+        ? { is: "again", error, ofBody: true }
         : { is: "thrown", error: explained(error) };
     // Over another connection: on this one a statement may be prepared for what is not there any more (F51).
     if (how.is === "again") throw new Ended(how);
@@ -189,7 +209,7 @@ export class Transacting {
         );
         return found.length > 0 ? { is: "done" } : { is: "again", error };
       } catch (failure) {
-        if (tries >= TRIES_MAX) throw failure;
+        if (!isOutage(failure)) throw failure;
         await delay(Math.random() * Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** tries));
       }
     }
@@ -215,6 +235,30 @@ class Slots {
     if (next === undefined) this.#free += 1;
     else next();
   }
+}
+
+/** The server is there, and refuses this: an order of transactions (class 40), a wait for a lock, a statement that takes too long. */
+function isAnswer(error: unknown): boolean {
+  return /^(?:40|55P03|57014)/.test(sqlStateOf(refusalIn(error)) ?? "");
+}
+
+/** The server's answer, which libraries on top of the driver wrap into errors of their own. */
+function refusalIn(error: unknown): unknown {
+  let inner = error;
+  for (let depth = 0; depth < 5 && inner instanceof Error; depth++) {
+    if (sqlStateOf(inner) !== undefined) return inner;
+    inner = inner.cause;
+  }
+  return error;
+}
+
+/** Of a pool with `query_timeout`: nobody knows what the connection is doing. */
+function isReadTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === "Query read timeout";
+}
+
+function isOutage(error: unknown): boolean {
+  return error instanceof StoreUnavailableError || troubleOf(error) === "outage";
 }
 
 /** On its way past the pool, which destroys the connection. */

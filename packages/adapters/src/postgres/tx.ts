@@ -1,6 +1,6 @@
 /**
- * What everstep needs of a transaction that the application has open: to send one statement with its values, which are texts, whole
- * numbers and nulls. A `pg` client is one as it is; the functions below make one of what other libraries hand out. They know these
+ * What everstep needs of a transaction that the application has open: to send a statement with its values, which are texts, whole
+ * numbers and nulls, each used once and in their order. A `pg` client is one as it is; the functions below make one of what other libraries hand out. They know these
  * libraries by shape only, so none of them is needed.
  */
 export interface PostgresTx {
@@ -30,11 +30,20 @@ export function drizzleTx<Chunk>(
   return { query: (text, values) => tx.execute(sql.join(chunksOf(text, values, sql), sql.raw(""))) };
 }
 
-/** `$1` becomes the first value, as a parameter: nothing that a caller gave is ever part of the text. */
+/**
+ * `$1` becomes the first value, as a parameter: nothing that a caller gave is ever part of the text. The last `$1` is meant, for a
+ * schema's name before it may hold anything.
+ */
 function chunksOf<Chunk>(text: string, values: readonly unknown[], sql: DrizzleSql<Chunk>): Chunk[] {
-  return text
-    .split(/(\$\d+)/)
-    .map((part) => (/^\$\d+$/.test(part) ? sql`${values[Number(part.slice(1)) - 1]}` : sql.raw(part)));
+  const chunks: Chunk[] = [];
+  let before = text;
+  for (let no = values.length; no > 0; no--) {
+    const hole = `$${no}`;
+    const at = before.lastIndexOf(hole);
+    chunks.unshift(sql`${values[no - 1]}`, sql.raw(before.slice(at + hole.length)));
+    before = before.slice(0, at);
+  }
+  return [sql.raw(before), ...chunks];
 }
 
 /** Of Prisma's interactive transaction. https://www.prisma.io/docs/orm/prisma-client/queries/raw-database-access/raw-queries */
