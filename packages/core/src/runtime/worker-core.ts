@@ -253,9 +253,11 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
 
   #loseLease(worker: number): void {
     if (this.#lease?.worker !== worker) return;
-    this.#fenced().catch((error: unknown) =>
-      this.logger.error(`this worker can't go on, restart it: ${String(error)}`),
-    );
+    this.#fenced().catch((error: unknown) => {
+      // Stopped meanwhile, and its store closed: nobody wants it to go on.
+      if (this.#state !== "running") return;
+      this.logger.error(`this worker can't go on, restart it: ${String(error)}`);
+    });
   }
 
   /** Nothing of ours can be written any more: another worker took over, or the store refused a whole batch. */
