@@ -36,9 +36,12 @@ DECLARE
   at_ms bigint := ${NOW};
   except_nos bigint[] := '{}';
   next_due bigint;
+  due_levels bigint[];
   level bigint;
   is_busy boolean;
+  slots int;
   best bigint[];
+  is_more boolean := false;
   picked bigint[] := '{}';
   loaded bigint[];
 BEGIN
@@ -47,7 +50,8 @@ BEGIN
     SELECT coalesce(array_agg(r.no), '{}') INTO except_nos FROM json_array_elements_text(except_ids) AS e (id)
     CROSS JOIN LATERAL (SELECT r.no FROM everstep.runs r WHERE r.id = e.id OFFSET 0) r;
   END IF;
-  SELECT min(l.first) INTO next_due FROM everstep.levels(workflows, except_nos) l;
+  SELECT min(l.first), array_agg(DISTINCT l.priority ORDER BY l.priority DESC) FILTER (WHERE l.first <= at_ms) INTO next_due, due_levels
+  FROM everstep.levels(workflows, except_nos) l;
   IF most > 0 AND next_due <= at_ms THEN
     -- S5: a takeover waits for this lock, so that it frees these runs as well; batches of the worker itself don't.
     SELECT w.busy INTO is_busy FROM everstep.workers w WHERE w.id = worker AND w.live FOR KEY SHARE;
@@ -55,18 +59,21 @@ BEGIN
       -- F42: what changes the row takes it before any run, as batches do.
       IF NOT is_busy THEN PERFORM 1 FROM everstep.workers w WHERE w.id = worker FOR NO KEY UPDATE; END IF;
       -- From the highest priority down; within a priority the longest due of all workflows first.
-      FOR level IN SELECT DISTINCT l.priority FROM everstep.levels(workflows, except_nos) l WHERE l.first <= at_ms ORDER BY 1 DESC LOOP
-        EXIT WHEN cardinality(picked) >= most;
+      FOREACH level IN ARRAY due_levels LOOP
+        slots := most - cardinality(picked);
         SELECT array_agg(c.no) INTO best FROM (
           SELECT c.no FROM (SELECT DISTINCT w.name, w.version FROM json_to_recordset(workflows) AS w (name text, version text)) w
           CROSS JOIN LATERAL (
             SELECT r.no, r.due_at FROM everstep.runs r
             WHERE r.workflow = w.name AND r.version = w.version AND r.priority = level AND r.due_at <= at_ms AND r.no <> ALL (except_nos)
-            ORDER BY r.due_at, r.no LIMIT most - cardinality(picked)
+            -- And one more, which tells whether there are more.
+            ORDER BY r.due_at, r.no LIMIT slots + 1
             FOR NO KEY UPDATE SKIP LOCKED
-          ) c ORDER BY c.due_at, c.no LIMIT most - cardinality(picked)
+          ) c ORDER BY c.due_at, c.no LIMIT slots + 1
         ) c;
-        picked := picked || best;
+        picked := picked || best[1:slots];
+        is_more := cardinality(best) > slots;
+        EXIT WHEN is_more;
       END LOOP;
       IF cardinality(picked) > 0 THEN
         -- S5: an attempt that is forgotten with a crash of the server would be made again.
@@ -78,9 +85,13 @@ BEGIN
           IF channel IS NOT NULL THEN PERFORM pg_notify(channel, 'busy'); END IF;
         END IF;
       END IF;
-      SELECT min(l.first) INTO next_due FROM everstep.levels(workflows, except_nos) l;
-      -- What somebody else has locked just now is looked at again in a moment.
-      IF next_due <= at_ms AND cardinality(picked) < most THEN next_due := at_ms + 50; END IF;
+      IF is_more THEN
+        next_due := at_ms;
+      ELSE
+        SELECT min(l.first) INTO next_due FROM everstep.levels(workflows, except_nos) l;
+        -- What somebody else has locked just now is looked at again in a moment.
+        IF next_due <= at_ms THEN next_due := at_ms + 50; END IF;
+      END IF;
     END IF;
   END IF;
   RETURN NEXT json_build_object('now', at_ms, 'nextDueAt', next_due)::text;

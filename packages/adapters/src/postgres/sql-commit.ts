@@ -161,6 +161,7 @@ END`,
 
 /** Starts and messages inside a transaction of the caller's own: each answered for itself, none breaks the caller's transaction. */
 const enlist: SqlFunction = {
+  lockTimeout: null,
   head: "enlist(count int, waves json, channel text, hint text, began text) RETURNS text",
   body: `
 DECLARE

@@ -1,4 +1,4 @@
-import { NOW, type SqlFunction } from "./sql.ts";
+import { NOW, type SqlFunction, workerLock } from "./sql.ts";
 import { FREED, REFUSED } from "./sql-damage.ts";
 
 /** Rows of dead workers are kept for a day: a frozen one that comes back is fenced with and without. */
@@ -52,12 +52,13 @@ const lock: SqlFunction = {
   body: `
 BEGIN
   IF EXISTS (SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.pid = pg_backend_pid() AND l.classid = lock_class::oid
-    AND l.objid = (id % 2147483648)::oid AND l.objsubid = 2) THEN RETURN true; END IF;
-  RETURN pg_try_advisory_lock(lock_class, (id % 2147483648)::int);
+    AND l.objid = ${workerLock("id")}::oid AND l.objsubid = 2) THEN RETURN true; END IF;
+  RETURN pg_try_advisory_lock(lock_class, ${workerLock("id")}::int);
 END`,
 };
 
 const renew: SqlFunction = {
+  lockTimeout: "300ms",
   head: "renew(worker bigint, beat boolean, look boolean, compare boolean, lock_class int) RETURNS text",
   body: `
 DECLARE
@@ -66,6 +67,7 @@ DECLARE
   is_used boolean;
   until bigint;
   has_runs boolean;
+  stands boolean := true;
 BEGIN
   SELECT w.live, w.expires_at, w.lease_ms, w.busy INTO own FROM everstep.workers w WHERE w.id = worker;
   IF own.live IS NOT TRUE THEN RETURN json_build_object('live', false, 'now', at_ms, 'expiresAt', coalesce(own.expires_at, at_ms))::text; END IF;
@@ -75,10 +77,16 @@ BEGIN
   IF is_used OR beat OR (own.busy AND NOT has_runs) THEN
     -- Need not survive a crash of the server: after one, nobody is judged until everybody had time to renew.
     PERFORM set_config('synchronous_commit', 'off', true);
-    UPDATE everstep.workers w SET beat = w.beat + 1, busy = has_runs,
-      expires_at = CASE WHEN is_used THEN at_ms + w.lease_ms ELSE w.expires_at END
-    WHERE w.id = worker AND w.live RETURNING w.expires_at INTO until;
-    IF NOT FOUND THEN RETURN json_build_object('live', false, 'now', at_ms, 'expiresAt', own.expires_at)::text; END IF;
+    BEGIN
+      UPDATE everstep.workers w SET beat = w.beat + 1, busy = has_runs,
+        expires_at = CASE WHEN is_used THEN at_ms + w.lease_ms ELSE w.expires_at END
+      WHERE w.id = worker AND w.live RETURNING w.expires_at INTO until;
+      stands := FOUND;
+    EXCEPTION WHEN lock_not_available THEN
+      -- A batch of its own is under way, and waits for somebody: while it does, nobody takes over, and no heartbeats pile up (F45).
+      until := own.expires_at;
+    END;
+    IF NOT stands THEN RETURN json_build_object('live', false, 'now', at_ms, 'expiresAt', own.expires_at)::text; END IF;
   END IF;
   RETURN json_build_object('live', true, 'now', at_ms, 'expiresAt', until, 'busy', has_runs,
     'serverUpMs', at_ms - floor(extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint,
@@ -88,7 +96,7 @@ BEGIN
     'suspects', CASE WHEN look THEN (
       SELECT json_agg(json_build_object('id', o.id, 'batch', o.batch, 'beat', o.beat, 'expiresAt', o.expires_at))
       FROM everstep.workers o WHERE o.live AND o.id <> worker AND (o.expires_at <= at_ms OR (o.has_lock AND lock_class IS NOT NULL
-        AND (o.id % 2147483648)::oid NOT IN (
+        AND ${workerLock("o.id")}::oid NOT IN (
           SELECT l.objid FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = lock_class::oid AND l.objsubid = 2 AND l.granted
             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))))) END,
     'endsHeard', CASE WHEN look AND lock_class IS NOT NULL THEN EXISTS (
@@ -102,6 +110,7 @@ END`,
 };
 
 const takeOver: SqlFunction = {
+  lockTimeout: "1s",
   head: "take_over(dead bigint, batch_no bigint, beat_no bigint, expired_at bigint) RETURNS boolean",
   body: `
 BEGIN

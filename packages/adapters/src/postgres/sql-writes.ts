@@ -85,7 +85,7 @@ BEGIN
     FOR one IN
       SELECT c.i, c.no FROM json_to_recordset(rest -> 'consumes') AS c (i int, no bigint)
       WHERE nos[c.i] IS NOT NULL AND NOT EXISTS (
-        SELECT 1 FROM everstep.messages m WHERE m.run = nos[c.i] AND m.no = c.no AND m.consumed_by IS NULL)
+        SELECT 1 FROM everstep.messages m WHERE m.run = nos[c.i] AND m.no = c.no AND m.consumed_by IS NULL OFFSET 0)
     LOOP
       outcomes[one.i] := 'rmessage ' || one.no || ' is not there to be consumed';
       nos[one.i] := NULL;
@@ -187,7 +187,7 @@ BEGIN
     WITH given AS MATERIALIZED (
       SELECT g.*, r.no, r.inbox, r.ended,
         -- S7: a seen id is a duplicate also after the run ended, so that a sender may always try again.
-        EXISTS (SELECT 1 FROM everstep.messages m WHERE m.run = r.no AND m.id = g.id) AS seen,
+        EXISTS (SELECT 1 FROM everstep.messages m WHERE m.run = r.no AND m.id = g.id OFFSET 0) AS seen,
         row_number() OVER (PARTITION BY g.run, g.id ORDER BY g.i) > 1 AND r.ended IS NULL AS again
       FROM json_to_recordset(messages) AS g (i int, run text, type text, id text, name text, payload text)
       LEFT JOIN LATERAL (SELECT r.no, r.inbox, r.ended FROM everstep.runs r WHERE r.id = g.run OFFSET 0) r ON true

@@ -3,6 +3,9 @@
 /** The store's clock (S9): not that of the transaction, which stands still while it waits for a lock. */
 export const NOW = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
+/** The second half of a worker's advisory lock, of its id (F58). 0 is that of migrations, and the largest says that ends are listened to. */
+export const workerLock = (id: string): string => `((${id} - 1) % 2147483645 + 1)`;
+
 /**
  * Settings of the functions that are called from outside, and with them of those that they call. Their statements are few, small and
  * run without end: planned once per session, and never compiled. Such a plan must not depend on what the statistics of a young table
@@ -23,7 +26,15 @@ export interface SqlFunction {
   readonly stable?: true;
   /** Called by other functions only: settings cost some microseconds a call. */
   readonly inner?: true;
+  /**
+   * How long it waits for a lock; `9s` by default, which is less than a call may take. What waits behind a row that somebody keeps
+   * locked is to give up itself: its caller can only hang up, which the server does not notice meanwhile (F45). Null: as the caller's
+   * own transaction does.
+   */
+  readonly lockTimeout?: string | null;
 }
+
+const LOCK_TIMEOUT = "9s";
 
 /** In SQL, `everstep.` stands before what is in the store's schema, whatever that is called. */
 export function qualified(sql: string, schema: string): string {
@@ -31,10 +42,16 @@ export function qualified(sql: string, schema: string): string {
 }
 
 /** DDL of a function in the schema. Its body is a literal, so that no schema's name can end it. */
-export function createFunction(schema: string, { head, body, stable, inner }: SqlFunction): string {
+export function createFunction(schema: string, fn: SqlFunction): string {
+  const { head, body, stable } = fn;
   const volatility = stable === true ? "STABLE" : "VOLATILE";
   const text = quoteLiteral(qualified(body, schema));
-  return `CREATE FUNCTION ${schema}.${head} LANGUAGE plpgsql ${volatility}${inner === true ? "" : ` ${SETTINGS}`} AS ${text};`;
+  return `CREATE FUNCTION ${schema}.${head} LANGUAGE plpgsql ${volatility}${settingsOf(fn)} AS ${text};`;
+}
+
+function settingsOf({ inner, lockTimeout = LOCK_TIMEOUT }: SqlFunction): string {
+  if (inner === true) return "";
+  return lockTimeout === null ? ` ${SETTINGS}` : ` ${SETTINGS} SET lock_timeout = '${lockTimeout}'`;
 }
 
 export function quoteIdentifier(name: string): string {
