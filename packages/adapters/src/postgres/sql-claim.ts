@@ -41,7 +41,6 @@ DECLARE
   is_busy boolean;
   slots int;
   best bigint[];
-  is_more boolean := false;
   picked bigint[] := '{}';
   loaded bigint[];
 BEGIN
@@ -61,19 +60,17 @@ BEGIN
       -- From the highest priority down; within a priority the longest due of all workflows first.
       FOREACH level IN ARRAY due_levels LOOP
         slots := most - cardinality(picked);
+        EXIT WHEN slots = 0;
         SELECT array_agg(c.no) INTO best FROM (
           SELECT c.no FROM (SELECT DISTINCT w.name, w.version FROM json_to_recordset(workflows) AS w (name text, version text)) w
           CROSS JOIN LATERAL (
             SELECT r.no, r.due_at FROM everstep.runs r
             WHERE r.workflow = w.name AND r.version = w.version AND r.priority = level AND r.due_at <= at_ms AND r.no <> ALL (except_nos)
-            -- And one more, which tells whether there are more.
-            ORDER BY r.due_at, r.no LIMIT slots + 1
+            ORDER BY r.due_at, r.no LIMIT slots
             FOR NO KEY UPDATE SKIP LOCKED
-          ) c ORDER BY c.due_at, c.no LIMIT slots + 1
+          ) c ORDER BY c.due_at, c.no LIMIT slots
         ) c;
-        picked := picked || best[1:slots];
-        is_more := cardinality(best) > slots;
-        EXIT WHEN is_more;
+        picked := picked || best;
       END LOOP;
       IF cardinality(picked) > 0 THEN
         -- S5: an attempt that is forgotten with a crash of the server would be made again.
@@ -85,13 +82,9 @@ BEGIN
           IF channel IS NOT NULL THEN PERFORM pg_notify(channel, 'busy'); END IF;
         END IF;
       END IF;
-      IF is_more THEN
-        next_due := at_ms;
-      ELSE
-        SELECT min(l.first) INTO next_due FROM everstep.levels(workflows, except_nos) l;
-        -- What somebody else has locked just now is looked at again in a moment.
-        IF next_due <= at_ms THEN next_due := at_ms + 50; END IF;
-      END IF;
+      SELECT min(l.first) INTO next_due FROM everstep.levels(workflows, except_nos) l;
+      -- What somebody else has locked just now is looked at again in a moment.
+      IF next_due <= at_ms AND cardinality(picked) < most THEN next_due := at_ms + 50; END IF;
     END IF;
   END IF;
   RETURN NEXT json_build_object('now', at_ms, 'nextDueAt', next_due)::text;
