@@ -122,6 +122,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
         return;
       } catch (error) {
         if (!(error instanceof StoreUnavailableError) || this.#state !== "running") throw error;
+        if (this.#outages.isOver) this.logger.warn(`this worker waits for its store: ${error.message}`);
         await this.#outages.wait();
       }
     }

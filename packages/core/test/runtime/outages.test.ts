@@ -90,6 +90,9 @@ test("a worker that starts while the store is out waits for it", async () => {
   };
   const starting = process.newWorker([definition]).start();
   await world.pass(30_000);
+  expect(world.lines, "said once").toEqual([
+    { level: "warn", message: "this worker waits for its store: away", fields: {} },
+  ]);
   isOut = false;
   await world.settle(starting);
   expect(await process.execute(definition, undefined)).toBe(1);
