@@ -24,12 +24,23 @@ function runOf(workflow: string, drafts: readonly Draft[], end: Partial<RunDetai
     ...end,
   };
   // Only what the judge looks at.
-  return { run, journal } as unknown as RunDetails;
+  return { run, journal, messages: [] } as unknown as RunDetails;
 }
 
+const messageOf = (payload: string): RunDetails["messages"][number] => ({
+  no: 1,
+  type: "signal",
+  id: payload,
+  name: "ring",
+  payload: JSON.stringify(payload),
+  at: 2_000,
+});
 const ok = (key: string, token = key): Draft => ({ kind: "step", key, value: JSON.stringify(token) });
 const plain = (...keys: string[]): string =>
   JSON.stringify(Object.fromEntries(keys.map((key) => [key, key])));
+
+/** In the order in which they are listed, see `numbered`. */
+const ANY_TIME = { no: 0, at: 0 } as const;
 
 /** A begin and an end for each: `run step`, with what an undo was told. */
 function executions(...places: [run: string, step: string, told?: string][]): LedgerEvent[] {
@@ -38,8 +49,8 @@ function executions(...places: [run: string, step: string, told?: string][]): Le
     const body = { run, step, key: `${run}/${step}`, attempt: 1, pid: 7, token: name ?? "" };
     const fails = step === "decline";
     return [
-      { ...body, no: 0, type: "begin", outcome: told },
-      { ...body, no: 0, type: "end", outcome: fails ? "failed" : "completed" },
+      { ...body, ...ANY_TIME, type: "begin", outcome: told },
+      { ...body, ...ANY_TIME, type: "end", outcome: fails ? "failed" : "completed" },
     ];
   });
 }
@@ -47,8 +58,14 @@ function executions(...places: [run: string, step: string, told?: string][]): Le
 const GATHERED: readonly Draft[] = [
   ...["a", "b", "c"].map((key) => ok(key)),
   { kind: "timer", key: "nap", at: 1_230 },
-  { kind: "signal", key: "approval", at: 1_300, value: '"approval of gather-1"' },
+  { kind: "signal", key: "approval", at: 1_300, value: '"approval 0 of gather-1"' },
   ok("last"),
+];
+
+const GIVEN_UP: readonly Draft[] = [
+  ok("open"),
+  { kind: "signal", key: "ring", at: 1_150, error: "{}" },
+  ok("close"),
 ];
 
 const SAGA: readonly Draft[] = [
@@ -66,30 +83,58 @@ const SOUND: Evidence = {
   starts: [
     { id: "five-1", workflow: "five", via: "client", tries: ["unknown", "ok"] },
     { id: "gather-1", workflow: "gather", via: "worker", tries: ["ok"] },
-    { id: "saga-1", workflow: "saga", via: "worker", tries: ["unknown"] },
+    { id: "saga-1", workflow: "saga", via: "worker", tries: ["unknown"], isCanceled: true },
     { id: "posted-1", workflow: "posted", via: "tx", tries: ["ok"] },
     { id: "five-2", workflow: "five", via: "tx", tries: ["unknown"] },
+    { id: "bell-1", workflow: "bell", via: "client", tries: ["ok"] },
+    { id: "careful-1", workflow: "careful", via: "client", tries: ["ok"] },
+  ],
+  signals: [
+    { run: "gather-1", name: "approval", payload: "approval 0 of gather-1", outcome: "ok" },
+    { run: "gather-1", name: "approval", payload: "approval 0 of gather-1", outcome: "late" },
+    { run: "bell-1", name: "ring", payload: "ring 0 of bell-1", outcome: "ok" },
+    { run: "bell-1", name: "ring", payload: "ring 1 of bell-1", outcome: "late" },
   ],
   runs: [
     runOf("five", [ok("one"), ok("two")], { result: plain("one", "two") }),
-    runOf("gather", GATHERED, { result: JSON.stringify({ a: "a", approval: "approval of gather-1" }) }),
+    runOf("gather", GATHERED, { result: JSON.stringify({ a: "a", approval: "approval 0 of gather-1" }) }),
     runOf("saga", SAGA, { end: "canceled" }),
     runOf("posted", [ok("quote"), ok("debit", "row")], { result: '{"quote":"quote","debit":"row"}' }),
+    {
+      ...runOf("bell", GIVEN_UP, { result: '{"open":"open","ring":"nobody","close":"close"}' }),
+      messages: [messageOf("ring 0 of bell-1")],
+    },
+    runOf("careful", [ok("before"), ok("once", "in doubt")], { result: '{"once":"in doubt"}' }),
   ],
   events: [
     ...executions(["five-1", "one"], ["five-1", "two"]),
     ...executions(["gather-1", "a"], ["gather-1", "b"], ["gather-1", "c"], ["gather-1", "last"]),
     ...executions(["saga-1", "reserve"], ["saga-1", "charge"], ["saga-1", "charge/undo", "unknown"]),
     ...executions(["saga-1", "reserve/undo", "reserve"], ["saga-1", "reserve/undo", "reserve"]),
-    ...executions(["saga-1", "hold/undo"], ["posted-1", "quote"]),
+    ...executions(["saga-1", "hold/undo"], ["posted-1", "quote"], ["bell-1", "open"], ["bell-1", "close"]),
+    ...executions(["careful-1", "before"], ["careful-1", "once"]),
   ],
   postings: [{ run: "posted-1", step: "debit", token: "row" }],
   requests: ["posted-1"],
   integrity: ["ok"],
+  sessions: [
+    { when: "idle", state: "idle", sinceMs: 90_000 },
+    { when: "idle", state: "idle in transaction", sinceMs: 5 },
+  ],
 };
 
+/** The ledger gives its events their places, and a millisecond to each of those of any time. */
+function numbered(evidence: Evidence): Evidence {
+  const events = evidence.events.map((event, index) => ({
+    ...event,
+    no: index + 1,
+    at: event.at === 0 ? index + 1 : event.at,
+  }));
+  return { ...evidence, events };
+}
+
 test("finds nothing wrong where nothing is", () => {
-  expect(problemsIn(SOUND)).toEqual([]);
+  expect(problemsIn(numbered(SOUND))).toEqual([]);
 });
 
 const journalOf = (
@@ -110,17 +155,25 @@ const eventsWith = (
 ): Partial<Evidence> => ({
   events: SOUND.events.flatMap(change),
 });
-const mark = (run: string, step: string): LedgerEvent => ({
-  no: 0,
-  type: "mark",
-  run,
-  step,
+const line = (type: LedgerEvent["type"], about: Partial<LedgerEvent>): LedgerEvent => ({
+  ...ANY_TIME,
+  run: "",
+  step: "",
   key: "",
   attempt: 0,
   pid: 0,
   token: "",
   outcome: "",
+  type,
+  ...about,
 });
+const mark = (run: string, step: string): LedgerEvent => line("mark", { run, step });
+const froze = (pid: number): LedgerEvent => line("froze", { pid });
+const thawed = (pid: number, at: number): LedgerEvent => line("thawed", { pid, at });
+/** Another process, which was frozen, begins again what has begun. */
+const asZombie = (run: string, step: string, at: number, pid: number = 8): LedgerEvent =>
+  line("begin", { run, step, key: `${run}/${step}`, attempt: 1, pid, at });
+const FIVE_MARKED = [...SOUND.events, mark("five-1", "one")];
 const swapped = (list: readonly Entry[], a: number, b: number): readonly Entry[] =>
   list.map((entry, index) =>
     index === a || index === b ? { ...entry, key: list[a + b - index]?.key ?? "" } : entry,
@@ -144,11 +197,48 @@ const WRONG: readonly (readonly [number: string, what: string, doctored: Partial
   ],
   ["I4", "a body that began after its entry", { events: [mark("five-1", "one"), ...SOUND.events] }],
   [
+    "I4",
+    "a body that began after its entry, in a process that was frozen later",
+    { events: [...FIVE_MARKED, froze(8), thawed(8, 900), asZombie("five-1", "one", 901)] },
+  ],
+  [
+    "I4",
+    "a body that began after its entry, long after its process woke up",
+    { events: [froze(8), ...FIVE_MARKED, thawed(8, 900), asZombie("five-1", "one", 1_901)] },
+  ],
+  [
+    "I4",
+    "a body that began after its entry, when another process woke up",
+    { events: [froze(8), ...FIVE_MARKED, thawed(8, 900), asZombie("five-1", "one", 901, 9)] },
+  ],
+  [
+    "I4",
+    "more bodies of a process that woke up than it can have decided to begin",
+    {
+      events: [
+        froze(8),
+        ...FIVE_MARKED,
+        thawed(8, 900),
+        ...[901, 902, 903, 904].map((at) => asZombie("five-1", "one", at)),
+      ],
+    },
+  ],
+  [
     "E2",
     "a step that began again after the next one",
     { events: [...SOUND.events, ...executions(["five-1", "one"])] },
   ],
   ["I18", "a step after the cancel", { events: [mark("saga-1", "*"), ...SOUND.events] }],
+  [
+    "I7",
+    "a step that may not happen twice",
+    { events: [...SOUND.events, ...executions(["careful-1", "once"])] },
+  ],
+  [
+    "I7",
+    "a step that may not happen twice, in a process that woke up",
+    { events: [froze(8), ...SOUND.events, thawed(8, 900), asZombie("careful-1", "once", 901)] },
+  ],
   [
     "I5",
     "a result of no execution",
@@ -208,6 +298,29 @@ const WRONG: readonly (readonly [number: string, what: string, doctored: Partial
       journal.map((entry) => (entry.kind === "signal" ? { ...entry, value: '"x"' } : entry)),
     ),
   ],
+  ["I14", "a signal that is lost", { runs: SOUND.runs.map((details) => ({ ...details, messages: [] })) }],
+  [
+    "I14",
+    "a signal that was refused and taken all the same",
+    {
+      signals: SOUND.signals.filter(({ outcome, run }) => outcome === "late" || run !== "gather-1"),
+    },
+  ],
+  ["I14", "a signal that nobody sent", { signals: [] }],
+  [
+    "I14",
+    "a signal that was taken and is still there",
+    {
+      runs: SOUND.runs.map((details) => ({ ...details, messages: [messageOf("approval 0 of gather-1")] })),
+    },
+  ],
+  [
+    "I15",
+    "a wait that was given up too early",
+    journalOf("bell-1", (journal) =>
+      journal.map((entry) => (entry.kind === "signal" ? { ...entry, at: 1_149 } : entry)),
+    ),
+  ],
   [
     "I15",
     "a short sleep",
@@ -220,11 +333,37 @@ const WRONG: readonly (readonly [number: string, what: string, doctored: Partial
   ["I21", "a damaged file", { integrity: ["row 1 missing from index"] }],
   ["L1", "a run that has not ended", runWith("five-1", { end: null })],
   ["L1", "a saga that completed", runWith("saga-1", { end: "completed" })],
+  ["L1", "a run that was canceled, which nobody asked for", runWith("five-1", { end: "canceled" })],
+  [
+    "L4",
+    "a session that stays in its transaction",
+    { sessions: [{ when: "idle", state: "idle in transaction (aborted)", sinceMs: 1_001 }] },
+  ],
+  [
+    "L4",
+    "a session that outlives its worker",
+    { sessions: [{ when: "stopped", state: "idle", sinceMs: 1 }] },
+  ],
 ];
 
 for (const [number, what, doctored] of WRONG) {
   test(`${number}: ${what}`, () => {
-    const problems = problemsIn({ ...SOUND, ...doctored });
+    const problems = problemsIn(numbered({ ...SOUND, ...doctored }));
     expect(problems.map((problem) => problem.split(" ")[0])).toContain(number);
   });
 }
+
+test("exempts what a process begins when it wakes up, and had decided before", () => {
+  const { events } = SOUND;
+  const [first, last] = [events.slice(0, 4), events.slice(4)];
+  const five = [froze(8), ...first, mark("five-1", "one"), thawed(8, 900), asZombie("five-1", "one", 901)];
+  const undone = last.findIndex(({ step }) => step === "reserve/undo");
+  const saga = [
+    ...last.slice(0, undone),
+    mark("saga-1", "*"),
+    asZombie("saga-1", "charge", 902),
+    ...last.slice(undone),
+    asZombie("saga-1", "charge/undo", 903),
+  ];
+  expect(problemsIn(numbered({ ...SOUND, events: [...five, ...saga] }))).toEqual([]);
+});

@@ -1,69 +1,118 @@
 import { randomUUID } from "node:crypto";
 import { type OpenStore, type OpenTx, storeConformance } from "@everstep/core/testing";
-import pg from "pg";
-import { describe, inject, test } from "vitest";
-import { postgres, type PostgresOptions } from "../src/postgres/index.ts";
+import { Client, escapeIdentifier, Pool } from "pg";
+import { afterAll, beforeAll, describe, inject, test } from "vitest";
+import { grantsSql, postgres, type PostgresOptions, schemaSql } from "../src/postgres/index.ts";
+import { type PgBouncer, pgBouncerPath, startPgBouncer } from "./postgres/pgbouncer.ts";
 
-const url = inject("databaseUrl");
+const ownerUrl = inject("databaseUrl");
 
 interface Configuration extends PostgresOptions {
   /** The application's own pool, of so many connections. */
   readonly poolMax?: number;
+  /** The schema is another role's, and this one has the rights to work with it only. */
+  readonly isGranted?: true;
+  /** Through a real PgBouncer in transaction mode. */
+  readonly isPooled?: true;
 }
 
 const CONFIGURATIONS: Readonly<Record<string, Configuration>> = {
   "a Postgres store": {},
-  "a Postgres store behind a transaction pooler": { transactionPooler: true },
+  "a Postgres store that polls": { transactionPooler: true },
+  "a Postgres store behind PgBouncer": { transactionPooler: true, isPooled: true },
   "a Postgres store on a pool of one": { poolMax: 1 },
   "a Postgres store on a pool of two": { poolMax: 2 },
+  "a Postgres store of a role that may only work (S13)": { isGranted: true, migrate: false },
 };
 
-function opener({ poolMax, ...options }: Configuration): () => OpenStore {
-  return () => {
-    const schema = `conformance ${randomUUID()}`;
-    const pools: pg.Pool[] = [];
-    const openOne = (): ReturnType<typeof postgres> => {
-      if (poolMax === undefined) return postgres(url, { schema, ...options });
-      const pool = new pg.Pool({ connectionString: url, max: poolMax });
-      pools.push(pool);
-      return postgres(pool, { schema, ...options });
+/** Where the stores of a configuration connect, and what is undone at its end. */
+class Access {
+  readonly #configuration: Configuration;
+  #bouncer: PgBouncer | undefined;
+  #role: string | undefined;
+
+  constructor(configuration: Configuration) {
+    this.#configuration = configuration;
+  }
+
+  get url(): string {
+    const url = new URL(this.#bouncer?.url ?? ownerUrl);
+    if (this.#role === undefined) return url.href;
+    url.username = this.#role;
+    url.password = "conformance";
+    return url.href;
+  }
+
+  async begin(): Promise<void> {
+    const { isPooled, isGranted } = this.#configuration;
+    if (isPooled) this.#bouncer = await startPgBouncer(ownerUrl, { mode: "transaction", poolSize: 20 });
+    if (!isGranted) return;
+    this.#role = `conformance_${randomUUID().replaceAll("-", "")}`;
+    await asOwner(`CREATE ROLE ${this.#role} LOGIN PASSWORD 'conformance'`);
+  }
+
+  /** The schema, where the stores may not make it themselves. */
+  async make(schema: string): Promise<void> {
+    if (this.#role !== undefined) await asOwner(schemaSql({ schema }) + grantsSql(this.#role, { schema }));
+  }
+
+  async end(): Promise<void> {
+    await this.#bouncer?.stop();
+    if (this.#role !== undefined) await asOwner(`DROP ROLE ${this.#role}`);
+  }
+
+  async beginTx(): Promise<OpenTx> {
+    const client = new Client(this.url);
+    await client.connect();
+    await client.query("BEGIN");
+    const end = async (how: string): Promise<void> => {
+      await client.query(how);
+      await client.end();
     };
-    const store = openOne();
-    return {
-      store,
-      second: openOne,
-      beginTx,
-      close: async () => {
-        await store.close();
-        await Promise.all(pools.map((pool) => pool.end()));
-        await drop(schema);
-      },
-    };
+    return { tx: client, commit: () => end("COMMIT"), rollback: () => end("ROLLBACK") };
+  }
+}
+
+async function open(access: Access, configuration: Configuration): Promise<OpenStore> {
+  const { poolMax, isGranted: _, isPooled: __, ...options } = configuration;
+  const schema = `conformance ${randomUUID()}`;
+  await access.make(schema);
+  const pools: Pool[] = [];
+  const openOne = (): ReturnType<typeof postgres> => {
+    if (poolMax === undefined) return postgres(access.url, { schema, ...options });
+    const pool = new Pool({ connectionString: access.url, max: poolMax });
+    pools.push(pool);
+    return postgres(pool, { schema, ...options });
+  };
+  const store = openOne();
+  return {
+    store,
+    second: openOne,
+    beginTx: () => access.beginTx(),
+    close: async () => {
+      await store.close();
+      await Promise.all(pools.map((pool) => pool.end()));
+      await asOwner(`DROP SCHEMA IF EXISTS ${escapeIdentifier(schema)} CASCADE`);
+    },
   };
 }
 
-async function beginTx(): Promise<OpenTx> {
-  const client = new pg.Client(url);
+async function asOwner(sql: string): Promise<void> {
+  const client = new Client(ownerUrl);
   await client.connect();
-  await client.query("BEGIN");
-  const end = async (how: string): Promise<void> => {
-    await client.query(how);
-    await client.end();
-  };
-  return { tx: client, commit: () => end("COMMIT"), rollback: () => end("ROLLBACK") };
-}
-
-async function drop(schema: string): Promise<void> {
-  const client = new pg.Client(url);
-  await client.connect();
-  await client.query(`DROP SCHEMA IF EXISTS ${client.escapeIdentifier(schema)} CASCADE`);
+  await client.query(sql);
   await client.end();
 }
 
 for (const [name, configuration] of Object.entries(CONFIGURATIONS)) {
-  describe.concurrent(`${name} conforms`, () => {
+  const isMissing = configuration.isPooled === true && pgBouncerPath === undefined;
+  const why = isMissing ? " (skipped: there is no pgbouncer here)" : "";
+  describe.skipIf(isMissing)(`${name} conforms${why}`, () => {
+    const access = new Access(configuration);
+    beforeAll(() => access.begin());
+    afterAll(() => access.end());
     const hints = configuration.transactionPooler !== true;
-    for (const conformance of storeConformance({ name, open: opener(configuration), hints })) {
+    for (const conformance of storeConformance({ name, open: () => open(access, configuration), hints })) {
       test(`${conformance.topic}: ${conformance.name}`, { timeout: 60_000 }, async ({ skip }) => {
         const verdict = await conformance.run();
         if (verdict !== undefined) skip(verdict.skipped);

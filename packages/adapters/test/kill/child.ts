@@ -16,6 +16,12 @@ export interface Exit {
   readonly complaints: string;
 }
 
+const living = new Set<ChildProcess>();
+// One that is frozen when the test is broken off would stay for ever.
+process.once("exit", () => {
+  for (const child of living) child.kill("SIGKILL");
+});
+
 /** One process, from one of the programs in this folder. */
 export class Child {
   readonly #process: ChildProcess;
@@ -27,6 +33,7 @@ export class Child {
       env: { ...process.env, NODE_COMPILE_CACHE: cache },
       stdio: ["ignore", "inherit", "pipe", "ipc"],
     });
+    living.add(this.#process);
     let complaints = "";
     this.#process.stderr?.setEncoding("utf8").on("data", (text: string) => {
       complaints += text;
@@ -34,7 +41,10 @@ export class Child {
     this.#process.on("message", onNews);
     this.exited = new Promise((resolve) => {
       // Not `exit`: what it has sent and written before is read first.
-      this.#process.once("close", (code, signal) => resolve({ code, signal, complaints }));
+      this.#process.once("close", (code, signal) => {
+        living.delete(this.#process);
+        resolve({ code, signal, complaints });
+      });
     });
     this.exited.then(onExit, () => {});
   }
@@ -48,8 +58,12 @@ export class Child {
     if (this.#process.connected) this.#process.send(order, () => {});
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
   kill(): Promise<Exit> {
-    this.#process.kill("SIGKILL");
+    this.signal("SIGKILL");
     return this.exited;
   }
 }

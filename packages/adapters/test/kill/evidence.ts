@@ -1,57 +1,53 @@
-import SqliteDatabase from "better-sqlite3";
 import type { Entry, RunDetails, Store } from "@everstep/core";
-import type { StartRecord } from "./callers.ts";
+import type { SignalRecord, StartRecord } from "./callers.ts";
 import type { LedgerEvent } from "./ledger-events.ts";
 
-interface Posting {
+export interface Posting {
   readonly run: string;
   readonly step: string;
   readonly token: string;
 }
 
+/** A connection of the workers to a server, when nothing is left to do. */
+export interface Session {
+  readonly when: "idle" | "stopped";
+  readonly state: string;
+  /** For how long it has been in that state. */
+  readonly sinceMs: number;
+}
+
 /** All that the test knows when everything is over. */
 export interface Evidence {
   readonly starts: readonly StartRecord[];
+  readonly signals: readonly SignalRecord[];
   /** Everything in the store, as often as its lists have it. */
   readonly runs: readonly RunDetails[];
   readonly events: readonly LedgerEvent[];
   readonly postings: readonly Posting[];
   /** Rows of the application that were committed together with a start. */
   readonly requests: readonly string[];
-  /** What SQLite says of its own file. */
+  /** What the database says of its own files; nothing, or "ok", when they are whole. */
   readonly integrity: readonly string[];
+  readonly sessions: readonly Session[];
 }
 
 const PAGE = 500;
+/** Runs that are read at a time. */
+const READERS = 8;
 
 export async function readAllRuns(store: Store): Promise<RunDetails[]> {
   const runs: RunDetails[] = [];
   for (let after: string | undefined, more = true; more; ) {
     const page = await store.list({}, { limit: PAGE, ...(after === undefined ? {} : { after }) });
-    for (const { id } of page.runs) {
-      const details = await store.read(id);
-      if (details !== undefined) runs.push(details);
+    for (let from = 0; from < page.runs.length; from += READERS) {
+      const some = page.runs.slice(from, from + READERS);
+      const details = await Promise.all(some.map(({ id }) => store.read(id)));
+      runs.push(...details.filter((found) => found !== undefined));
     }
     after = page.next ?? undefined;
     more = after !== undefined;
   }
   return runs;
-}
-
-export function readApplication(file: string): Pick<Evidence, "postings" | "requests" | "integrity"> {
-  const db = new SqliteDatabase(file, { readonly: true });
-  try {
-    return {
-      postings: db.prepare<[], Posting>("SELECT run, step, token FROM postings").all(),
-      requests: db.prepare<[], string>("SELECT run FROM requests").pluck().all(),
-      integrity: [
-        ...db.prepare<[], string>("PRAGMA integrity_check").pluck().all(),
-        ...db.prepare("PRAGMA foreign_key_check").all().map(String),
-      ],
-    };
-  } finally {
-    db.close();
-  }
 }
 
 /** Results and tokens are plain JSON in the store. */

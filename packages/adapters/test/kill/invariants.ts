@@ -1,13 +1,14 @@
 /**
  * What must hold after any number of deaths, as pure functions from the evidence to the problems in it. The numbers are those of
- * the catalogue of guarantees; I10 and I11 are the watcher's, who looks while it happens.
+ * the catalogue of guarantees; I10, I11 and L2 are the watcher's, who looks while it happens.
  */
-import type { Evidence } from "./evidence.ts";
-import { settlementsOf, valueOf } from "./evidence.ts";
+import type { Entry } from "@everstep/core";
+import { type Evidence, settlementsOf, valueOf } from "./evidence.ts";
 import type { LedgerEvent } from "./ledger-events.ts";
 import { compensationProblems } from "./saga-invariants.ts";
-import { FLAKY, NAP_MS, POSTINGS, SEQUENCES } from "./workflows.ts";
-import { approvalOf } from "./callers.ts";
+import { waitProblems } from "./wait-invariants.ts";
+import { AT_MOST_ONCE, FLAKY, IN_DOUBT, NOBODY, POSTINGS, SEQUENCES } from "./workflows.ts";
+import { zombiesIn } from "./zombies.ts";
 
 type Check = (evidence: Evidence) => string[];
 
@@ -21,6 +22,7 @@ const I1_acceptedRunsExist: Check = ({ starts, runs }) => {
 /** With P4: a start within a transaction of the application is there if and only if the application's own row is. */
 const I2_oneRunPerId: Check = ({ starts, runs, requests }) => {
   const ids = runs.map(({ run }) => run.id);
+  const exists = new Set(ids);
   const asked = new Map(starts.map((start) => [start.id, start]));
   const committed = new Set(requests);
   const inTx = ids.filter((id) => asked.get(id)?.via === "tx");
@@ -28,7 +30,7 @@ const I2_oneRunPerId: Check = ({ starts, runs, requests }) => {
     ...repeated(ids).map((id) => `I2 ${id}: is there twice`),
     ...ids.filter((id) => !asked.has(id)).map((id) => `I2 ${id}: nobody started it`),
     ...inTx.filter((id) => !committed.has(id)).map((id) => `P4 ${id}: is there without its request`),
-    ...requests.filter((id) => !ids.includes(id)).map((id) => `P4 ${id}: its request is there without it`),
+    ...requests.filter((id) => !exists.has(id)).map((id) => `P4 ${id}: its request is there without it`),
   ];
 };
 
@@ -42,24 +44,27 @@ const I3_oneSettlementPerKey: Check = ({ runs }) =>
       .map(({ seq }) => `I3 ${run.id}: entry ${seq} is out of place`),
   ]);
 
+/** With I18. Exempt is what a process that was frozen before the mark begins when it wakes up. */
 const I4_nothingBeginsAfterItsEntry: Check = ({ events }) => {
+  const { late, problems } = zombiesIn(events);
   const marked = new Set<string>();
-  const problems: string[] = [];
+  const found: string[] = [...problems];
   for (const event of events) {
     const { type, run, step } = event;
     if (type === "mark") marked.add(`${run} ${step}`);
-    if (type !== "begin") continue;
-    if (marked.has(`${run} ${step}`)) problems.push(`I4 ${placeOf(event)}: began after its entry was seen`);
+    if (type !== "begin" || late.has(event)) continue;
+    if (marked.has(`${run} ${step}`)) found.push(`I4 ${placeOf(event)}: began after its entry was seen`);
     if (!isUndo(step) && marked.has(`${run} *`))
-      problems.push(`I18 ${placeOf(event)}: began after the cancel or the decision to undo was seen`);
+      found.push(`I18 ${placeOf(event)}: began after the cancel or the decision to undo was seen`);
   }
-  return problems;
+  return found;
 };
 
 /** E2: a body begins only when everything before it is durable, so no earlier step ever begins after it. */
 const E2_stepsBeginInOrder: Check = ({ runs, events }) => {
+  const { aside } = zombiesIn(events);
   const begins = Map.groupBy(
-    events.filter(({ type }) => type === "begin"),
+    events.filter((event) => event.type === "begin" && !aside.has(event)),
     ({ run }) => run,
   );
   return runs.flatMap(({ run }) => {
@@ -81,7 +86,7 @@ const I5_resultsAreOfRealExecutions: Check = ({ runs, events }) => {
   );
   return runs.flatMap((details) =>
     settlementsOf(details, "step")
-      .filter(({ key, error }) => error === undefined && !POSTINGS.has(key))
+      .filter((entry) => entry.error === undefined && !POSTINGS.has(entry.key) && !isInDoubt(entry))
       .filter((entry) => !ended.has(`${details.run.id} ${entry.key} ${String(valueOf(entry))}`))
       .map(({ key }) => `I5 ${details.run.id} ${key}: its result is of no execution`),
   );
@@ -99,6 +104,12 @@ const I6_oneIdempotencyKeyPerStep: Check = ({ events }) => {
       .filter(([, group]) => new Set(group.map(placeOf)).size > 1)
       .map(([key]) => `I6 ${key}: is the idempotency key of more than one step`),
   ];
+};
+
+/** Also not by a process that wakes up: that the step has begun is durable before it begins. */
+const I7_whatMayNotHappenTwiceDoesNot: Check = ({ events }) => {
+  const begins = events.filter(({ type, step }) => type === "begin" && step === AT_MOST_ONCE);
+  return repeated(begins.map(placeOf)).map((place) => `I7 ${place}: began twice`);
 };
 
 const I8_transactionsAreWhole: Check = ({ runs, postings }) => {
@@ -128,31 +139,6 @@ const I9_attemptsNeverGoBack: Check = ({ runs }) =>
       .map(({ seq }) => `I9 ${run.id}: entry ${seq} is of an attempt that never was`),
   ]);
 
-/** `gather` takes one signal and ends one sleep. */
-const I14_waitsEndAsTheyShould: Check = ({ runs }) =>
-  runs
-    .filter(({ run }) => run.workflow === "gather" && run.end === "completed")
-    .flatMap((details) => {
-      const { id } = details.run;
-      const signals = settlementsOf(details, "signal").map(
-        (entry) => `${entry.key} ${String(valueOf(entry))}`,
-      );
-      const nap = settlementsOf(details, "timer").find(({ key }) => key === "nap");
-      const fellAsleepAt = Math.max(
-        ...settlementsOf(details, "step")
-          .filter(({ key }) => ["a", "b", "c"].includes(key))
-          .map(({ at }) => at),
-      );
-      return [
-        ...(signals.join() === `approval ${approvalOf(id)}`
-          ? []
-          : [`I14 ${id}: took the signals ${signals.join()}`]),
-        ...(nap !== undefined && nap.at >= fellAsleepAt + NAP_MS
-          ? []
-          : [`I15 ${id}: did not sleep long enough`]),
-      ];
-    });
-
 const I17_interruptionsAreNoFailures: Check = ({ events }) =>
   events
     .filter(({ type, step, attempt }) => type === "begin" && attempt > (FLAKY.has(step) ? 2 : 1))
@@ -167,7 +153,7 @@ const I19_resultsAreWhatWasJournaled: Check = ({ runs }) =>
       const journaled = new Map(
         [...settlementsOf(details, "step"), ...settlementsOf(details, "signal")].map((entry) => [
           entry.key,
-          valueOf(entry),
+          entry.kind === "signal" && entry.error !== undefined ? NOBODY : valueOf(entry),
         ]),
       );
       const result = Object.entries(JSON.parse(run.result ?? "{}") as Record<string, unknown>);
@@ -176,17 +162,31 @@ const I19_resultsAreWhatWasJournaled: Check = ({ runs }) =>
       return [`I19 ${run.id}: its result differs from its journal in ${wrong.map(([key]) => key).join()}`];
     });
 
-const I21_theFileIsWhole: Check = ({ integrity }) =>
+const I21_theDatabaseIsWhole: Check = ({ integrity }) =>
   integrity.filter((line) => line !== "ok").map((line) => `I21 ${line}`);
 
-/** Each workflow ends as it was written, for no death is an outcome. */
-const L1_allRunsEnd: Check = ({ runs }) =>
-  runs
+/** Each workflow ends as it was written, for no death is an outcome; or canceled, if somebody asked for that. */
+const L1_allRunsEnd: Check = ({ starts, runs }) => {
+  const canceled = new Set(starts.filter(({ isCanceled }) => isCanceled).map(({ id }) => id));
+  return runs
     .filter(({ run }) => {
-      if (run.workflow === "saga") return run.end !== "failed" && run.end !== "canceled";
-      return run.end !== "completed";
+      if (run.end === "canceled") return !canceled.has(run.id);
+      return run.end !== (run.workflow === "saga" ? "failed" : "completed");
     })
     .map(({ run }) => `L1 ${run.id}: ended as ${String(run.end)}, stuck: ${JSON.stringify(run.stuck)}`);
+};
+
+/** A session may be within a transaction when it is looked at, but not for long. */
+const TRANSACTION_MAX_MS = 1_000;
+
+const L4_sessionsAreLetGo: Check = ({ sessions }) => [
+  ...sessions
+    .filter(({ state, sinceMs }) => state.startsWith("idle in transaction") && sinceMs > TRANSACTION_MAX_MS)
+    .map(({ when, state, sinceMs }) => `L4 ${when}: a session is ${state} since ${sinceMs} ms`),
+  ...sessions
+    .filter(({ when }) => when === "stopped")
+    .map(({ state }) => `L4 all workers are stopped, and a session of theirs is ${state}`),
+];
 
 const CHECKS: readonly Check[] = [
   I1_acceptedRunsExist,
@@ -196,14 +196,16 @@ const CHECKS: readonly Check[] = [
   E2_stepsBeginInOrder,
   I5_resultsAreOfRealExecutions,
   I6_oneIdempotencyKeyPerStep,
+  I7_whatMayNotHappenTwiceDoesNot,
   I8_transactionsAreWhole,
   I9_attemptsNeverGoBack,
   ({ runs, events }) => compensationProblems(runs, events),
-  I14_waitsEndAsTheyShould,
+  ({ runs, signals }) => waitProblems(runs, signals),
   I17_interruptionsAreNoFailures,
   I19_resultsAreWhatWasJournaled,
-  I21_theFileIsWhole,
+  I21_theDatabaseIsWhole,
   L1_allRunsEnd,
+  L4_sessionsAreLetGo,
 ];
 
 export function problemsIn(evidence: Evidence): string[] {
@@ -212,6 +214,10 @@ export function problemsIn(evidence: Evidence): string[] {
 
 function isUndo(step: string): boolean {
   return step.endsWith("/undo");
+}
+
+function isInDoubt(entry: Entry): boolean {
+  return entry.key === AT_MOST_ONCE && valueOf(entry) === IN_DOUBT;
 }
 
 function placeOf({ run, step }: Pick<LedgerEvent, "run" | "step">): string {

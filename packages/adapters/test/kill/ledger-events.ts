@@ -18,8 +18,13 @@ export interface BodyEvent {
 /** A line of the ledger. The order of `no` is the order in which things happened. */
 export interface LedgerEvent extends Omit<BodyEvent, "type"> {
   readonly no: number;
-  /** `caught`: this body's `end` was never answered, its process was killed. `mark`: see `Mark`. */
-  readonly type: BodyEvent["type"] | "caught" | "mark";
+  /** By the ledger's own clock, in milliseconds since the epoch. */
+  readonly at: number;
+  /**
+   * `caught`: this body's `end` was not answered before its process was killed, or woke up. `mark`: see `Mark`. `froze`: the process
+   * is stopped after this line. `thawed`: it went on before this line.
+   */
+  readonly type: BodyEvent["type"] | "caught" | "mark" | "froze" | "thawed";
 }
 
 /** Its writer has seen the step's entry in the journal: from now on its body must not begin. `*`: no step of the run's own must. */
@@ -30,7 +35,7 @@ export interface Mark {
 
 export const LEDGER_SCHEMA = `
   CREATE TABLE events (
-    no INTEGER PRIMARY KEY, type TEXT NOT NULL, run TEXT NOT NULL, step TEXT NOT NULL, key TEXT NOT NULL,
+    no INTEGER PRIMARY KEY, at INTEGER NOT NULL, type TEXT NOT NULL, run TEXT NOT NULL, step TEXT NOT NULL, key TEXT NOT NULL,
     attempt INTEGER NOT NULL, pid INTEGER NOT NULL, token TEXT NOT NULL, outcome TEXT NOT NULL
   ) STRICT`;
 

@@ -1,7 +1,7 @@
 /**
  * The world outside, as a process of its own that nobody kills: it writes down when each body begins and ends, durably, before it
- * answers. It deduplicates nothing. Told to aim at a process, it answers one of that process's coming `end`s never, and says so:
- * whoever aimed kills the process then, between an effect and its journal entry.
+ * answers. It deduplicates nothing. Told to aim at a process, it keeps back the answer to one of that process's coming `end`s, and
+ * says so: whoever aimed kills or freezes the process then, between an effect and its journal entry.
  */
 import { createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
@@ -12,6 +12,10 @@ import { type BodyEvent, LEDGER_SCHEMA, type LedgerEvent, type Mark } from "./le
 export interface LedgerOrder {
   readonly aim?: { readonly pid: number; readonly skip: number };
   readonly marks?: readonly Mark[];
+  /** To be written down before the process is stopped, and confirmed. */
+  readonly froze?: number;
+  /** It gets what was kept back. */
+  readonly thawed?: number;
   readonly finish?: true;
 }
 
@@ -19,6 +23,7 @@ export interface LedgerOrder {
 export interface LedgerNews {
   readonly listening?: number;
   readonly caught?: number;
+  readonly froze?: number;
 }
 
 /** More deaths at one step would rightly be taken for the step's own fault. */
@@ -30,18 +35,20 @@ db.pragma("journal_mode = WAL");
 db.pragma("synchronous = FULL");
 db.exec(LEDGER_SCHEMA);
 const insert = db.prepare<[Omit<LedgerEvent, "no">]>(
-  `INSERT INTO events (type, run, step, key, attempt, pid, token, outcome)
-   VALUES (:type, :run, :step, :key, :attempt, :pid, :token, :outcome)`,
+  `INSERT INTO events (at, type, run, step, key, attempt, pid, token, outcome)
+   VALUES (:at, :type, :run, :step, :key, :attempt, :pid, :token, :outcome)`,
 );
 
-type Line = Omit<LedgerEvent, "no">;
+type Line = Omit<LedgerEvent, "no" | "at">;
 
 const queue: { readonly line: Line; readonly written: () => void }[] = [];
 const aims = new Map<number, number>();
 const catches = new Map<string, number>();
+/** What a process is told when it wakes up. */
+const keptBack = new Map<number, () => void>();
 
 const writeAll = db.transaction((lines: readonly Line[]) => {
-  for (const line of lines) insert.run(line);
+  for (const line of lines) insert.run({ ...line, at: Date.now() });
 });
 
 function flush(): void {
@@ -71,6 +78,7 @@ function isCaught({ pid, run, step }: BodyEvent): boolean {
 function heard(event: BodyEvent, answer: () => void): void {
   write(event, () => {
     if (event.type === "begin" || !isCaught(event)) return answer();
+    keptBack.set(event.pid, answer);
     write({ ...event, type: "caught" }, () => tell({ caught: event.pid }));
   });
 }
@@ -91,8 +99,18 @@ function tell(news: LedgerNews): void {
   process.send?.(news);
 }
 
+const NOTHING = { run: "", step: "", key: "", attempt: 0, pid: 0, token: "", outcome: "" } as const;
+
 function mark({ run, step }: Mark): void {
-  write({ type: "mark", run, step, key: "", attempt: 0, pid: 0, token: "", outcome: "" }, () => {});
+  write({ ...NOTHING, type: "mark", run, step }, () => {});
+}
+
+function thaw(pid: number): void {
+  write({ ...NOTHING, type: "thawed", pid }, () => {
+    aims.delete(pid);
+    keptBack.get(pid)?.();
+    keptBack.delete(pid);
+  });
 }
 
 /**
@@ -103,9 +121,11 @@ function afterWhatWasSent(act: () => void): void {
   setImmediate(() => setImmediate(act));
 }
 
-function obey({ aim, marks = [], finish }: LedgerOrder): void {
+function obey({ aim, marks = [], froze, thawed, finish }: LedgerOrder): void {
   if (aim !== undefined) aims.set(aim.pid, aim.skip);
   if (marks.length > 0) afterWhatWasSent(() => marks.forEach(mark));
+  if (froze !== undefined) write({ ...NOTHING, type: "froze", pid: froze }, () => tell({ froze }));
+  if (thawed !== undefined) thaw(thawed);
   if (finish === true) {
     setImmediate(() => {
       db.close();

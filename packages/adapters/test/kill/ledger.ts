@@ -10,6 +10,7 @@ export class Ledger {
   readonly file: string;
   readonly #child: Child;
   readonly #caught = new Map<number, () => void>();
+  readonly #frozen = new Map<number, () => void>();
   /** Rejects when the process ends without having been told to. */
   readonly died: Promise<never>;
   #port = 0;
@@ -47,16 +48,26 @@ export class Ledger {
     return this.#port;
   }
 
-  /** Resolves when the process waits between an effect and its journal entry; at last when it never came so far. */
-  aim(pid: number, skip: number): Promise<void> {
+  /** Answers true as soon as the process waits between an effect and its journal entry; false when it did not come so far in time. */
+  aim(pid: number, skip: number): Promise<boolean> {
     this.#order({ aim: { pid, skip } });
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, AIM_MS);
+      const timer = setTimeout(() => resolve(false), AIM_MS);
       this.#caught.set(pid, () => {
         clearTimeout(timer);
-        resolve();
+        resolve(true);
       });
     });
+  }
+
+  /** Resolves when it is written down: then the process may be stopped. */
+  froze(pid: number): Promise<void> {
+    this.#order({ froze: pid });
+    return new Promise((resolve) => this.#frozen.set(pid, resolve));
+  }
+
+  thawed(pid: number): void {
+    this.#order({ thawed: pid });
   }
 
   mark(marks: readonly Mark[]): void {
@@ -80,11 +91,12 @@ export class Ledger {
     this.#child.tell(order);
   }
 
-  #heard({ listening, caught }: LedgerNews): void {
+  #heard({ listening, caught, froze }: LedgerNews): void {
     if (listening !== undefined) {
       this.#port = listening;
       this.#listening?.();
     }
     if (caught !== undefined) this.#caught.get(caught)?.();
+    if (froze !== undefined) this.#frozen.get(froze)?.();
   }
 }

@@ -1,62 +1,202 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Act } from "./arena.ts";
+import type { Ground } from "./ground.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Random } from "./random.ts";
+import { Random } from "./random.ts";
+import type { Tally } from "./tally.ts";
 import type { WorkerSlot } from "./worker-slot.ts";
 
 /** A process that was up for longer than so has been through everything. */
 const LIFE_MAX_MS = 80;
 /** Workers notice the death of another within about a second of their own life: between two rages somebody must live so long. */
 const CALM_MAX_MS = 1_300;
-const RAGE_KILLS_MAX = 14;
+const SERIES_MIN_KILLS = 3;
+const SERIES_MAX_KILLS = 14;
 /** An aimed shot lets up to so many effects pass. */
 const SKIP_MAX = 5;
+/** Frozen for so many leases: some are back before anybody misses them. */
+const FREEZE_MIN_LEASES = 0.5;
+const FREEZE_MAX_LEASES = 3;
+/** There are fewer freezes than kills: each that is aimed should hit. */
+const FREEZE_AIMS_MAX = 3;
+const SWIZZLE_GAP_MAX_MS = 400;
+/** A worker gives its bodies 10 s, and its store 5 s to hear the goodbye. */
+const DRAIN_MS = 25_000;
+const PACE_MS = 20;
 
 export interface NemesisOptions {
-  readonly slots: readonly [WorkerSlot, WorkerSlot];
+  readonly slots: readonly [WorkerSlot, ...WorkerSlot[]];
   readonly ledger: Ledger;
-  readonly random: Random;
+  readonly ground: Ground;
+  readonly tally: Tally;
+  readonly seed: number;
   readonly kills: number;
+  readonly acts: readonly [Act, ...Act[]];
+  readonly leaseMs: number;
+  /** Which part of the campaign is over, up to 1 or more, but for the kills. */
+  readonly progress: () => number;
 }
 
-/** Kills processes: one of them again and again, or both, then nobody for a moment. */
+/** Torments processes: some of them at a time, each in its own way, then nobody for a moment. */
 export class Nemesis {
   readonly #options: NemesisOptions;
-  #left: number;
+  readonly #random: Random;
+  readonly #tormentors: readonly Tormentor[];
+  /** Acts to come: all of them in each round through it. */
+  #deck: Act[] = [];
+  #killed = 0;
 
   constructor(options: NemesisOptions) {
+    const { slots, seed, acts, tally } = options;
     this.#options = options;
-    this.#left = options.kills;
-  }
-
-  /** Settles when it has killed as often as it was told. */
-  async rage(): Promise<void> {
-    const { slots, random } = this.#options;
-    while (this.#left > 0) {
-      const victims = random.pick([[slots[0]], [slots[1]], slots]);
-      const kills = Math.min(this.#left, random.between(3, RAGE_KILLS_MAX) * victims.length);
-      this.#left -= kills;
-      const share = Math.ceil(kills / victims.length);
-      await Promise.all(
-        victims.map((victim, index) => this.#torment(victim, index === 0 ? share : kills - share)),
+    this.#random = new Random(seed);
+    const spend = (): boolean => this.#spend();
+    this.#tormentors = slots.map(
+      (slot, index) =>
+        new Tormentor(slot, { ...options, spend, random: new Random(seed + 101 * (index + 1)) }),
+    );
+    tally.announce("kills", "kills between an effect and its entry");
+    if (acts.includes("drain")) tally.announce("drains");
+    if (acts.includes("swizzle")) tally.announce("swizzles");
+    if (acts.includes("freeze"))
+      tally.announce(
+        "freezes",
+        "freezes between an effect and its entry",
+        "freezes that were taken over",
+        "freezes that nobody noticed",
       );
-      if (victims.length > 1) await delay(random.between(0, CALM_MAX_MS));
+  }
+
+  /** Settles when it has killed as often as it was told, and the campaign is over. */
+  async rage(): Promise<void> {
+    const { kills, progress } = this.#options;
+    while (this.#killed < kills || progress() < 1) {
+      const victims = this.#random.some(this.#tormentors);
+      const acts = victims.map(() => this.#draw());
+      if (acts.includes("swizzle")) {
+        this.#deck.push(...acts.toSpliced(acts.indexOf("swizzle"), 1));
+        await this.#swizzle(victims.length > 1 ? victims : this.#tormentors);
+      } else {
+        await Promise.all(victims.map((victim, index) => victim.torment(acts[index] ?? "kill")));
+      }
+      await delay(victims.length > 1 ? this.#random.between(0, CALM_MAX_MS) : PACE_MS);
     }
   }
 
-  async #torment(victim: WorkerSlot, kills: number): Promise<void> {
+  #draw(): Act {
+    // Nothing is waited for any more but the last kills.
+    if (this.#options.progress() >= 1) return "kill";
+    if (this.#deck.length === 0) this.#deck = [...this.#random.shuffled(this.#options.acts)];
+    return this.#deck.pop() ?? "kill";
+  }
+
+  /** All of them stop, one by one, and go on in another order. */
+  async #swizzle(victims: readonly Tormentor[]): Promise<void> {
+    const random = this.#random;
+    const gap = (): Promise<void> => delay(random.between(0, SWIZZLE_GAP_MAX_MS));
+    for (const victim of random.shuffled(victims)) {
+      await victim.freeze();
+      await gap();
+    }
+    await delay(frozenMs(random, this.#options.leaseMs));
+    for (const victim of random.shuffled(victims)) {
+      await victim.thaw();
+      await gap();
+    }
+    this.#options.tally.count("swizzles");
+  }
+
+  /** Kills are spread over the campaign. */
+  #spend(): boolean {
+    const { kills, progress } = this.#options;
+    if (this.#killed >= kills || this.#killed / kills > progress()) return false;
+    this.#killed += 1;
+    return true;
+  }
+}
+
+interface TormentorOptions extends NemesisOptions {
+  readonly random: Random;
+  /** False: enough were killed for now. */
+  readonly spend: () => boolean;
+}
+
+/** What happens to one of them. */
+class Tormentor {
+  readonly #slot: WorkerSlot;
+  readonly #options: TormentorOptions;
+
+  constructor(slot: WorkerSlot, options: TormentorOptions) {
+    this.#slot = slot;
+    this.#options = options;
+  }
+
+  /** A swizzle of one is a freeze. */
+  async torment(act: Act): Promise<void> {
+    const { random, leaseMs } = this.#options;
+    if (act === "drain") return this.#drain();
+    if (act === "kill") return this.#killAgainAndAgain();
+    if (random.chance(0.5)) await this.#aim("freezes between an effect and its entry", FREEZE_AIMS_MAX);
+    await this.freeze();
+    await delay(frozenMs(random, leaseMs));
+    return this.thaw();
+  }
+
+  async freeze(): Promise<void> {
+    const { ledger, tally } = this.#options;
+    await this.#slot.ready;
+    await ledger.froze(this.#slot.pid);
+    this.#slot.freeze();
+    tally.count("freezes");
+  }
+
+  async thaw(): Promise<void> {
+    const { ledger, tally, ground } = this.#options;
+    const { pid } = this.#slot;
+    const isLive = await ground.isLive(pid).catch(() => undefined);
+    this.#slot.thaw();
+    ledger.thawed(pid);
+    if (isLive !== undefined)
+      tally.count(isLive ? "freezes that nobody noticed" : "freezes that were taken over");
+  }
+
+  async #killAgainAndAgain(): Promise<void> {
+    const { random, spend, tally } = this.#options;
+    for (let left = random.between(SERIES_MIN_KILLS, SERIES_MAX_KILLS); left > 0; left--) {
+      if (!spend()) return delay(random.between(0, CALM_MAX_MS));
+      await this.#approach();
+      await this.#slot.kill();
+      tally.count("kills");
+    }
+  }
+
+  async #drain(): Promise<void> {
+    const { random, tally } = this.#options;
+    await this.#slot.ready;
+    await delay(random.between(0, LIFE_MAX_MS));
+    await this.#slot.drain(DRAIN_MS);
+    tally.count("drains");
+  }
+
+  async #approach(): Promise<void> {
     const { random } = this.#options;
-    for (let left = kills; left > 0; left--) {
-      const how = random.pick(["aimed", "aimed", "alive", "alive", "young"]);
-      if (how === "young") await delay(random.between(0, LIFE_MAX_MS));
-      else await this.#approach(victim, how);
-      await victim.kill();
-    }
+    const how = random.pick(["aimed", "aimed", "alive", "alive", "young"]);
+    if (how === "aimed") return this.#aim("kills between an effect and its entry");
+    if (how === "alive") await this.#slot.ready;
+    return delay(random.between(0, LIFE_MAX_MS));
   }
 
-  async #approach(victim: WorkerSlot, how: "aimed" | "alive"): Promise<void> {
-    const { random, ledger } = this.#options;
-    await victim.ready;
-    if (how === "aimed") await ledger.aim(victim.pid, random.between(0, SKIP_MAX));
-    else await delay(random.between(0, LIFE_MAX_MS));
+  async #aim(name: string, timesMax: number = 1): Promise<void> {
+    const { random, ledger, tally } = this.#options;
+    await this.#slot.ready;
+    for (let time = 0; time < timesMax; time++) {
+      if (!(await ledger.aim(this.#slot.pid, random.between(0, SKIP_MAX)))) continue;
+      tally.count(name);
+      return;
+    }
   }
+}
+
+function frozenMs(random: Random, leaseMs: number): number {
+  return Math.round((FREEZE_MIN_LEASES + random.next() * (FREEZE_MAX_LEASES - FREEZE_MIN_LEASES)) * leaseMs);
 }

@@ -23,6 +23,19 @@ export class Random {
     return this.next() < probability;
   }
 
+  /** At least one of them, in their order. */
+  some<T>(choices: readonly T[]): readonly T[] {
+    const chosen = choices.filter(() => this.chance(0.5));
+    return chosen.length > 0 || choices.length === 0 ? chosen : this.some(choices);
+  }
+
+  shuffled<T>(choices: readonly T[]): readonly T[] {
+    return choices
+      .map((choice) => ({ choice, place: this.next() }))
+      .toSorted((a, b) => a.place - b.place)
+      .map(({ choice }) => choice);
+  }
+
   pick<const T>(choices: readonly [T, ...(readonly T[])]): T {
     return choices[this.between(0, choices.length - 1)] ?? choices[0];
   }

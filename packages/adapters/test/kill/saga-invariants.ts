@@ -3,9 +3,11 @@ import type { RunDetails } from "@everstep/core";
 import { settlementsOf, valueOf } from "./evidence.ts";
 import type { LedgerEvent } from "./ledger-events.ts";
 import { DECLINED } from "./workflows.ts";
+import { zombiesIn } from "./zombies.ts";
 
 export function compensationProblems(runs: readonly RunDetails[], events: readonly LedgerEvent[]): string[] {
   const eventsOf = Map.groupBy(events, ({ run }) => run);
+  const { aside } = zombiesIn(events);
   return runs
     .filter(({ run }) => run.workflow === "saga" && run.end !== null)
     .flatMap((details) => {
@@ -13,7 +15,7 @@ export function compensationProblems(runs: readonly RunDetails[], events: readon
       return [
         ...journalProblems(details),
         ...forgottenProblems(details, own),
-        ...orderProblems(details, own),
+        ...orderProblems(details, own, aside),
         ...toldProblems(details, own),
       ].map((problem) => `I13 ${details.run.id}: ${problem}`);
     });
@@ -46,20 +48,28 @@ function forgottenProblems(details: RunDetails, events: readonly LedgerEvent[]):
     .map((step) => `${step} began and was not undone`);
 }
 
-/** In the world outside: one undo after the other, and nothing forward once they began. */
-function orderProblems(details: RunDetails, events: readonly LedgerEvent[]): string[] {
+/** In the world outside: one undo after the other, and nothing forward once they began; but for what a process that woke up did. */
+function orderProblems(
+  details: RunDetails,
+  events: readonly LedgerEvent[],
+  aside: ReadonlySet<LedgerEvent>,
+): string[] {
   const begins = events.filter(({ type }) => type === "begin");
   const firstUndo = begins.findIndex(({ step }) => step.endsWith("/undo"));
   if (firstUndo === -1) {
     const undone = settlementsOf(details, "undo").length;
     return undone === 0 ? [] : [`${undone} undos are journaled that never began`];
   }
-  const steps = begins.slice(firstUndo).map(({ step }) => step);
-  const order = steps.filter((step, index) => step !== steps[index - 1]);
   const expected = settlementsOf(details, "undo").map(({ key }) => `${key}/undo`);
-  return order.join() === expected.join()
-    ? []
-    : [`in the world ${order.join()} happened, not ${expected.join()}`];
+  let place = 0;
+  const isInPlace = (begin: LedgerEvent): boolean => {
+    if (begin.step === expected[place + 1]) place += 1;
+    return begin.step === expected[place] || aside.has(begin);
+  };
+  const happened = begins.slice(firstUndo);
+  // The first one is in its place, or nothing is.
+  if (happened.every(isInPlace) && place === expected.length - 1) return [];
+  return [`in the world ${happened.map(({ step }) => step).join()} happened, not ${expected.join()}`];
 }
 
 /** An undo is told what is known of its step: its result, or that nobody knows. */

@@ -1,43 +1,41 @@
-import type { Evidence } from "./evidence.ts";
-import type { WorkerSlot } from "./worker-slot.ts";
+import { type Evidence, valueOf } from "./evidence.ts";
+import { AT_MOST_ONCE, IN_DOUBT, NOBODY } from "./workflows.ts";
 
 /** What the campaign has been through: without some of each it has shown nothing. */
-export interface Summary {
-  readonly runs: number;
-  readonly kills: number;
-  /** Between an effect and its journal entry. */
-  readonly windowKills: number;
-  readonly restarts: number;
-  readonly begins: number;
-  readonly failures: number;
-  /** Of bodies that had begun before and had not failed. */
-  readonly reExecutions: number;
-  /** Starts whose answer was lost. */
-  readonly unknownStarts: number;
-  /** Undos of steps of which nobody knows whether they happened. */
-  readonly unknownUndos: number;
-}
+export type Summary = Readonly<Record<string, number>>;
 
-export function summaryOf({ starts, runs, events }: Evidence, slots: readonly WorkerSlot[]): Summary {
+export function summaryOf({ starts, signals, runs, events }: Evidence): Summary {
   const begins = events.filter(({ type }) => type === "begin");
   const attempts = new Set(begins.map(({ run, step, attempt }) => `${run} ${step} ${attempt}`));
+  const entries = runs.flatMap(({ journal }) => journal);
+  const results = runs.map(({ run }) => run.result ?? "");
   return {
     runs: runs.length,
-    kills: slots.reduce((sum, slot) => sum + slot.kills, 0),
-    windowKills: events.filter(({ type }) => type === "caught").length,
-    restarts: slots.reduce((sum, slot) => sum + slot.restarts, 0),
+    "runs accepted": starts.filter(({ tries }) => tries.includes("ok")).length,
+    "runs canceled": runs.filter(({ run }) => run.end === "canceled").length,
     begins: begins.length,
     failures: events.filter(({ type, outcome }) => type === "end" && outcome === "failed").length,
-    reExecutions: begins.length - attempts.size,
-    unknownStarts: starts.filter(({ tries }) => tries.includes("unknown")).length,
-    unknownUndos: begins.filter(({ outcome }) => outcome === "unknown").length,
+    // Of bodies that had begun before and had not failed.
+    "re-executions": begins.length - attempts.size,
+    "unknown starts": starts.filter(({ tries }) => tries.includes("unknown")).length,
+    "undos of unknown steps": begins.filter(({ outcome }) => outcome === "unknown").length,
+    "steps in doubt": entries.filter((entry) => entry.key === AT_MOST_ONCE && valueOf(entry) === IN_DOUBT)
+      .length,
+    "signals taken": entries.filter(({ kind, error }) => kind === "signal" && error === undefined).length,
+    "signals too late": signals.filter(({ outcome }) => outcome === "late").length,
+    "waits given up": results.filter((result) => result.includes(`"${NOBODY}"`)).length,
   };
 }
 
 export function lineOf(summary: Summary): string {
-  return (
-    `runs ${summary.runs}, kills ${summary.kills}, of them ${summary.windowKills} between an effect and its entry, ` +
-    `restarts ${summary.restarts}, begins ${summary.begins}, failures ${summary.failures}, ` +
-    `re-executions ${summary.reExecutions}, unknown starts ${summary.unknownStarts}, undos of unknown steps ${summary.unknownUndos}`
-  );
+  return Object.entries(summary)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(", ");
+}
+
+/** What was announced and never happened. */
+export function missingIn(summary: Summary): string[] {
+  return Object.entries(summary)
+    .filter(([, count]) => count === 0)
+    .map(([name]) => name);
 }

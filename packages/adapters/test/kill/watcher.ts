@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Entry, RunDetails, Store } from "@everstep/core";
+import { type Entry, type RunDetails, type Store, StoreUnavailableError } from "@everstep/core";
 import type { Mark } from "./ledger-events.ts";
 
 interface Seen {
@@ -8,22 +8,31 @@ interface Seen {
   end: string | undefined;
 }
 
+/** `unknown`: the store did not answer. */
+export type Look = "absent" | "open" | "ended" | "unknown";
+
 const POLL_MS = 10;
 const POLL_RUNS = 16;
+/** Nobody claims a run for so long although it is due, and nothing is broken any more. */
+const OVERDUE_MS = 5_000;
 
 /**
  * Reads journals over and over while everything dies around it. It tells the ledger of every entry it sees, and compares each
  * journal with what it saw before.
  */
 export class Watcher {
-  readonly #store: Store;
+  readonly #store: Pick<Store, "read">;
   readonly #mark: (marks: readonly Mark[]) => void;
   readonly #seen = new Map<string, Seen>();
   readonly #open = new Set<string>();
+  readonly #overdue = new Set<string>();
+  readonly #looking = new Map<string, Promise<Look>>();
   readonly problems: string[] = [];
+  /** By the store's clock, as of the first look since then. */
+  #healedAt: number | "now" | undefined;
   looks = 0;
 
-  constructor(store: Store, mark: (marks: readonly Mark[]) => void) {
+  constructor(store: Pick<Store, "read">, mark: (marks: readonly Mark[]) => void) {
     this.#store = store;
     this.#mark = mark;
   }
@@ -39,33 +48,53 @@ export class Watcher {
 
   /** For a run that may never have been started. */
   async forgetIfAbsent(id: string): Promise<void> {
-    if ((await this.look(id)) === undefined) this.#open.delete(id);
+    if ((await this.look(id)) === "absent") this.#open.delete(id);
+  }
+
+  /** From now on nothing is broken. */
+  healed(): void {
+    this.#healedAt = "now";
   }
 
   async watch(until: AbortSignal): Promise<void> {
     while (!until.aborted) {
-      await this.#lookAtSome();
+      await Promise.all([...this.#open].slice(0, POLL_RUNS).map((id) => this.#lookInTurn(id)));
       await delay(POLL_MS);
     }
   }
 
-  async look(id: string): Promise<RunDetails | undefined> {
-    const details = await this.#store.read(id);
-    this.looks += 1;
-    if (details !== undefined) this.#compare(details);
-    return details;
+  /** One after the other for each run: answers that overtake each other would look like a journal that shrinks. */
+  look(id: string): Promise<Look> {
+    const look = (this.#looking.get(id) ?? Promise.resolve()).then(() => this.#look(id));
+    this.#looking.set(id, look);
+    const over = (): void => {
+      if (this.#looking.get(id) === look) this.#looking.delete(id);
+    };
+    look.then(over, over);
+    return look;
   }
 
-  async #lookAtSome(): Promise<void> {
-    for (const id of [...this.#open].slice(0, POLL_RUNS)) {
-      const details = await this.look(id);
-      // To the end of the row, so that all get their turn.
-      this.#open.delete(id);
-      if (details === undefined || details.run.end === null) this.#open.add(id);
+  async #look(id: string): Promise<Look> {
+    try {
+      const details = await this.#store.read(id);
+      this.looks += 1;
+      if (details === undefined) return "absent";
+      this.#compare(details);
+      return details.run.end === null ? "open" : "ended";
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) return "unknown";
+      throw error;
     }
   }
 
-  #compare({ run, journal }: RunDetails): void {
+  async #lookInTurn(id: string): Promise<void> {
+    // To the end of the row, so that all get their turn.
+    this.#open.delete(id);
+    this.#open.add(id);
+    if ((await this.look(id)) === "ended") this.#open.delete(id);
+  }
+
+  #compare({ run, journal, now }: RunDetails): void {
     const seen = this.#seen.get(run.id) ?? { entries: [], end: undefined };
     this.#seen.set(run.id, seen);
     const entries = journal.map((entry) => JSON.stringify(entry));
@@ -76,6 +105,7 @@ export class Watcher {
     this.#mark(journal.slice(seen.entries.length).flatMap((entry) => marksOf(run.id, entry)));
     seen.entries.push(...entries.slice(seen.entries.length));
     this.#compareEnd(run, seen);
+    this.#compareDue(run, now);
   }
 
   #compareEnd(run: RunDetails["run"], seen: Seen): void {
@@ -84,6 +114,17 @@ export class Watcher {
     if (seen.end !== undefined && end !== seen.end)
       this.problems.push(`I10 ${run.id}: ended as ${seen.end}, is ${end ?? "not ended"}`);
     seen.end = end;
+  }
+
+  /** L2: what is due is claimed soon. */
+  #compareDue({ id, dueAt, owner }: RunDetails["run"], now: number): void {
+    if (this.#healedAt === undefined) return;
+    if (this.#healedAt === "now") this.#healedAt = now;
+    if (owner !== null || dueAt === null || this.#overdue.has(id)) return;
+    const waitedMs = now - Math.max(dueAt, this.#healedAt);
+    if (waitedMs <= OVERDUE_MS) return;
+    this.#overdue.add(id);
+    this.problems.push(`L2 ${id}: is due since ${waitedMs} ms, and nobody claims it`);
   }
 }
 

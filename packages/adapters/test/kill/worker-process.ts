@@ -1,10 +1,18 @@
-/** A worker, which also starts runs for whom asks it to, as a web server would. Killed again and again. */
+/** A worker, which also starts runs for whom asks it to, as a web server would. Killed and frozen again and again. */
 import { flushCompileCache } from "node:module";
-import SqliteDatabase, { type Database } from "better-sqlite3";
 import { Client, type Logger, Worker } from "@everstep/core";
-import { sqlite } from "../../src/sqlite/index.ts";
+import { groundAt, type Place } from "./ground.ts";
 import { LedgerLink } from "./ledger-link.ts";
 import { type Input, type Name, workflowsOf } from "./workflows.ts";
+
+/** What this process is started with. */
+export interface WorkerSettings {
+  readonly place: Place;
+  /** Of the ledger. */
+  readonly port: number;
+  /** The worker's lease; its default when undefined. */
+  readonly leaseMs: number | undefined;
+}
 
 export interface StartOrder {
   readonly no: number;
@@ -24,8 +32,11 @@ export interface WorkerOrder {
 /** What this process tells the test. */
 export interface WorkerNews {
   readonly ready?: true;
-  readonly started?: { readonly no: number; readonly error?: string };
+  readonly started?: { readonly no: number; readonly error?: string; readonly isUnknown?: true };
 }
+
+/** A process that does not end in that time says what keeps it. */
+const COMPLAINT_MS = 20_000;
 
 /** Warnings are expected of workers that are killed; errors are not. */
 const logger: Logger = {
@@ -35,35 +46,27 @@ const logger: Logger = {
   error: (message, fields) => console.error(message, fields),
 };
 
-const [, , file = "", port = ""] = process.argv;
-const link = await LedgerLink.open(Number(port));
-const store = sqlite(file);
-const workflows = workflowsOf(link);
-const worker = new Worker({ store, workflows: Object.values(workflows), concurrency: 40, logger });
+const { place, port, leaseMs } = JSON.parse(process.argv[2] ?? "") as WorkerSettings;
+const link = await LedgerLink.open(port);
+const ground = await groundAt(place);
+const { store } = ground;
+const workflows = workflowsOf(link, ground);
+const worker = new Worker({
+  store,
+  workflows: Object.values(workflows),
+  concurrency: 40,
+  logger,
+  ...(leaseMs === undefined ? {} : { lease: leaseMs }),
+});
 const client = new Client({ store });
 
 async function start({ id, workflow, input, inTx }: StartOrder): Promise<void> {
   const definition = workflows[workflow];
-  if (inTx) await inTransaction(id, (tx) => client.start(definition, input, { id, tx }));
+  if (inTx) await ground.request(id, (tx) => client.start(definition, input, { id, tx }));
   else await client.start(definition, input, { id });
 }
 
-/** The run and the application's row commit together, on a connection of the application. */
-async function inTransaction(id: string, startIn: (tx: Database) => Promise<unknown>): Promise<void> {
-  const db = new SqliteDatabase(file);
-  let started: Promise<unknown> | undefined;
-  const both = db.transaction(() => {
-    db.prepare("INSERT OR IGNORE INTO requests (run) VALUES (?)").run(id);
-    started = startIn(db);
-  });
-  try {
-    db.pragma("synchronous = FULL");
-    both.immediate();
-    await started;
-  } finally {
-    db.close();
-  }
-}
+let leaving: string | undefined;
 
 async function obey({ start: order, stop }: WorkerOrder): Promise<void> {
   if (order !== undefined) {
@@ -72,31 +75,53 @@ async function obey({ start: order, stop }: WorkerOrder): Promise<void> {
       await start(order);
       tell({ started: { no } });
     } catch (error) {
-      tell({ started: { no, error: String(error) } });
+      // What a process that ends still answers is of no interest: its store is closed under its requests.
+      const isUnknown = leaving !== undefined || ground.isOutage(error);
+      const unknown = isUnknown ? { isUnknown: true as const } : {};
+      tell({ started: { no, error: String(error), ...unknown } });
     }
   }
-  if (stop === true) {
-    await worker.stop();
-    await store.close();
-    link.close();
-    // From here on nothing keeps the process alive: it ends by itself, or the test waits in vain.
-    process.off("disconnect", orphaned);
-    process.disconnect();
-  }
+  if (stop === true) await leave();
+}
+
+/** From then on nothing keeps the process alive: it ends by itself, or the test waits in vain. */
+async function leave(): Promise<void> {
+  setTimeout(sayWhatIsOpen, COMPLAINT_MS).unref();
+  leaving = "worker.stop()";
+  await worker.stop();
+  leaving = "closing the store";
+  await ground.close();
+  leaving = "the end";
+  link.close();
+  process.off("disconnect", orphaned);
+  process.off("SIGTERM", drain);
+  process.disconnect();
+}
+
+function sayWhatIsOpen(): void {
+  console.error(
+    `told to stop ${COMPLAINT_MS} ms ago, still in: ${leaving}; open: ${process.getActiveResourcesInfo().join()}`,
+  );
 }
 
 function tell(news: WorkerNews): void {
-  process.send?.(news);
+  if (process.connected) process.send?.(news);
+}
+
+function failed(error: unknown): never {
+  console.error(error);
+  process.exit(1);
 }
 
 process.on("message", (order: WorkerOrder) => {
-  obey(order).catch((error: unknown) => {
-    console.error(error);
-    process.exit(1);
-  });
+  obey(order).catch(failed);
 });
 const orphaned = (): never => process.exit(2);
 process.on("disconnect", orphaned);
+const drain = (): void => {
+  leave().catch(failed);
+};
+process.once("SIGTERM", drain);
 
 await worker.start();
 tell({ ready: true });

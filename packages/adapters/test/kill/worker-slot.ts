@@ -1,27 +1,26 @@
 import { Child, type Exit } from "./child.ts";
-import type { StartOrder, WorkerNews, WorkerOrder } from "./worker-process.ts";
+import type { StartOrder, WorkerNews, WorkerOrder, WorkerSettings } from "./worker-process.ts";
 
-/** How a request to a worker's process came out. `unknown`: it was killed before it answered. */
+/** How a request to a worker's process came out. `unknown`: nobody knows whether it was carried out. */
 export type Answer = "ok" | "unknown" | { readonly error: string };
 
-export interface SlotOptions {
-  readonly file: string;
-  readonly port: number;
+export interface SlotOptions extends WorkerSettings {
+  /** Where compiled code is kept. */
   readonly cache: string;
 }
 
-/** A place for a worker's process. When that is killed, the next one is started at once. */
+/** A place for a worker's process. When that ends, as it is meant to again and again, the next one is started at once. */
 export class WorkerSlot {
   readonly #options: SlotOptions;
-  /** What must not happen: a process that ends without being killed, or complains. */
+  /** What must not happen: a process that ends without being told to, or complains. */
   readonly problems: string[] = [];
   readonly #requests = new Map<number, (answer: Answer) => void>();
   #child: Child;
   #ready: PromiseWithResolvers<void>;
   #lastNo = 0;
   #condemned: Child | undefined;
+  #drained: Child | undefined;
   #stopping = false;
-  kills = 0;
   restarts = 0;
 
   constructor(options: SlotOptions) {
@@ -39,11 +38,31 @@ export class WorkerSlot {
     return this.#ready.promise;
   }
 
+  /** Requests that have had no answer. */
+  get unanswered(): number {
+    return this.#requests.size;
+  }
+
   async kill(): Promise<void> {
     const child = this.#child;
     this.#condemned = child;
-    this.kills += 1;
     await child.kill();
+  }
+
+  freeze(): void {
+    this.#child.signal("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#child.signal("SIGCONT");
+  }
+
+  /** It gets time to end in order, as in a deploy. Its successor is started when it has ended. */
+  async drain(withinMs: number): Promise<void> {
+    const child = this.#child;
+    this.#drained = child;
+    child.signal("SIGTERM");
+    await this.#ends(child, withinMs);
   }
 
   request(order: Omit<StartOrder, "no">): Promise<Answer> {
@@ -55,17 +74,12 @@ export class WorkerSlot {
     return promise;
   }
 
-  /** In order. Answers false when the process has not ended by itself in time. */
+  /** For good, and in order. */
   async stop(withinMs: number): Promise<void> {
     this.#stopping = true;
     await this.ready;
     this.#order(this.#child, { stop: true });
-    const late = setTimeout(() => {
-      this.problems.push(`L5 a worker did not end within ${withinMs} ms of its stop()`);
-      this.kill().catch(() => {});
-    }, withinMs);
-    await this.#child.exited;
-    clearTimeout(late);
+    await this.#ends(this.#child, withinMs);
   }
 
   /** For a test that gives up. */
@@ -74,10 +88,20 @@ export class WorkerSlot {
     await this.kill();
   }
 
+  async #ends(child: Child, withinMs: number): Promise<void> {
+    const late = setTimeout(() => {
+      this.problems.push(`L5 worker ${child.pid} did not end within ${withinMs} ms of its stop()`);
+      this.#condemned = child;
+      child.kill().catch(() => {});
+    }, withinMs);
+    await child.exited;
+    clearTimeout(late);
+  }
+
   #start(): Child {
-    const { file, port, cache } = this.#options;
+    const { cache, ...settings } = this.#options;
     const child: Child = new Child("./worker-process.ts", {
-      args: [file, String(port)],
+      args: [JSON.stringify(settings)],
       cache,
       onNews: (news) => this.#heard(news as WorkerNews),
       onExit: (exit) => this.#ended(child, exit),
@@ -88,9 +112,12 @@ export class WorkerSlot {
   #ended(child: Child, exit: Exit): void {
     const { code, signal, complaints } = exit;
     const isKilled = this.#condemned === child && signal === "SIGKILL";
-    if (!isKilled && !(this.#stopping && code === 0))
-      this.problems.push(`L5 a worker ended by itself (code ${code}, signal ${signal}): ${complaints}`);
-    else if (complaints !== "") this.problems.push(`L5 a worker complained: ${complaints}`);
+    const isInOrder = (this.#stopping || this.#drained === child) && code === 0;
+    if (!isKilled && !isInOrder)
+      this.problems.push(
+        `L5 worker ${child.pid} ended by itself (code ${code}, signal ${signal}): ${complaints}`,
+      );
+    else if (complaints !== "") this.problems.push(`L5 worker ${child.pid} complained: ${complaints}`);
     for (const answer of this.#requests.values()) answer("unknown");
     this.#requests.clear();
     this.#ready.resolve();
@@ -103,8 +130,10 @@ export class WorkerSlot {
   #heard({ ready, started }: WorkerNews): void {
     if (ready === true) this.#ready.resolve();
     if (started === undefined) return;
-    this.#requests.get(started.no)?.(started.error === undefined ? "ok" : { error: started.error });
-    this.#requests.delete(started.no);
+    const { no, error, isUnknown } = started;
+    const answer = error === undefined ? "ok" : { error };
+    this.#requests.get(no)?.(isUnknown === true ? "unknown" : answer);
+    this.#requests.delete(no);
   }
 
   #order(child: Child, order: WorkerOrder): void {

@@ -2,12 +2,13 @@
 import {
   type Context,
   FatalError,
+  SignalTimeoutError,
   type StepContext,
   type StepOutcome,
   type Workflow,
   workflow,
 } from "@everstep/core";
-import { transaction } from "../../src/sqlite/index.ts";
+import type { Ground } from "./ground.ts";
 import type { Effects } from "./ledger-link.ts";
 
 export interface Input {
@@ -15,13 +16,8 @@ export interface Input {
   readonly no: number;
 }
 
-export type Name = "five" | "gather" | "saga" | "posted";
-export const NAMES: readonly [Name, ...Name[]] = ["five", "gather", "saga", "posted"];
-
-/** The application's own tables, beside those of everstep. No constraint: a row too many is to be seen. */
-export const APPLICATION_SCHEMA = `
-  CREATE TABLE postings (no INTEGER PRIMARY KEY, run TEXT NOT NULL, step TEXT NOT NULL, token TEXT NOT NULL) STRICT;
-  CREATE TABLE requests (run TEXT PRIMARY KEY) STRICT`;
+export type Name = "five" | "gather" | "saga" | "posted" | "bell" | "careful";
+export const NAMES: readonly [Name, ...Name[]] = ["five", "gather", "saga", "posted", "bell", "careful"];
 
 /** Steps whose first attempt fails. */
 export const FLAKY: ReadonlySet<string> = new Set(["three", "reserve/undo"]);
@@ -31,20 +27,35 @@ export const DECLINED = "decline";
 export const SEQUENCES: Readonly<Partial<Record<string, readonly string[]>>> = {
   five: ["one", "two", "three", "four", "five"],
   saga: ["reserve", "charge", "book", DECLINED],
+  careful: ["before", "once", "after"],
 };
 /** How long `gather` sleeps. */
 export const NAP_MS = 30;
+/** How long `bell` waits for a ring, and what it takes for one when none came. */
+export const PATIENCE_MS = 150;
+export const NOBODY = "nobody";
+/** A step that never begins twice, and its result when nobody knows whether it happened. */
+export const AT_MOST_ONCE = "once";
+export const IN_DOUBT = "in doubt";
 
 const QUICKLY = { initialDelay: 5 };
+/** Long enough for processes to be killed and frozen meanwhile: a process that wakes up must not think that it is its turn. */
+const LATER = { initialDelay: 600 };
 
-export function workflowsOf(effects: Effects): Readonly<Record<Name, Workflow<Input>>> {
+export type Workflows = Readonly<Record<Name, Workflow<Input>>>;
+
+export function workflowsOf(effects: Effects, ground: Pick<Ground, "post">): Workflows {
   const step = (ctx: Context, name: string): Promise<string> =>
     ctx.step(name, (step) => effects.perform(step, { run: ctx.run.id, step: name }));
   return {
     five: workflow({ name: "five", retry: QUICKLY }, (ctx, _input: Input) => five(ctx, effects, step)),
     gather: workflow({ name: "gather", retry: QUICKLY }, (ctx, _input: Input) => gather(ctx, step)),
     saga: workflow({ name: "saga", retry: QUICKLY }, (ctx, input: Input) => saga(ctx, effects, input)),
-    posted: workflow({ name: "posted", retry: QUICKLY }, (ctx, _input: Input) => posted(ctx, step)),
+    posted: workflow({ name: "posted", retry: QUICKLY }, (ctx, _input: Input) => posted(ctx, step, ground)),
+    bell: workflow({ name: "bell", retry: QUICKLY }, (ctx, _input: Input) => bell(ctx, step)),
+    careful: workflow({ name: "careful", retry: QUICKLY }, (ctx, _input: Input) =>
+      careful(ctx, step, effects),
+    ),
   };
 }
 
@@ -59,7 +70,7 @@ async function five(ctx: Context, effects: Effects, step: Step): Promise<unknown
   };
   const one = await step(ctx, "one");
   const two = await step(ctx, "two");
-  const three = await ctx.step("three", flaky);
+  const three = await ctx.step("three", flaky, { retry: LATER });
   const four = await step(ctx, "four");
   return { one, two, three, four, five: await step(ctx, "five") };
 }
@@ -106,20 +117,32 @@ async function saga(ctx: Context, effects: Effects, input: Input): Promise<unkno
 }
 
 /** SQL of the application in the journal's transaction, between steps and beside one. */
-async function posted(ctx: Context, step: Step): Promise<unknown> {
+async function posted(ctx: Context, step: Step, ground: Pick<Ground, "post">): Promise<unknown> {
   const quote = await step(ctx, "quote");
-  const debit = await post(ctx, "debit");
-  const [mail, credit] = await Promise.all([step(ctx, "mail"), post(ctx, "credit")]);
+  const debit = await ground.post(ctx, "debit");
+  const [mail, credit] = await Promise.all([step(ctx, "mail"), ground.post(ctx, "credit")]);
   return { quote, debit, mail, credit };
 }
 
-function post(ctx: Context, name: string): Promise<string> {
-  return transaction(ctx, name, (db): string => {
-    const insert = db.prepare<[string, string], { token: string }>(
-      "INSERT INTO postings (run, step, token) VALUES (?, ?, hex(randomblob(8))) RETURNING token",
-    );
-    return insert.get(ctx.run.id, name)?.token ?? "";
+/** A signal that may come too late, or never. */
+async function bell(ctx: Context, step: Step): Promise<unknown> {
+  const open = await step(ctx, "open");
+  const ring = await ctx.waitForSignal<string>("ring", { timeout: PATIENCE_MS }).catch((error: unknown) => {
+    if (error instanceof SignalTimeoutError) return NOBODY;
+    throw error;
   });
+  return { open, ring, close: await step(ctx, "close") };
+}
+
+/** A step that must not happen twice: what nobody knows is taken for done. */
+async function careful(ctx: Context, step: Step, effects: Effects): Promise<unknown> {
+  const before = await step(ctx, "before");
+  const once = await ctx.step(
+    AT_MOST_ONCE,
+    (body) => effects.perform(body, { run: ctx.run.id, step: AT_MOST_ONCE }),
+    { inDoubt: async () => ({ result: IN_DOUBT }) },
+  );
+  return { before, once, after: await step(ctx, "after") };
 }
 
 /** The steps of each workflow that a transaction settles. */

@@ -1,0 +1,34 @@
+/**
+ * Four worker processes on one Postgres: killed, frozen, drained, cut off, some of the times between an effect and its journal
+ * entry, while the server is restarted and callers start runs. Then all is let heal, and the evidence is judged.
+ *
+ * EVERSTEP_KILLS and EVERSTEP_RUNS make it longer, EVERSTEP_SEED=n repeats a plan, EVERSTEP_KEEP=1 keeps the evidence.
+ */
+import { expect, test } from "vitest";
+import { campaign } from "./kill/campaign.ts";
+import { postgresArena } from "./kill/postgres-arena.ts";
+import { lineOf, missingIn } from "./kill/summary.ts";
+
+const KILLS = Number(process.env["EVERSTEP_KILLS"] ?? 60);
+const RUNS = Number(process.env["EVERSTEP_RUNS"] ?? 5_000);
+const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const REPEAT = `EVERSTEP_SEED=${SEED} EVERSTEP_KILLS=${KILLS} EVERSTEP_RUNS=${RUNS}`;
+
+test(`${RUNS} runs survive what happens to their workers, and to Postgres`, {
+  timeout: 120_000 + RUNS * 60,
+}, async () => {
+  const arena = await postgresArena(SEED);
+  const { problems, summary, zombies, seconds } = await campaign({
+    arena,
+    kills: KILLS,
+    runs: RUNS,
+    seed: SEED,
+  });
+  console.log(
+    `${lineOf(summary)}, bodies begun by zombies ${zombies}, violations ${problems.length}, seed ${SEED}, ${seconds.toFixed(0)} s`,
+  );
+  expect(problems, `${REPEAT} repeats it`).toEqual([]);
+  expect(summary["runs accepted"]).toBeGreaterThanOrEqual(RUNS);
+  // What never happened was not tested.
+  expect(missingIn(summary), `${REPEAT} repeats it`).toEqual([]);
+});

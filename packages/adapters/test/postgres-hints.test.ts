@@ -1,0 +1,88 @@
+/** F49, F50: hints are lossy, and nothing but latency depends on them. */
+import type { Hint } from "@everstep/core";
+import { describe, expect, test } from "vitest";
+import { Bed } from "./postgres/bed.ts";
+import { eventually, Hand, kinds, signal, start } from "./postgres/hand.ts";
+import { Orders } from "./postgres/orders.ts";
+
+const TIMEOUT = { timeout: 30_000 };
+
+describe("F49: a listener that is gone", TIMEOUT, () => {
+  test("is replaced, and listens again", async () => {
+    const bed = new Bed();
+    const orders = await Orders.open(bed, bed.open());
+    const afar = new Orders(bed, bed.open());
+    for (let round = 0; round < 3; round++) {
+      const gone = await bed.terminate(({ isSession }) => isSession);
+      expect(gone.length).toBeGreaterThan(0);
+      await eventually("another one listens", async () =>
+        (await bed.backends()).some(({ pid, isSession }) => isSession && !gone.includes(pid)),
+      );
+      const since = performance.now();
+      await afar.start(1);
+      await eventually("the worker heard of it", () => orders.calls.length === 2 * (round + 1));
+      // Without a hint it would ask after two seconds and more.
+      expect(performance.now() - since).toBeLessThan(1_500);
+    }
+    orders.started.push(...afar.started);
+    await orders.allWell();
+  });
+
+  test("what happened in the meantime is found when there is one again", async () => {
+    const bed = new Bed();
+    const proxy = await bed.proxy();
+    const orders = await Orders.open(bed, bed.open({ via: proxy }));
+    const afar = new Orders(bed, bed.open());
+    await eventually("it is quiet", async () =>
+      (await bed.backends()).every(({ state }) => state === "idle"),
+    );
+    await proxy.refuse();
+    proxy.cut();
+    await afar.start(3);
+    await proxy.accept();
+    orders.started.push(...afar.started);
+    await orders.allWell();
+  });
+});
+
+describe("F50: hints about many runs with long ids", TIMEOUT, () => {
+  const LONG = '👩‍👩‍👧 "\\'.repeat(40);
+  const idsOf = (what: string): string[] => Array.from({ length: 120 }, (_, n) => `${what} ${n} ${LONG}`);
+
+  /** All runs that a listener was told of; undefined when it was told that something happened. */
+  function heardOf(hints: readonly Hint[], ids: readonly string[]): boolean {
+    const told = new Set(hints.flatMap(({ runIds }) => runIds ?? ids));
+    return ids.every((id) => told.has(id));
+  }
+
+  test("reach other processes, in a caller's transaction and without one", async () => {
+    const bed = new Bed();
+    const [store, other] = [bed.open(), bed.open()];
+    const hints: Hint[] = [];
+    other.watch((hint) => hints.push(hint));
+    await eventually("it listens", async () => (await bed.backends()).some(({ isSession }) => isSession));
+    const enlisted = idsOf("enlisted");
+    const caller = await bed.place.connect();
+    await caller.query("BEGIN");
+    const writes = enlisted.map((id) => start(id));
+    expect(new Set(kinds(await store.commit({ writes, tx: caller })))).toEqual(new Set(["created"]));
+    await caller.query("COMMIT");
+    await eventually("the other store heard of what was enlisted", () => heardOf(hints, enlisted));
+    hints.length = 0;
+    const plain = idsOf("plain");
+    await store.commit({ writes: plain.map((id) => start(id)) });
+    await eventually("the other store heard of the rest", () => heardOf(hints, plain));
+  });
+
+  test("one run with the longest id and name there may be is no exception", async () => {
+    const bed = new Bed();
+    const [store, other] = [bed.open(), bed.open()];
+    const hand = await Hand.join(other);
+    const hints: Hint[] = [];
+    other.watch((hint) => hints.push(hint));
+    const id = "\u{1f469}".repeat(250);
+    await store.commit({ writes: [start(id), signal(id, "\u{1f469}".repeat(250))] });
+    await eventually("the other store heard of it", () => heardOf(hints, [id]));
+    expect((await hand.claim()).map(({ run }) => run.id)).toEqual([id]);
+  });
+});

@@ -1,0 +1,238 @@
+import { randomUUID } from "node:crypto";
+import { type RunFilter, type RunStatus, statusOf, type Store, type Write } from "@everstep/core";
+import { Client, escapeIdentifier } from "pg";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { postgres } from "../src/postgres/index.ts";
+import { countQuery, pageQuery } from "../src/postgres/run-filter.ts";
+import { ExplainedStore, lookUpOf, nodesOf, type PlanNode } from "./postgres/explained.ts";
+import { advance, end, entry, eventually, Hand, park, signal, start } from "./postgres/hand.ts";
+import { Place } from "./postgres/place.ts";
+
+const url = inject("databaseUrl");
+const STUCK = { do: "stick", stuck: { code: "BUG", message: '"x"', at: 1 } } as const;
+
+/** Everything that a worker, a client and a person make a store do. */
+async function everything({ store, pool }: ExplainedStore): Promise<void> {
+  const doomed = await Hand.join(store, { leaseMs: 1 });
+  await doomed.commit(start("of the doomed", { claim: true }));
+  const hand = await Hand.join(store);
+  await eventually("the dead worker is taken over", async () => (await hand.renew()).reaped > 0);
+  await hand.claim();
+  await hand.claim(0);
+  const more = { tags: { city: "Lisbon" }, timeoutMs: 1_000 };
+  await store.commit({
+    writes: [start("a", more), start("b", { priority: 7 }), start("c", { due: { inMs: 1e9 } })],
+  });
+  await store.commit({ writes: [signal("a", "1"), signal("b", "1"), signal("nobody", "1")] });
+  await hand.claim();
+  const inboxes = [{ runId: "a", after: 0 }];
+  await store.claim({
+    worker: hand.id,
+    limit: 5,
+    workflows: [{ name: "order", version: "1" }],
+    except: ["c"],
+    inboxes,
+  });
+  const retry = { key: "x", failures: 1, firstAt: 1, nextAt: null, inDoubt: false };
+  await hand.commit(
+    advance("a", {
+      entries: [entry(1)],
+      consume: [[1, 1]],
+      retries: [retry],
+      settled: ["y"],
+      tags: { size: "m" },
+    }),
+    advance("b", { then: STUCK }),
+    start("d", { claim: true }),
+    signal("c", "1"),
+  );
+  await hand.commit(advance("a", { entries: [entry(2)] }), advance("a", { entries: [entry(3)] }));
+  const resume: Write = { kind: "operate", runId: "b", operation: "resume", id: "1", value: "1" };
+  await store.commit({ writes: [resume] });
+  await store.commit({ writes: [start("e\0"), signal("b", "2")] });
+  const settle = () => ({ entry: entry(4), settled: ["x"] });
+  await store.transact({ worker: hand.id, runId: "a", attempt: 1, body: () => undefined, settle });
+  await hand.commit(park("d"), { ...end("a"), entries: [entry(5)] });
+  const tx = await pool.connect();
+  await tx.query("BEGIN");
+  await store.commit({ writes: [start("f"), signal("d", "1")], tx });
+  await tx.query("COMMIT");
+  tx.release();
+  await store.read("a");
+  await hand.renew();
+  await hand.commit({ kind: "leave" });
+}
+
+/** Of which statements see all rows of a table or an index. */
+function looksAtAll(explained: ExplainedStore, schema: string): readonly string[] {
+  const seen = new Set<string>();
+  for (const { Plan: plan, "Query Text": text } of explained.plans()) {
+    if (!text.includes(schema) && !text.includes("everstep")) continue;
+    for (const node of nodesOf(plan)) {
+      const lookUp = lookUpOf(node);
+      if (lookUp !== undefined && / all$| \(\)$/.test(lookUp)) seen.add(lookUp);
+    }
+  }
+  return [...seen].toSorted();
+}
+
+/** How claims, and nothing else, look runs up. */
+async function lookUpsOfClaims(explained: ExplainedStore): Promise<readonly string[]> {
+  const hand = await Hand.join(explained.store);
+  await explained.store.commit({ writes: [start("due"), start("due later", { due: { inMs: 1e9 } })] });
+  explained.plans();
+  expect((await hand.claim()).length).toBeGreaterThan(0);
+  const nodes = explained.plans().flatMap(({ Plan: plan }) => nodesOf(plan));
+  const ofRuns = nodes.map(lookUpOf).filter((lookUp) => lookUp?.startsWith("runs"));
+  return [...new Set(ofRuns)].map(String).toSorted();
+}
+
+/** The live workers, by each renewal, join and read; their rows that died a day ago, by each join; and rows that are never many. */
+const ALL_OF: readonly string[] = ["workers all", "workers_live ()", "workers_pkey ()"];
+
+const CLAIMS = [
+  // To find the levels of priority, and when each is due.
+  "runs_due (workflow, version)",
+  "runs_due (workflow, version, priority)",
+  // To pick.
+  "runs_due (workflow, version, priority, due_at)",
+  // To change and to load what was picked.
+  "runs_pkey (no)",
+];
+
+describe("F72: on an empty schema that was never analyzed", () => {
+  test("no statement looks at all rows but those of workers", async () => {
+    const place = new Place();
+    const explained = new ExplainedStore(place.url, place.schema);
+    await everything(explained);
+    const all = looksAtAll(explained, place.schema);
+    expect(all.filter((lookUp) => !ALL_OF.includes(lookUp))).toEqual([]);
+  });
+
+  test("claims find what is due by the index of what is due alone", async () => {
+    const place = new Place();
+    expect(await lookUpsOfClaims(new ExplainedStore(place.url, place.schema))).toEqual(CLAIMS);
+  });
+});
+
+const FINISHED = 200_000;
+
+describe(`with ${FINISHED} finished runs, analyzed`, () => {
+  const schema = `plans ${randomUUID()}`;
+  const client = new Client(url);
+  const quoted = escapeIdentifier(schema);
+
+  beforeAll(async () => {
+    await client.connect();
+    const store = postgres(url, { schema });
+    await store.count({});
+    await store.close();
+    await client.query(`
+      INSERT INTO ${quoted}.runs (id, workflow, version, priority, phase, ended, attempt, created_at, started_at, ended_at, input_hash, input)
+      SELECT 'old-' || n, CASE WHEN n % 50 = 0 THEN 'refund' ELSE 'order' END, '1', 0, 'done',
+        CASE WHEN n % 200 = 0 THEN 'failed' ELSE 'completed' END, 1, n, n, n, '1', '1' FROM generate_series(1, ${FINISHED}) n;
+      INSERT INTO ${quoted}.journal (run, seq, attempt, kind, key, at, value)
+      SELECT n, s, 1, 'step', 'x', 1, '1' FROM generate_series(1, ${FINISHED}) n, generate_series(1, 2) s;
+      INSERT INTO ${quoted}.tags (run, name, value)
+      SELECT n, 'city', 'city-' || n % 1000 FROM generate_series(1, ${FINISHED}) n`);
+    await client.query(`VACUUM ANALYZE ${quoted}.runs, ${quoted}.journal, ${quoted}.tags`);
+  }, 120_000);
+
+  afterAll(async () => {
+    await client.query(`DROP SCHEMA ${quoted} CASCADE`);
+    await client.end();
+  });
+
+  test("no statement looks at all rows but those of workers, and claims look at what is due alone", async () => {
+    const explained = new ExplainedStore(url, schema);
+    await everything(explained);
+    const all = looksAtAll(explained, schema);
+    expect(all.filter((lookUp) => !ALL_OF.includes(lookUp))).toEqual([]);
+    expect(await lookUpsOfClaims(explained)).toEqual(CLAIMS);
+  }, 60_000);
+
+  const FILTERS: Readonly<Record<string, readonly [filter: RunFilter, index: string]>> = {
+    everything: [{}, "runs_pkey (no)"],
+    "by id": [{ ids: ["old-7", "old-8"] }, "runs_id (id)"],
+    "by id and status": [{ ids: ["old-7"], status: "completed" }, "runs_id (id)"],
+    stuck: [{ status: "stuck" }, "runs_stuck (no)"],
+    "stuck, of one workflow": [{ status: "stuck", workflow: "order" }, "runs_stuck (no)"],
+    running: [{ status: "running" }, "runs_live (no)"],
+    live: [{ status: ["ready", "running", "waiting"] }, "runs_live (no)"],
+    "failed or canceled": [{ status: ["failed", "canceled"] }, "runs_unhappy (no)"],
+    "of a rare workflow": [{ workflow: "refund" }, "runs_workflow (workflow, no)"],
+    tagged: [{ tag: { city: "city-7" } }, "tags_value (name, value)"],
+    "tagged and completed": [{ tag: { city: "city-7" }, status: "completed" }, "tags_value (name, value)"],
+  };
+
+  test.for(Object.entries(FILTERS))(
+    "a list of runs, %s, uses the index that fits",
+    async ([, [filter, index]]) => {
+      const explain = async ({ text, values }: ReturnType<typeof pageQuery>): Promise<readonly string[]> => {
+        const { rows } = await client.query<{ "QUERY PLAN": readonly [{ readonly Plan: PlanNode }] }>(
+          `EXPLAIN (FORMAT JSON) ${text.replaceAll("everstep.", `${quoted}.`)}`,
+          [...values],
+        );
+        const nodes = rows.flatMap(({ "QUERY PLAN": [{ Plan: plan }] }) => nodesOf(plan));
+        return nodes.map(lookUpOf).filter((lookUp) => lookUp !== undefined);
+      };
+      for (const order of ["newest", "oldest"] as const) {
+        const lookUps = await explain(pageQuery(filter, { limit: 10, after: String(FINISHED / 2), order }));
+        expect(lookUps, `${order} first`).toContain(index);
+        expect(lookUps.filter((lookUp) => lookUp.endsWith(" all"))).toEqual([]);
+      }
+      if (filter.ids !== undefined || filter.tag !== undefined || filter.status !== undefined)
+        expect((await explain(countQuery(filter))).filter((lookUp) => lookUp.endsWith(" all"))).toEqual([]);
+    },
+  );
+});
+
+/** Every combination that the constraints of the schema allow. */
+async function everyState(store: Store): Promise<void> {
+  const worker = await Hand.join(store);
+  const phases = ["forward", "closing", "compensating"] as const;
+  const far = Date.now() + 1e9;
+  const parks = [null, 1, far].map((dueAt) => ({ do: "park", dueAt, inbox: 0, waits: [] }) as const);
+  const ends = (["completed", "failed", "canceled"] as const).map(
+    (status) => ({ do: "end", status }) as const,
+  );
+  const thens = [undefined, { do: "release" } as const, STUCK, ...parks, ...ends];
+  let number = 0;
+  for (const phase of phases) {
+    for (const then of thens) {
+      const id = `run-${number++}`;
+      await worker.commit(
+        start(id, { claim: true }),
+        advance(id, { phase, ...(then === undefined ? {} : { then }) }),
+      );
+    }
+  }
+  await store.commit({ writes: [start("new"), start("later", { due: { at: far } })] });
+}
+
+test("the SQL of every status is statusOf of core", async () => {
+  const store = new Place().open();
+  await everyState(store);
+  const { runs, now } = await store.list({}, { limit: 100 });
+  expect(runs.length).toBe(29);
+  const all = [
+    "ready",
+    "running",
+    "waiting",
+    "compensating",
+    "stuck",
+    "completed",
+    "failed",
+    "canceled",
+  ] as const;
+  const seen = new Set<RunStatus>();
+  for (const run of runs) {
+    const status = statusOf(run, now);
+    seen.add(status);
+    for (const other of all) {
+      const listed = await store.count({ ids: [run.id], status: other });
+      expect(listed, `${run.id} is ${status}, is it listed as ${other}?`).toBe(other === status ? 1 : 0);
+    }
+  }
+  expect(seen.size).toBe(8);
+});
