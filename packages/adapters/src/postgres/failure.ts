@@ -65,7 +65,7 @@ export function sqlStateOf(error: unknown): string | undefined {
 /** SQLSTATEs of everstep's own functions. */
 export const FENCED = "ES001";
 export const BROKEN_PROMISE = "ES002";
-export const TOO_OLD = "ES003";
+const TOO_OLD = "ES003";
 export const OWN_COMMIT = "ES004";
 
 /** What a store's method rejects with. An error that is not the database's stays as it is. */
