@@ -82,7 +82,7 @@ test("the tables are those of the schema", () => {
 
 test("the tables in Postgres are those of the schema", () => {
   const created = readPage("packages/adapters/src/postgres/schema.ts").text.matchAll(
-    /CREATE TABLE \$\{schema\}\.(\w+)/g,
+    /CREATE TABLE everstep\.(\w+)/g,
   );
   expect(unique(firstColumn(section(architecture, "## Postgres")))).toEqual(
     unique([...created].map(([, name = ""]) => name)),

@@ -50,17 +50,19 @@ describe("F36: a server that restarts", () => {
     await Orders.makeTable(bed);
     const store = bed.open();
     const calls: string[] = [];
-    const reached = Promise.withResolvers<void>();
+    const inserted: string[] = [];
     const gone = Promise.withResolvers<void>();
-    const both = workflow({ name: "both" }, async (ctx) => {
+    // A function that says something more is told that its connection is gone; the other one's commit has an unknown end.
+    const both = workflow({ name: "both" }, async (ctx, saysMore: boolean) => {
       const charged = ctx.step("charge", async () => {
-        calls.push("charge");
+        calls.push(ctx.run.id);
         await gone.promise;
       });
       const booked = transaction(ctx, "book", async (db) => {
-        await db.query(`INSERT INTO ${bed.place.quoted}.bookings VALUES ('x')`);
-        reached.resolve();
+        await db.query(`INSERT INTO ${bed.place.quoted}.bookings VALUES ($1)`, [ctx.run.id]);
+        inserted.push(ctx.run.id);
         await gone.promise;
+        if (saysMore) await db.query("SELECT 1");
       });
       await Promise.all([charged, booked]);
       return "done";
@@ -68,16 +70,20 @@ describe("F36: a server that restarts", () => {
     const worker = new Worker({ store, workflows: [both], lease: "1m" });
     onTestFinished(async () => void (await worker.stop({ grace: 0 })));
     await worker.start();
-    const run = await new Client({ store }).start(both, undefined, { id: "a" });
-    await reached.promise;
+    const client = new Client({ store });
+    const runs = [await client.start(both, true, { id: "a" }), await client.start(both, false, { id: "b" })];
+    await eventually("both are in the middle", () => inserted.length === 2);
     await own.end("immediate");
     gone.resolve();
     await passed(14_000);
     await own.begin();
-    expect(await run.result()).toBe("done");
-    expect(calls).toEqual(["charge"]);
-    expect(await bed.place.rows("SELECT run FROM @bookings")).toHaveLength(1);
-    expect((await store.read("a"))?.run.attempt).toBe(1);
+    for (const run of runs) expect(await run.result()).toBe("done");
+    expect(calls.toSorted()).toEqual(["a", "b"]);
+    expect(await bed.place.rows("SELECT run FROM @bookings ORDER BY run")).toEqual([
+      { run: "a" },
+      { run: "b" },
+    ]);
+    for (const { id } of runs) expect((await store.read(id))?.run.attempt).toBe(1);
   });
 });
 
@@ -137,7 +143,7 @@ describe("F47: connections on which nothing passes any more", () => {
     const fresh = bed.open({ via: proxy });
     const asked = [
       store.read("order-1"),
-      store.commit({ writes: [start("a")] }),
+      store.commit({ writes: [start("late", { workflow: "of nobody here" })] }),
       fresh.count({}),
       Hand.join(fresh),
       store.list({}, { limit: 1 }),

@@ -1,8 +1,8 @@
 import type { Client, ClientBase } from "pg";
 import { type Connections, endQuietly, ignore, within } from "./connections.ts";
 
-/** How often the server is asked for the session; not before it ends silent transactions by itself. */
-const LOOK_EVERY_MS = 10_000;
+/** How often the server is asked for the session. Its second look comes soon after the server has ended what was silent for ten seconds. */
+const LOOK_EVERY_MS = 6_000;
 const LOOK_MAX_MS = 5_000;
 
 /**

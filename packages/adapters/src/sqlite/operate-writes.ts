@@ -27,14 +27,14 @@ export class OperateWrites {
       `SELECT no, phase, ended, owner, due_at, stuck FROM everstep_runs WHERE id = ?`,
     );
     // From the last entry to the first. Asked for only when the run is not stuck, or seldom is.
-    this.#done = prepare<[string, number], number>(
+    this.#done = prepare<[run: number, id: string], number>(
       db,
       `WITH RECURSIVE chain (no) AS (
-         SELECT last_entry FROM everstep_runs WHERE no = ?2
+         SELECT last_entry FROM everstep_runs WHERE no = ?
          UNION ALL
          SELECT j.before FROM chain JOIN everstep_journal j ON j.no = chain.no WHERE j.before IS NOT NULL
        )
-       SELECT 1 FROM chain CROSS JOIN everstep_journal j ON j.no = chain.no WHERE j.kind = 'resume' AND j.key = ?1 LIMIT 1`,
+       SELECT 1 FROM chain CROSS JOIN everstep_journal j ON j.no = chain.no WHERE j.kind = 'resume' AND j.key = ? LIMIT 1`,
     ).pluck();
     this.#resume = prepare<[number, number]>(
       db,
@@ -64,7 +64,7 @@ export class OperateWrites {
     if (run === undefined) return NOT_FOUND;
     // S7: an operator whose answer got lost asks again.
     const id = storable(write.id, "the operation's id");
-    if (this.#done.get(id, run.no) !== undefined) return DONE;
+    if (this.#done.get(run.no, id) !== undefined) return DONE;
     if (run.stuck === null) return { is: "wrong-state", status: statusNow(run, scope.now) };
     const value = storable(write.value, "the note");
     this.#resume.run(scope.now, run.no);

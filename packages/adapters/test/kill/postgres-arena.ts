@@ -42,7 +42,7 @@ export async function postgresArena(seed: number): Promise<Arena> {
     readSessions: (when) => site.readSessions(when),
     close: async () => {
       await proxy.close();
-      await site.clear();
+      if (server.own === null) await site.clear();
       await server.stop();
     },
   };

@@ -110,7 +110,7 @@ export class Client<Tx = unknown> implements AsyncDisposable {
       const outcome = await this.#write({ ...write, claim: true }, worker.writer);
       if (outcome.is === "created" && outcome.claimed) {
         adopted = true;
-        worker.local.adopt({ ...run, createdAt: outcome.createdAt });
+        worker.local.adopt({ ...run, createdAt: outcome.createdAt }, worker.writer);
       }
       return this.#started(run.id, outcome);
     } finally {

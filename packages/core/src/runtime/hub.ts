@@ -13,8 +13,8 @@ export interface LocalWorker {
   reserve(workflow: string, version: string): Writer | undefined;
   /** The slot is not needed after all. */
   unreserve(): void;
-  /** The run was born claimed. */
-  adopt(born: BornRun): void;
+  /** The run was born claimed, by a batch of this writer. */
+  adopt(born: BornRun, writer: Writer): void;
   holds(runId: string): boolean;
 }
 

@@ -329,9 +329,11 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     this.#slotFree();
   }
 
-  adopt(born: BornRun): void {
+  adopt(born: BornRun, writer: Writer): void {
     this.#reserved -= 1;
-    this.take(bornClaim(born, this.worker));
+    // An answer that came late may be of a lease that is over: others may have executed the run since (P2).
+    if (writer === this.#lease) this.take(bornClaim(born, writer.worker));
+    else this.#slotFree();
   }
 
   holds(runId: string): boolean {

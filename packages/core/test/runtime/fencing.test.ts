@@ -1,6 +1,6 @@
 /** P5, F63–F67: a worker that was silent for too long writes nothing and begins no body. */
 import { expect, test } from "vitest";
-import { Client, type StepContext, Worker, workflow } from "../../src/index.ts";
+import { Client, type StepContext, StoreUnavailableError, Worker, workflow } from "../../src/index.ts";
 import { Freezer } from "../support/frozen.ts";
 import { gate, World } from "../support/world.ts";
 
@@ -209,3 +209,40 @@ function bound({ clock }: World) {
     after: (ms: number, run: () => void) => clock.after(ms, run),
   };
 }
+
+test("P2 F38: a run that was born under a lease which is over is not adopted, when the answer comes at last", async () => {
+  const world = new World();
+  const bodies: string[] = [];
+  const definition = (who: string) => workflow({ name: "w" }, (ctx) => ctx.step("a", () => bodies.push(who)));
+  const first = await world.worker([definition("first")], { lease: LEASE_MS });
+  const { commit, renew, join } = {
+    commit: first.store.commit.bind(first.store),
+    renew: first.store.renew.bind(first.store),
+    join: first.store.join.bind(first.store),
+  };
+  let isOut = true;
+  let rejoined = false;
+  const away = (): never => {
+    throw new StoreUnavailableError("away");
+  };
+  // The start is applied, and nobody is told, until the worker has a lease again.
+  first.store.commit = async (batch) => {
+    const outcomes = await commit(batch);
+    return rejoined ? outcomes : away();
+  };
+  first.store.renew = async (lease) => (isOut ? away() : renew(lease));
+  first.store.join = async (request) => {
+    const lease = await join(request);
+    rejoined = true;
+    return lease;
+  };
+  const starting = first.start(definition("first"), undefined, { id: "r" });
+  await world.pass(1000);
+  await world.worker([definition("second")], { lease: LEASE_MS });
+  await world.pass(LEASE_MS * 2);
+  expect(world.run("r").end).toBe("completed");
+  isOut = false;
+  await world.settle(starting);
+  await world.pass(LEASE_MS);
+  expect([rejoined, bodies]).toEqual([true, ["second"]]);
+});
