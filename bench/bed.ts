@@ -1,5 +1,6 @@
-import { sqlite } from "@everstep/adapters/sqlite";
 import { type AnyWorkflow, Client, type Logger, type Store, Worker } from "@everstep/core";
+import { besideRaw } from "./raw-rate.ts";
+import type { Place } from "./workload.ts";
 
 /** Warnings of a process that took over from a killed one are not printed among the figures. */
 const QUIET: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: console.error };
@@ -8,10 +9,12 @@ const QUIET: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: 
 export class Bed implements AsyncDisposable {
   readonly store: Store;
   readonly client: Client;
+  readonly #place: Place;
   #worker: Worker | undefined;
 
-  constructor(file: string, decorate: (store: Store) => Store = (store) => store) {
-    this.store = decorate(sqlite(file));
+  constructor(place: Place, decorate: (store: Store) => Store = (store) => store) {
+    this.#place = place;
+    this.store = decorate(place.database.open(place.address));
     this.client = new Client({ store: this.store });
   }
 
@@ -24,6 +27,15 @@ export class Bed implements AsyncDisposable {
   async stopWork(): Promise<void> {
     await this.#worker?.stop({ grace: 0 });
     this.#worker = undefined;
+  }
+
+  /** Repeats `act`, which writes to the store, until a commit costs what it will go on to cost. */
+  untilSteady(act: () => Promise<unknown>): Promise<void> {
+    return this.#place.database.untilSteady(this.#place.address, act);
+  }
+
+  besideRaw<T>(rowsPerCommit: number, act: () => Promise<T>): ReturnType<typeof besideRaw<T>> {
+    return besideRaw({ ...this.#place, rowsPerCommit }, act);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

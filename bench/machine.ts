@@ -1,16 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { statfsSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
-import SqliteDatabase from "better-sqlite3";
-import sqlitePackage from "better-sqlite3/package.json" with { type: "json" };
 
 /** What a figure means nothing without. */
 export interface Machine {
   readonly at: string;
   readonly commit: string;
   readonly node: string;
-  readonly betterSqlite3: string;
-  readonly sqlite: string;
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGiB: number;
@@ -41,8 +37,6 @@ export function describeMachine(folder: string): Machine {
     at: new Date().toISOString(),
     commit: commitNow(),
     node: process.version,
-    betterSqlite3: sqlitePackage.version,
-    sqlite: sqliteVersion(),
     cpu: cpus()[0]?.model ?? "unknown",
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
@@ -57,11 +51,4 @@ function commitNow(): string {
     spawnSync("git", args, { cwd: import.meta.dirname, encoding: "utf8" }).stdout.trim();
   const changed = git("status", "--porcelain", "--untracked-files=no", "..") === "" ? "" : " and changes";
   return git("rev-parse", "--short", "HEAD") + changed;
-}
-
-function sqliteVersion(): string {
-  const db = new SqliteDatabase(":memory:");
-  const version = db.prepare<[], string>("SELECT sqlite_version()").pluck().get() ?? "";
-  db.close();
-  return version;
 }

@@ -1,7 +1,7 @@
 /**
  * Measures everstep beside the raw driver of its database.
  *
- *     npm run bench -- [--only steps,c100] [--rounds 3] [--seed 1] [--folder /var/tmp] [--out results/x.json] [--quick]
+ *     npm run bench -- [--store sqlite|postgres] [--only steps,c100] [--rounds 3] [--seed 1] [--folder /var/tmp] [--out results/x.json] [--quick]
  *
  * `--quick` runs a tenth of everything, to try the benchmarks themselves out: its figures mean nothing.
  */
@@ -9,6 +9,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { DATABASES, databaseNamed } from "./database.ts";
 import { describeMachine } from "./machine.ts";
 import { measureRound, type Round } from "./rounds.ts";
 import { format, tableOf } from "./tables.ts";
@@ -19,6 +20,7 @@ const QUICK_SCALE = 0.1;
 
 const { values: options } = parseArgs({
   options: {
+    store: { type: "string", default: "sqlite" },
     only: { type: "string" },
     rounds: { type: "string", default: "3" },
     seed: { type: "string", default: "1" },
@@ -38,6 +40,13 @@ function chosenWorkloads(): readonly Workload[] {
   });
 }
 
+function chosenDatabase(): (typeof DATABASES)[number] {
+  const name = DATABASES.find((known) => known === options.store);
+  if (name !== undefined) return name;
+  console.error(`no store is called ${options.store}; there are ${DATABASES.join()}`);
+  return process.exit(2);
+}
+
 function tell({ workload, round, figures, disk, load, seconds, failure }: Round): void {
   const shown = Object.entries(figures).map(([key, value]) => `${key} ${format(value)}`);
   const { before, after } = disk;
@@ -46,6 +55,7 @@ function tell({ workload, round, figures, disk, load, seconds, failure }: Round)
 }
 
 const chosen = chosenWorkloads();
+const databaseName = chosenDatabase();
 const rounds = Number(options.rounds);
 const seed = Number(options.seed);
 const scale = options.quick ? QUICK_SCALE : 1;
@@ -53,24 +63,35 @@ const machine = describeMachine(options.folder);
 const file = resolve(
   options.out ?? join(import.meta.dirname, "results", `${machine.at.slice(0, 19).replaceAll(":", "")}.json`),
 );
+const host = await (await databaseNamed(databaseName)).begin(options.folder);
 console.log(
-  `everstep ${machine.commit}, Node.js ${machine.node}, better-sqlite3 ${machine.betterSqlite3} (SQLite ${machine.sqlite}); ` +
+  `everstep ${machine.commit}, Node.js ${machine.node}, ${host.about}; ` +
     `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB; files in ${machine.folder} (${machine.fileSystem})`,
 );
 
 const measured: Round[] = [];
-for (let round = 1; round <= rounds; round++) {
-  for (const workload of chosen) {
-    const result = await measureRound(workload, round, { where: options.folder, seed, scale });
-    measured.push(result);
-    tell(result);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, `${JSON.stringify({ machine, seed, scale, rounds: measured }, null, 2)}\n`);
+async function measureAll(): Promise<void> {
+  const place = { databaseName, host, where: options.folder, seed, scale };
+  for (let round = 1; round <= rounds; round++) {
+    for (const workload of chosen) {
+      const result = await measureRound(workload, round, place);
+      measured.push(result);
+      tell(result);
+      mkdirSync(dirname(file), { recursive: true });
+      const all = { machine, database: host.about, seed, scale, rounds: measured };
+      writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
+    }
   }
+}
+
+try {
+  await measureAll();
+} finally {
+  await host.stop();
 }
 
 for (const workload of chosen) {
   const own = measured.filter((round) => round.workload === workload.name);
-  console.log(`\n${tableOf(workload, own)}`);
+  console.log(`\n${tableOf(workload, own, databaseName)}`);
 }
 console.log(`\n${scale === 1 ? "" : "Quick: the figures mean nothing. "}Written to ${file}`);

@@ -1,4 +1,5 @@
-import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -52,16 +53,18 @@ export async function until(isTrue: () => boolean | Promise<boolean>, pollMs = 2
   while (!(await isTrue())) await delay(pollMs);
 }
 
-/**
- * Repeats `act`, which writes to the database, until its write-ahead log does not grow any more. While the log's file grows,
- * which it does up to its first checkpoint only, a commit costs about three times as much: the file's new size is made durable too.
- */
-export async function untilLogIsSteady(file: string, act: () => unknown): Promise<void> {
-  for (let before = -1, now = 0; before !== now; ) {
-    before = now;
-    await act();
-    now = statSync(`${file}-wal`).size;
-  }
+/** Processor time, in µs, since this was called: of this process, and of all processes of the machine. */
+export function cpuMeter(): () => { readonly ownUs: number; readonly machineUs: number } {
+  const own = process.cpuUsage();
+  const machine = busyUs();
+  return () => {
+    const { user, system } = process.cpuUsage(own);
+    return { ownUs: user + system, machineUs: busyUs() - machine };
+  };
+}
+
+function busyUs(): number {
+  return cpus().reduce((sum, { times }) => sum + (times.user + times.nice + times.sys + times.irq) * 1000, 0);
 }
 
 /** What the process holds in memory after a thorough garbage collection. */

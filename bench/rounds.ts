@@ -1,15 +1,16 @@
-/** Rounds of workloads: each phase in a fresh process, each round of a workload on a fresh file. */
-import { fork } from "node:child_process";
+/** Rounds of workloads: each phase in fresh processes, each round of a workload on a fresh store. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import type { DatabaseName, Host } from "./database.ts";
 import { type DiskLatency, fdatasyncLatency } from "./measure.ts";
-import type { PhaseNews, PhaseOrder } from "./phase-process.ts";
+import { figuresOfPhase } from "./phase.ts";
 import type { Figures, Workload } from "./workload.ts";
 
 export interface RoundOptions {
+  readonly databaseName: DatabaseName;
+  readonly host: Host;
   /** Where the files are made: on a real disk. */
   readonly where: string;
   readonly seed: number;
@@ -28,7 +29,6 @@ export interface Round {
   readonly seconds: number;
 }
 
-const PROCESS_MAX_MS = 600_000;
 /** A disk and a machine that nobody else uses look like this; waited for, but not for ever. */
 const QUIET = { p50Us: 250, p99Us: 1_500, loadPerCore: 0.75, waits: 15, waitMs: 1_000 };
 
@@ -38,7 +38,7 @@ export async function measureRound(workload: Workload, round: number, options: R
     const before = await quiet(folder);
     const [load = 0] = loadavg();
     const startedAt = performance.now();
-    const outcome = await figuresOf(workload, { ...options, folder });
+    const outcome = await figuresOf(workload, folder, options);
     const seconds = (performance.now() - startedAt) / 1000;
     const disk = { before, after: fdatasyncLatency(folder) };
     return { workload: workload.name, round, ...outcome, disk, load, seconds };
@@ -47,48 +47,26 @@ export async function measureRound(workload: Workload, round: number, options: R
   }
 }
 
-type FolderOptions = RoundOptions & { readonly folder: string };
-
 async function figuresOf(
   workload: Workload,
-  { folder, seed, scale }: FolderOptions,
+  folder: string,
+  { host, databaseName, seed, scale }: RoundOptions,
 ): Promise<Pick<Round, "figures" | "failure">> {
   let figures: Figures = {};
-  for (const { name } of workload.phases) {
-    const order = {
-      workload: workload.name,
-      phase: name,
-      folder,
-      file: join(folder, "store.db"),
-      seed,
-      scale,
-    };
-    const outcome = await phaseFigures(order);
-    if (typeof outcome === "string") return { figures, failure: `${name}: ${outcome}` };
-    figures = { ...figures, ...outcome };
+  let address = await host.newAddress(folder);
+  const addresses = [address];
+  try {
+    for (const [no, { name, anew = false, processes = 1, merge }] of workload.phases.entries()) {
+      if (anew && no > 0) addresses.push((address = await host.newAddress(folder)));
+      const order = { workload: workload.name, phase: name, databaseName, address, folder, seed, scale };
+      const outcome = await figuresOfPhase(order, processes);
+      if (typeof outcome === "string") return { figures, failure: `${name}: ${outcome}` };
+      figures = { ...figures, ...(merge?.(outcome) ?? outcome.at(-1)) };
+    }
+    return { figures: { ...figures, ...workload.derive?.(figures) } };
+  } finally {
+    for (const used of addresses) await host.discard(used);
   }
-  return { figures: { ...figures, ...workload.derive?.(figures) } };
-}
-
-/** The figures of one phase; none of a process that wished to be killed; a text when it failed. */
-function phaseFigures(order: PhaseOrder): Promise<Figures | string> {
-  const program = fileURLToPath(new URL("phase-process.ts", import.meta.url));
-  const child = fork(program, [JSON.stringify(order)], {
-    execArgv: ["--conditions=@everstep/source", "--expose-gc", "--no-warnings"],
-  });
-  let figures: Figures | undefined;
-  child.on("message", (message) => {
-    const news = message as PhaseNews;
-    figures = news.figures ?? {};
-    if (news.killMe === true) child.kill("SIGKILL");
-  });
-  const tooLate = setTimeout(() => child.kill("SIGKILL"), PROCESS_MAX_MS);
-  return new Promise((resolve) => {
-    child.once("exit", (code, signal) => {
-      clearTimeout(tooLate);
-      resolve(figures ?? `its process ended without figures (code ${code}, signal ${signal})`);
-    });
-  });
 }
 
 /** Waits for a quiet moment of the machine, and answers what the disk looks like in it. */

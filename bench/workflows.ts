@@ -43,9 +43,11 @@ export const sequence: Workflow<Sized, number> = workflow(
   },
 );
 
-export const single: Workflow<null, object> = workflow({ name: "single" }, (ctx, _input: null) =>
-  run(ctx, "work"),
-);
+export const single: Workflow<null, object> = singleWith();
+
+export function singleWith(onStep?: OnStep): Workflow<null, object> {
+  return workflow({ name: "single" }, (ctx, _input: null) => run(ctx, "work", onStep));
+}
 
 /** Many steps, then one that `onNext` is told of. */
 export function longWith(name: string, onNext: OnStep): Workflow<Sized, number> {

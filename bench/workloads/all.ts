@@ -2,7 +2,9 @@ import type { Workload } from "../workload.ts";
 import { backlog } from "./backlog.ts";
 import { depth } from "./depth.ts";
 import { hundredInFlight } from "./hundred-in-flight.ts";
+import { idle } from "./idle.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
+import { processes } from "./processes.ts";
 import { raw } from "./raw.ts";
 import { recovery } from "./recovery.ts";
 import { replay } from "./replay.ts";
@@ -19,4 +21,6 @@ export const WORKLOADS: readonly Workload[] = [
   depth,
   backlog,
   recovery,
+  processes,
+  idle,
 ];

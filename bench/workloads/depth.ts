@@ -1,6 +1,5 @@
 import { Bed } from "../bed.ts";
 import { oneByOne, quantile } from "../measure.ts";
-import { seedFinished } from "../seed-finished.ts";
 import { order, single } from "../workflows.ts";
 import { type Figures, type Place, scaled, type Workload } from "../workload.ts";
 
@@ -29,7 +28,8 @@ const TEMPLATE = "template";
 async function measure(place: Place): Promise<Figures> {
   const empty = await look(place, "empty");
   const startedAt = performance.now();
-  seedFinished({ file: place.file, template: TEMPLATE, copies: scaled(FINISHED, place), seed: place.seed });
+  const { database, address, seed } = place;
+  await database.seedFinished(address, { template: TEMPLATE, copies: scaled(FINISHED, place), seed });
   const seedS = (performance.now() - startedAt) / 1000;
   await assertSeeded(place);
   const deep = await look(place, "deep");
@@ -48,7 +48,7 @@ async function look(
   place: Place,
   when: string,
 ): Promise<{ readonly claimUs: number; readonly runMs: number }> {
-  await using bed = new Bed(place.file);
+  await using bed = new Bed(place);
   const { client, store } = bed;
   const warm = scaled(WARM_CLAIMS, place);
   const count = warm + scaled(CLAIMS, place);
@@ -71,7 +71,7 @@ async function look(
 
 /** A copy that everstep can't read is no finished run. */
 async function assertSeeded(place: Place): Promise<void> {
-  await using bed = new Bed(place.file);
+  await using bed = new Bed(place);
   const { runs } = await bed.client.runs.list({ workflow: order.name, limit: 1 });
   const report = await bed.client.runs.read(runs[0]?.id ?? "");
   if (report.status !== "completed" || report.journal.length < 5 || report.id === TEMPLATE)

@@ -30,7 +30,7 @@ export const replay: Workload = {
 
 /** Runs up to the last step, which is interrupted when the worker stops. */
 async function record(place: Place, which: keyof typeof STEPS): Promise<Figures> {
-  await using bed = new Bed(place.file);
+  await using bed = new Bed(place);
   const reached = Promise.withResolvers<void>();
   const long = longWith(which, (_run, _step, body) => {
     reached.resolve();
@@ -44,7 +44,7 @@ async function record(place: Place, which: keyof typeof STEPS): Promise<Figures>
 
 async function measure(place: Place, which: keyof typeof STEPS): Promise<Figures> {
   const stopwatch = new Stopwatch();
-  await using bed = new Bed(place.file, (store) => stopwatch.around(store));
+  await using bed = new Bed(place, (store) => stopwatch.around(store));
   const times: { readonly totalMs: number; readonly loadMs: number }[] = [];
   for (let time = 0; time <= WARM_REPLAYS; time++) {
     const begun = Promise.withResolvers<number>();

@@ -21,15 +21,15 @@ export const sleepers: Workload = {
     { key: "asleepPerS", label: "started and asleep", unit: "/s" },
   ],
   phases: [
-    { name: "fall asleep", run: fallAsleep },
-    { name: "without", run: async (place) => ({ withoutMb: await workerMb(`${place.file}.empty`, place) }) },
-    { name: "with", run: async (place) => ({ withMb: await workerMb(place.file, place) }) },
+    { name: "without", run: async (place) => ({ withoutMb: await workerMb(place) }) },
+    { name: "fall asleep", run: fallAsleep, anew: true },
+    { name: "with", run: async (place) => ({ withMb: await workerMb(place) }) },
   ],
   derive: ({ withMb = Number.NaN, withoutMb = Number.NaN }) => ({ rssMb: withMb - withoutMb }),
 };
 
 async function fallAsleep(place: Place): Promise<Figures> {
-  await using bed = new Bed(place.file);
+  await using bed = new Bed(place);
   const { client, store } = bed;
   const count = scaled(SLEEPERS, place);
   await bed.work([order, sleeper], WIDTH);
@@ -49,10 +49,10 @@ async function fallAsleep(place: Place): Promise<Figures> {
   };
 }
 
-async function workerMb(file: string, { scale }: Place): Promise<number> {
-  await using bed = new Bed(file);
+async function workerMb(place: Place): Promise<number> {
+  await using bed = new Bed(place);
   await bed.work([order, sleeper], WIDTH);
-  await warm(bed, scale);
+  await warm(bed, place.scale);
   return (await memoryMb()).rssMb;
 }
 

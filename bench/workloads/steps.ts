@@ -1,7 +1,6 @@
 import type { Store } from "@everstep/core";
 import { Bed, decorated } from "../bed.ts";
-import { median, oneByOne, untilLogIsSteady } from "../measure.ts";
-import { besideRaw } from "../raw-driver.ts";
+import { median, oneByOne } from "../measure.ts";
 import { order, sequence } from "../workflows.ts";
 import { type Figures, type Place, scaled, type Workload } from "../workload.ts";
 
@@ -30,13 +29,13 @@ async function measure(place: Place): Promise<Figures> {
         return store.commit(batch);
       },
     });
-  await using bed = new Bed(place.file, counting);
+  await using bed = new Bed(place, counting);
   const { client } = bed;
   await bed.work([sequence, order]);
   const stepCount = scaled(STEPS, place);
   const once = async (): Promise<number> => (await client.start(sequence, { steps: stepCount })).result();
-  await untilLogIsSteady(place.file, once);
-  const beside = await besideRaw({ folder: place.folder, rowsPerCommit: 1 }, async () => {
+  await bed.untilSteady(once);
+  const beside = await bed.besideRaw(1, async () => {
     const times = await oneByOne(REPEATS, once);
     return (median(times) * 1000) / stepCount;
   });

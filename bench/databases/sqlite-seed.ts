@@ -1,22 +1,11 @@
 import SqliteDatabase, { type Database } from "better-sqlite3";
-
-interface Copying {
-  readonly file: string;
-  /** The finished run that is copied. */
-  readonly template: string;
-  readonly copies: number;
-  /** Two stores with the same seed get the same ids. */
-  readonly seed: number;
-}
+import type { Copying } from "../database.ts";
 
 /** Not in order: an index on ids is to grow everywhere, as it does with ids of users. */
 const SCATTER = 2_654_435_761;
 
-/**
- * Fills a store with copies of one finished run: what a million runs would leave behind, without running them. It writes the
- * tables of the adapter directly, so it is to be adapted with them.
- */
-export function seedFinished({ file, template, copies, seed }: Copying): void {
+/** Writes the tables of the adapter directly, so it is to be adapted with them. */
+export function seedFinished(file: string, { template, copies, seed }: Copying): void {
   const db = new SqliteDatabase(file);
   try {
     db.pragma("synchronous = OFF");
