@@ -40,6 +40,8 @@ const RESUME: OperateWrite = {
 
 /** The prepared statement that calls this function: its name is in each of its requests. */
 const callOf = (fn: string): Matcher => ` ${fn}\0`;
+/** A commit of one step and nothing else has a function of its own. */
+const isCommit = (request: Buffer): boolean => request.includes(" commit\0") || request.includes(" append\0");
 
 type Fate = "executed" | "lost";
 const FATES: readonly Fate[] = ["executed", "lost"];
@@ -100,6 +102,13 @@ const CASES: Readonly<Record<string, Case>> = {
     first: "done",
     again: "done",
   },
+  "a step": {
+    before: [born],
+    write: advance("a", { entries: [entry(1)] }),
+    isLeased: true,
+    first: "done",
+    again: "done",
+  },
   leave: { before: [born], write: { kind: "leave" }, isLeased: true, first: "done", again: "done" },
 };
 
@@ -125,7 +134,7 @@ describe("F38: a batch whose answer is lost is sent again", () => {
       const send = (): Promise<readonly Outcome[]> =>
         isLeased ? hand.send(hand.batch + 1, [write]) : hand.store.commit({ writes: [write] });
       if (fate !== undefined) {
-        const cut = cutAt(proxy, callOf("commit"), fate);
+        const cut = cutAt(proxy, isCommit, fate);
         expect(await rejection(send())).toBeInstanceOf(StoreUnavailableError);
         await cut;
       }
@@ -149,7 +158,7 @@ describe("F38: a batch whose answer is lost is sent again", () => {
     const proxy = await bed.proxy();
     const hand = await Hand.join(bed.open({ via: proxy }));
     await hand.commit(born);
-    const cut = proxy.dropReplyOf(callOf("commit"));
+    const cut = proxy.dropReplyOf(isCommit);
     await rejection(hand.send(2, [end("a"), start("b", { claim: true })]));
     await cut;
     await bed.place.rows("UPDATE @workers SET live = false");
@@ -285,8 +294,7 @@ describe("F39: other calls whose answer is lost", () => {
 });
 
 describe("F38 F39: a worker whose connections break", { timeout: 30_000 }, () => {
-  const isWrite = (request: Buffer): boolean =>
-    request.includes(" commit\0") || request.includes("settle_transact");
+  const isWrite = (request: Buffer): boolean => isCommit(request) || request.includes("settle_transact");
 
   for (const fate of FATES) {
     test(`at the nth write of a run (${fate}): each run completes, and nothing is done twice`, async () => {

@@ -1,8 +1,15 @@
-import { type Batch, type Outcome, type RunStatus, StoreError, type Write } from "@everstep/core";
+import {
+  type Batch,
+  type NewEntry,
+  type Outcome,
+  type RunStatus,
+  StoreError,
+  type Write,
+} from "@everstep/core";
 import { arrayLiteral } from "./array-literal.ts";
 import { ignore } from "./connections.ts";
 import type { Database } from "./database.ts";
-import { isRefusal } from "./failure.ts";
+import { isNotPlain, isRefusal } from "./failure.ts";
 import { type AdvanceColumn, type Columns, type EntryColumn, type Wave, wavesOf } from "./waves.ts";
 
 export interface Applied {
@@ -40,11 +47,27 @@ export class Batches {
 
   async #apply(batch: Batch): Promise<Applied> {
     try {
-      return await this.#send(batch, false);
+      return (await this.#append(batch)) ?? (await this.#send(batch, false));
     } catch (error) {
       if (!isRefusal(error)) throw error;
       // A bad row sinks itself only (F57): again, each write for itself, which would cost too much as a habit.
       return this.#send(batch, true);
+    }
+  }
+
+  /** A step of a run that is alone just now; undefined when that is not all, or not as it should be. */
+  async #append({ writes, lease }: Batch): Promise<Applied | undefined> {
+    const step = writes.length === 1 ? plainStep(writes[0]) : undefined;
+    if (step === undefined || lease === undefined) return undefined;
+    const { runId, attempt, entry } = step;
+    const { seq, kind, key, at, value = null, error = null } = entry;
+    const values = [lease.worker, lease.batch, runId, attempt, seq, kind, key, at, value, error];
+    try {
+      const [answer] = await this.#database.ask("append", [...values, this.#announce(lease.worker)]);
+      return answer === undefined || answer === null ? undefined : decodeReply(answer);
+    } catch (failure) {
+      if (!isNotPlain(failure)) throw failure;
+      return undefined;
     }
   }
 
@@ -66,6 +89,19 @@ export class Batches {
     ]);
     return decodeReply(answer);
   }
+}
+
+/** What `append` takes. (The driver would replace a lone surrogate without a word.) */
+function plainStep(
+  write: Write | undefined,
+): { readonly runId: string; readonly attempt: number; readonly entry: NewEntry } | undefined {
+  if (write?.kind !== "advance") return undefined;
+  const { runId, attempt, entries, kind: _, ...rest } = write;
+  const [entry, ...more] = entries;
+  if (entry === undefined || more.length > 0 || Object.values(rest).some((value) => value !== undefined))
+    return undefined;
+  const texts = [runId, entry.key, entry.value ?? "", entry.error ?? ""];
+  return texts.every((text) => text.isWellFormed()) ? { runId, attempt, entry } : undefined;
 }
 
 const ADVANCE_COLUMNS: readonly AdvanceColumn[] = ["i", "id", "attempt", "first", "seen"];

@@ -99,7 +99,10 @@ export class Connections {
   }
 
   async #connect(waitMaxMs: number): Promise<PoolClient> {
+    // One that is idle comes at once: no deadline is needed.
+    const isIdle = this.pool.idleCount > 0;
     const connecting = this.pool.connect();
+    if (isIdle) return connecting;
     try {
       return await within(waitMaxMs, connecting);
     } catch (error) {

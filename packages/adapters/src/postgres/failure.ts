@@ -51,6 +51,11 @@ export function troubleOf(error: unknown): Trouble | undefined {
   return NO_CONNECTION.test(`${code} ${error.message}`) ? "outage" : undefined;
 }
 
+/** A batch that looked like one plain step is more than that. */
+export function isNotPlain(error: unknown): boolean {
+  return sqlStateOf(error instanceof StoreError ? error.cause : error) === NOT_PLAIN;
+}
+
 /** Something that was to be stored is refused for what it is: also as what a method of the store rejects with. */
 export function isRefusal(error: unknown): boolean {
   return troubleOf(error instanceof StoreError ? error.cause : error) === "data";
@@ -66,6 +71,7 @@ export function sqlStateOf(error: unknown): string | undefined {
 export const FENCED = "ES001";
 export const BROKEN_PROMISE = "ES002";
 const TOO_OLD = "ES003";
+const NOT_PLAIN = "ES006";
 export const OWN_COMMIT = "ES004";
 
 /** What a store's method rejects with. An error that is not the database's stays as it is. */

@@ -23,6 +23,11 @@ export interface Stopped {
   goBack(): void;
 }
 
+/** A commit of one step and nothing else has a function of its own. */
+function isCallOf(fn: string, text: string): boolean {
+  return text.includes(`.${fn}(`) || (fn === "commit" && text.includes(".append("));
+}
+
 export class HeldPool {
   readonly pool: Pool;
   readonly #stops: Stop[] = [];
@@ -56,7 +61,7 @@ export class HeldPool {
     const send = client.query.bind(client) as unknown as Send;
     const pid = "processID" in client ? Number(client.processID) : 0;
     const query: Send = (...args) => {
-      const index = this.#stops.findIndex(({ fn }) => textOf(args[0]).includes(`.${fn}(`));
+      const index = this.#stops.findIndex(({ fn }) => isCallOf(fn, textOf(args[0])));
       const [stop] = index < 0 ? [] : this.#stops.splice(index, 1);
       return stop === undefined ? send(...args) : pass(stop, pid, send, args);
     };
