@@ -165,6 +165,25 @@ describe("F65 S5: a takeover against a claim", () => {
     ]);
   });
 
+  test.for([true, false])(
+    "P1: a worker that leaves while a claim of its own is under way leaves no run to nobody (busy: %s)",
+    async (isBusy) => {
+      const { place, victim, victims, heir } = await pair();
+      await heir.store.commit({ writes: [start("b")] });
+      if (!isBusy) await place.rows("UPDATE @workers SET busy = false");
+      const claim = victims.uncommitted("claim");
+      const claimed = victim.claim();
+      const pid = await claim.reached;
+      const left = victim.commit({ kind: "leave" });
+      await untilBlocks(place.url, pid);
+      claim.goOn();
+      expect(await claimed).toMatchObject([{ run: { id: "b" } }]);
+      expect(kinds(await left)).toEqual(["done"]);
+      expect(await place.rows("SELECT id FROM @runs WHERE owner IS NOT NULL")).toEqual([]);
+      expect((await heir.claim()).map(({ run }) => run.id).toSorted()).toEqual(["a", "b"]);
+    },
+  );
+
   test("a claim that meets a takeover waits for it, and takes nothing", async () => {
     const { place, victim, heir, heirs } = await pair();
     await heir.store.commit({ writes: [start("b")] });

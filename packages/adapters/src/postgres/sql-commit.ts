@@ -103,6 +103,11 @@ DECLARE
 BEGIN
   -- P1: durable when it is answered, whatever the database's default.
   IF current_setting('synchronous_commit') = 'off' THEN PERFORM set_config('synchronous_commit', 'on', true); END IF;
+  IF leave_wave IS NOT NULL THEN
+    -- Like a takeover: a claim that is under way is waited for, so that its runs are freed as well (P1). At first, before the batch's
+    -- own lock: the claim may want that one still.
+    PERFORM 1 FROM everstep.workers w WHERE w.id = worker FOR UPDATE;
+  END IF;
   IF worker IS NOT NULL THEN
     -- S2, S3: with the answer that is nearly always the right one.
     UPDATE everstep.workers w SET batch = batch_no, reply = answer, busy = true

@@ -9,7 +9,7 @@ const KEEP_DEAD_MS = 86_400_000;
  * freeing its runs; from then on the fence of every write finds it dead (S3). Somebody may do so when the lease is over, or when the
  * session that holds the worker's lock is gone and its row stands still; `leases.ts` judges, this only looks and acts.
  *
- * Strengths of the lock on a worker's row: a takeover takes it FOR UPDATE, which excludes everything; a batch FOR NO KEY UPDATE, so
+ * Strengths of the lock on a worker's row: a takeover and a leave take it FOR UPDATE, which excludes everything; a batch FOR NO KEY UPDATE, so
  * that there is one at a time; claims and transactions FOR KEY SHARE, beside batches and each other.
  */
 

@@ -110,7 +110,6 @@ export class Field {
     await this.callers.followUnanswered();
     for (const { id, tries } of this.callers.starts) {
       if (tries.includes("ok")) continue;
-      this.#watcher.follow(id);
       await this.#watcher.forgetIfAbsent(id);
     }
     await until(() => this.#watcher.open.size === 0);

@@ -25,6 +25,8 @@ export class Watcher {
   readonly #mark: (marks: readonly Mark[]) => void;
   readonly #seen = new Map<string, Seen>();
   readonly #open = new Set<string>();
+  /** Of which nobody was told that they are there. */
+  readonly #doubtful = new Set<string>();
   readonly #overdue = new Set<string>();
   readonly #looking = new Map<string, Promise<Look>>();
   readonly problems: string[] = [];
@@ -46,9 +48,10 @@ export class Watcher {
     this.#open.add(id);
   }
 
-  /** For a run that may never have been started. */
+  /** For a run that may never have been started. A store that does not answer is asked again with the other runs. */
   async forgetIfAbsent(id: string): Promise<void> {
-    if ((await this.look(id)) === "absent") this.#open.delete(id);
+    this.#doubtful.add(id);
+    await this.#lookInTurn(id);
   }
 
   /** From now on nothing is broken. */
@@ -91,7 +94,8 @@ export class Watcher {
     // To the end of the row, so that all get their turn.
     this.#open.delete(id);
     this.#open.add(id);
-    if ((await this.look(id)) === "ended") this.#open.delete(id);
+    const look = await this.look(id);
+    if (look === "ended" || (look === "absent" && this.#doubtful.has(id))) this.#open.delete(id);
   }
 
   #compare({ run, journal, now }: RunDetails): void {
