@@ -47,6 +47,8 @@ export async function openEverstep(name, { address, workflows, slots }) {
     run: async (kind, input) => (await start(kind, input)).result(),
     start,
     enqueue: start,
+    /** Calls made at the same time share commits: there is no other bulk call. @param {string} kind @param {unknown[]} inputs */
+    enqueueMany: (kind, inputs) => Promise.all(inputs.map((input) => start(kind, input))),
     pending: () => store.count({ status: UNFINISHED }),
     expireLeases: () => database.freeRunsOfDeadWorkers(address),
     /** @param {number} copies */
