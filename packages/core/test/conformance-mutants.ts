@@ -244,11 +244,17 @@ export const MUTANTS: readonly Mutant[] = [
       "if (row.run.stuck === null) return",
       "if (row.run.attempt < 0) return",
     ],
+    [
+      "forgets that it was asked to resume already",
+      "operate",
+      'if (row.journal.some(({ kind, key }) => kind === "resume" && key === id)) return { is: "done" };',
+      "",
+    ],
     ["answers an operator with no status", "operate", "status: statusOf(row.run, now)", 'status: "running"'],
     [
       "writes no entry on resume",
       "operate",
-      "journal: [...row.journal, resumption(row, { value, now })]",
+      "journal: [...row.journal, resumption(row, { id, value, now })]",
       "journal: row.journal",
     ],
     ["numbers the entry of resume from one", "operate", "(last?.seq ?? 0) + 1,", "1,"],

@@ -17,7 +17,8 @@ const SKIP_MAX = 5;
 /** Frozen for so many leases: some are back before anybody misses them. */
 const FREEZE_MIN_LEASES = 0.5;
 const FREEZE_MAX_LEASES = 3;
-/** There are fewer freezes than kills: each that is aimed should hit. */
+/** There are fewer freezes than kills: most are aimed, and each of these should hit. */
+const FREEZE_AIMED = 0.75;
 const FREEZE_AIMS_MAX = 3;
 const SWIZZLE_GAP_MAX_MS = 400;
 /** A worker gives its bodies 10 s, and its store 5 s to hear the goodbye. */
@@ -136,7 +137,8 @@ class Tormentor {
     const { random, leaseMs } = this.#options;
     if (act === "drain") return this.#drain();
     if (act === "kill") return this.#killAgainAndAgain();
-    if (random.chance(0.5)) await this.#aim("freezes between an effect and its entry", FREEZE_AIMS_MAX);
+    if (random.chance(FREEZE_AIMED))
+      await this.#aim("freezes between an effect and its entry", FREEZE_AIMS_MAX);
     await this.freeze();
     await delay(frozenMs(random, leaseMs));
     return this.thaw();

@@ -35,7 +35,7 @@ export async function postgresArena(seed: number): Promise<Arena> {
     place: { url: site.url("test"), schema: name },
     workerPlaces: [direct, proxied, direct, { ...proxied, transactionPooler: true }],
     leaseMs: LEASE_MS,
-    acts: ["kill", "kill", "kill", "kill", "freeze", "freeze", "swizzle", "drain"],
+    acts: ["kill", "kill", "kill", "kill", "freeze", "freeze", "swizzle", "drain", "drain"],
     disasters: [...site.disasters(), ...networkDisasters(proxy)],
     callers: 24,
     openMax: 200,

@@ -148,7 +148,7 @@ function wakeUp(run: RunRecord, type: "signal" | "cancel", now: number): Partial
 function resume({ draft, now }: Scene, { runId, id, value }: OperateWrite): Outcome {
   const row = draft.run(runId);
   if (row === undefined) return { is: "not-found" };
-  // S7: an operator whose answer got lost asks again.
+  // An operator whose answer got lost asks again (S7).
   if (row.journal.some(({ kind, key }) => kind === "resume" && key === id)) return { is: "done" };
   if (row.run.stuck === null) return { is: "wrong-state", status: statusOf(row.run, now) };
   draft.set(
