@@ -216,7 +216,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
       if (renewal.live) this.#renewed(lease, renewal, askedAt);
       else this.#loseLease(lease.worker);
     } catch (error) {
-      if (!(error instanceof StoreUnavailableError))
+      if (!(error instanceof StoreUnavailableError) && this.#state !== "stopped")
         this.logger.error(`the store can't be used: ${String(error)}`);
     } finally {
       this.#renewing = false;
