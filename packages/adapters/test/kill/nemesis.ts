@@ -14,9 +14,9 @@ const SERIES_MIN_KILLS = 3;
 const SERIES_MAX_KILLS = 14;
 /** An aimed shot lets up to so many effects pass. */
 const SKIP_MAX = 5;
-/** Frozen for so many leases: some are back before anybody misses them. */
-const FREEZE_MIN_LEASES = 0.5;
-const FREEZE_MAX_LEASES = 3;
+/** Frozen for so many leases. Every other one is back before anybody misses it. */
+const UNNOTICED_LEASES = [0.5, 0.6] as const;
+const FREEZE_LEASES = [1.2, 3] as const;
 /** There are fewer freezes than kills: most are aimed, and each of these should hit. */
 const FREEZE_AIMED = 0.75;
 const FREEZE_AIMS_MAX = 3;
@@ -46,15 +46,18 @@ export class Nemesis {
   /** Acts to come: all of them in each round through it. */
   #deck: Act[] = [];
   #killed = 0;
+  #freezes = 0;
 
   constructor(options: NemesisOptions) {
     const { slots, seed, acts, tally } = options;
     this.#options = options;
     this.#random = new Random(seed);
     const spend = (): boolean => this.#spend();
+    const frozenMs = (): number =>
+      this.#frozenMs(this.#freezes++ % 2 === 0 ? UNNOTICED_LEASES : FREEZE_LEASES);
     this.#tormentors = slots.map(
       (slot, index) =>
-        new Tormentor(slot, { ...options, spend, random: new Random(seed + 101 * (index + 1)) }),
+        new Tormentor(slot, { ...options, spend, frozenMs, random: new Random(seed + 101 * (index + 1)) }),
     );
     tally.announce("kills", "kills between an effect and its entry");
     if (acts.includes("drain")) tally.announce("drains");
@@ -99,12 +102,16 @@ export class Nemesis {
       await victim.freeze();
       await gap();
     }
-    await delay(frozenMs(random, this.#options.leaseMs));
+    await delay(this.#frozenMs(FREEZE_LEASES));
     for (const victim of random.shuffled(victims)) {
       await victim.thaw();
       await gap();
     }
     this.#options.tally.count("swizzles");
+  }
+
+  #frozenMs([min, max]: readonly [number, number]): number {
+    return Math.round((min + this.#random.next() * (max - min)) * this.#options.leaseMs);
   }
 
   /** Kills are spread over the campaign. */
@@ -120,6 +127,8 @@ interface TormentorOptions extends NemesisOptions {
   readonly random: Random;
   /** False: enough were killed for now. */
   readonly spend: () => boolean;
+  /** For how long the next one is frozen. */
+  readonly frozenMs: () => number;
 }
 
 /** What happens to one of them. */
@@ -134,13 +143,13 @@ class Tormentor {
 
   /** A swizzle of one is a freeze. */
   async torment(act: Act): Promise<void> {
-    const { random, leaseMs } = this.#options;
+    const { random, frozenMs } = this.#options;
     if (act === "drain") return this.#drain();
     if (act === "kill") return this.#killAgainAndAgain();
     if (random.chance(FREEZE_AIMED))
       await this.#aim("freezes between an effect and its entry", FREEZE_AIMS_MAX);
     await this.freeze();
-    await delay(frozenMs(random, leaseMs));
+    await delay(frozenMs());
     return this.thaw();
   }
 
@@ -197,8 +206,4 @@ class Tormentor {
       return;
     }
   }
-}
-
-function frozenMs(random: Random, leaseMs: number): number {
-  return Math.round((FREEZE_MIN_LEASES + random.next() * (FREEZE_MAX_LEASES - FREEZE_MIN_LEASES)) * leaseMs);
 }
