@@ -24,6 +24,8 @@ const SWIZZLE_GAP_MAX_MS = 400;
 /** A worker gives its bodies 10 s, and its store 5 s to hear the goodbye. */
 const DRAIN_MS = 25_000;
 const PACE_MS = 20;
+/** After enough runs, what is still missing may happen for so long. */
+const OVERTIME_MS = 30_000;
 
 export interface NemesisOptions {
   readonly slots: readonly [WorkerSlot, ...WorkerSlot[]];
@@ -47,6 +49,7 @@ export class Nemesis {
   #deck: Act[] = [];
   #killed = 0;
   #freezes = 0;
+  #enoughAt: number | undefined;
 
   constructor(options: NemesisOptions) {
     const { slots, seed, acts, tally } = options;
@@ -71,10 +74,9 @@ export class Nemesis {
       );
   }
 
-  /** Settles when it has killed as often as it was told, and the campaign is over. */
+  /** Settles when it has killed as often as it was told, everything else has happened, and the campaign is over. */
   async rage(): Promise<void> {
-    const { kills, progress } = this.#options;
-    while (this.#killed < kills || progress() < 1) {
+    while (this.#killed < this.#options.kills || this.#isMissed()) {
       const victims = this.#random.some(this.#tormentors);
       const acts = victims.map(() => this.#draw());
       if (acts.includes("swizzle")) {
@@ -87,9 +89,18 @@ export class Nemesis {
     }
   }
 
+  /** The campaign is not over, or something has not happened yet, and there is still time for it. */
+  #isMissed(): boolean {
+    const { progress, tally } = this.#options;
+    if (progress() < 1) return true;
+    this.#enoughAt ??= performance.now();
+    const isLate = performance.now() - this.#enoughAt > OVERTIME_MS;
+    return !isLate && Object.values(tally.counts).includes(0);
+  }
+
   #draw(): Act {
     // Nothing is waited for any more but the last kills.
-    if (this.#options.progress() >= 1) return "kill";
+    if (!this.#isMissed()) return "kill";
     if (this.#deck.length === 0) this.#deck = [...this.#random.shuffled(this.#options.acts)];
     return this.#deck.pop() ?? "kill";
   }
