@@ -1,6 +1,6 @@
 /** S1, S2, F1, F42: the same batch twice, the same run twice, and the order in which rows are locked. */
 import { describe, expect, test } from "vitest";
-import { advance, entry, Hand, kinds, rejection, signal, start } from "./postgres/hand.ts";
+import { advance, entry, Hand, kinds, rejection, signal, start } from "./hand.ts";
 import { HeldPool } from "./postgres/held-pool.ts";
 import { Holder, Place, untilBlocks } from "./postgres/place.ts";
 import { TcpProxy } from "./postgres/tcp-proxy.ts";

@@ -15,7 +15,7 @@ import { CompiledQuery, Kysely, PostgresDialect } from "kysely";
 import { Pool } from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { drizzleTx, kyselyTx, type PostgresTx, prismaTx } from "../src/postgres/index.ts";
-import { advance, entry, eventually, Hand, kinds, park, rejection, signal, start } from "./postgres/hand.ts";
+import { advance, entry, eventually, Hand, kinds, park, rejection, signal, start } from "./hand.ts";
 import { Place, type Session, untilBlocks } from "./postgres/place.ts";
 
 const order = workflow({ name: "order" }, (_ctx, input: number) => input);

@@ -1,6 +1,6 @@
 /** F71, F72, F73: who gets what, when much is due. */
 import { describe, expect, test } from "vitest";
-import { advance, end, Hand, start } from "./postgres/hand.ts";
+import { advance, end, Hand, start } from "./hand.ts";
 import { Place } from "./postgres/place.ts";
 
 describe("claims are bounded and fair", () => {

@@ -3,7 +3,7 @@ import { Client, type Clock, systemClock, Worker, workflow } from "@everstep/cor
 import { expect, onTestFinished, test } from "vitest";
 import type { PostgresTx } from "../src/postgres/index.ts";
 import { Bed } from "./postgres/bed.ts";
-import { eventually, Hand } from "./postgres/hand.ts";
+import { eventually, Hand } from "./hand.ts";
 
 const SKEW_MS = 600_000;
 

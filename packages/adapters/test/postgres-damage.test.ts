@@ -2,7 +2,7 @@
 import { StoreError } from "@everstep/core";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Bed } from "./postgres/bed.ts";
-import { advance, entry, eventually, Hand, kinds, rejection, signal, start } from "./postgres/hand.ts";
+import { advance, entry, eventually, Hand, kinds, rejection, signal, start } from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
 
 const TIMEOUT = { timeout: 30_000 };

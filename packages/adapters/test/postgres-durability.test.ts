@@ -3,7 +3,7 @@ import { type OwnServer, startPostgres } from "@everstep/postgres-server";
 import type { ClientBase } from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import type { Place as APlace } from "./postgres/place.ts";
-import { advance, entry, eventually, Hand, start } from "./postgres/hand.ts";
+import { advance, entry, eventually, Hand, start } from "./hand.ts";
 import { Place } from "./postgres/place.ts";
 
 /** A server that says yes before anything is on its disk, and then leaves it in memory for long. */

@@ -2,7 +2,7 @@
 import type { Hint } from "@everstep/core";
 import { describe, expect, test } from "vitest";
 import { Bed } from "./postgres/bed.ts";
-import { eventually, Hand, kinds, signal, start } from "./postgres/hand.ts";
+import { eventually, Hand, kinds, signal, start } from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
 
 const TIMEOUT = { timeout: 30_000 };

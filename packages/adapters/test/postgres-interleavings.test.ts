@@ -16,7 +16,7 @@ import {
   rejection,
   signal,
   start,
-} from "./postgres/hand.ts";
+} from "./hand.ts";
 import { HeldPool, type Stopped } from "./postgres/held-pool.ts";
 import { Holder, Place, untilBlocks } from "./postgres/place.ts";
 

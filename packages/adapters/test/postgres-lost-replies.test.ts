@@ -25,7 +25,7 @@ import {
   rejection,
   signal,
   start,
-} from "./postgres/hand.ts";
+} from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
 import type { Matcher, TcpProxy } from "./postgres/tcp-proxy.ts";
 

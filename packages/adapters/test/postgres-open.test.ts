@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { Database } from "../src/postgres/database.ts";
 import { postgres } from "../src/postgres/index.ts";
 import { Bed } from "./postgres/bed.ts";
-import { advance, entry, eventually, Hand, kinds, rejection, signal, start } from "./postgres/hand.ts";
+import { advance, entry, eventually, Hand, kinds, rejection, signal, start } from "./hand.ts";
 import { connect, Place, type Session, untilBlocks } from "./postgres/place.ts";
 
 /** A run's whole life, and everything else that the store does with names. */

@@ -4,7 +4,7 @@ import { startPostgres } from "@everstep/postgres-server";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { transaction } from "../src/postgres/index.ts";
 import { Bed } from "./postgres/bed.ts";
-import { eventually, Hand, rejection, start } from "./postgres/hand.ts";
+import { eventually, Hand, rejection, start } from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
 import { Holder } from "./postgres/place.ts";
 import type { TcpProxy } from "./postgres/tcp-proxy.ts";

@@ -5,7 +5,7 @@ import type { ClientBase } from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { transaction } from "../src/postgres/index.ts";
 import { Bed } from "./postgres/bed.ts";
-import { eventually, Hand, rejection, start } from "./postgres/hand.ts";
+import { eventually, Hand, rejection, start } from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
 
 const TIMEOUT = { timeout: 40_000 };

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { type RunFilter, type RunStatus, statusOf, type Store, type Write } from "@everstep/core";
+import type { RunFilter, Write } from "@everstep/core";
 import { Client, escapeIdentifier } from "pg";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { postgres } from "../src/postgres/index.ts";
 import { countQuery, pageQuery } from "../src/postgres/run-filter.ts";
+import { expectStatusesOfCore } from "./every-status.ts";
 import { ExplainedStore, lookUpOf, nodesOf, type PlanNode } from "./postgres/explained.ts";
-import { advance, end, entry, eventually, Hand, park, signal, start } from "./postgres/hand.ts";
+import { advance, end, entry, eventually, Hand, park, signal, start } from "./hand.ts";
 import { Place } from "./postgres/place.ts";
 
 const url = inject("databaseUrl");
@@ -187,52 +188,4 @@ describe(`with ${FINISHED} finished runs, analyzed`, () => {
   );
 });
 
-/** Every combination that the constraints of the schema allow. */
-async function everyState(store: Store): Promise<void> {
-  const worker = await Hand.join(store);
-  const phases = ["forward", "closing", "compensating"] as const;
-  const far = Date.now() + 1e9;
-  const parks = [null, 1, far].map((dueAt) => ({ do: "park", dueAt, inbox: 0, waits: [] }) as const);
-  const ends = (["completed", "failed", "canceled"] as const).map(
-    (status) => ({ do: "end", status }) as const,
-  );
-  const thens = [undefined, { do: "release" } as const, STUCK, ...parks, ...ends];
-  let number = 0;
-  for (const phase of phases) {
-    for (const then of thens) {
-      const id = `run-${number++}`;
-      await worker.commit(
-        start(id, { claim: true }),
-        advance(id, { phase, ...(then === undefined ? {} : { then }) }),
-      );
-    }
-  }
-  await store.commit({ writes: [start("new"), start("later", { due: { at: far } })] });
-}
-
-test("the SQL of every status is statusOf of core", async () => {
-  const store = new Place().open();
-  await everyState(store);
-  const { runs, now } = await store.list({}, { limit: 100 });
-  expect(runs.length).toBe(29);
-  const all = [
-    "ready",
-    "running",
-    "waiting",
-    "compensating",
-    "stuck",
-    "completed",
-    "failed",
-    "canceled",
-  ] as const;
-  const seen = new Set<RunStatus>();
-  for (const run of runs) {
-    const status = statusOf(run, now);
-    seen.add(status);
-    for (const other of all) {
-      const listed = await store.count({ ids: [run.id], status: other });
-      expect(listed, `${run.id} is ${status}, is it listed as ${other}?`).toBe(other === status ? 1 : 0);
-    }
-  }
-  expect(seen.size).toBe(8);
-});
+test("the SQL of every status is statusOf of core", () => expectStatusesOfCore(new Place().open()));

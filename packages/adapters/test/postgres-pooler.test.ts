@@ -3,7 +3,7 @@ import { Client, type Logger, type Store, Worker, workflow } from "@everstep/cor
 import { type ClientBase, Pool } from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type PostgresTx, transaction } from "../src/postgres/index.ts";
-import { eventually, Hand } from "./postgres/hand.ts";
+import { eventually, Hand } from "./hand.ts";
 import {
   type PgBouncer,
   type PgBouncerOptions,

@@ -3,7 +3,7 @@ import { Client, type Store, Worker } from "@everstep/core";
 import { describe, expect, test } from "vitest";
 import type { PostgresTx } from "../src/postgres/index.ts";
 import { Bed } from "./postgres/bed.ts";
-import { advance, entry, eventually, Hand, kinds, signal, start } from "./postgres/hand.ts";
+import { advance, entry, eventually, Hand, kinds, signal, start } from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
 import { Holder } from "./postgres/place.ts";
 

@@ -6,7 +6,7 @@ import { escapeIdentifier } from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { grantsSql, postgres, schemaSql } from "../src/postgres/index.ts";
 import { Bed } from "./postgres/bed.ts";
-import { advance, end, entry, Hand, kinds, rejection, signal, start } from "./postgres/hand.ts";
+import { advance, end, entry, Hand, kinds, rejection, signal, start } from "./hand.ts";
 import { connect, Place } from "./postgres/place.ts";
 
 /** A role that may log in, and nothing else. */

@@ -1,7 +1,7 @@
 /** F46, F47: connections on which nothing passes any more, and nobody says so. */
 import { describe, expect, test } from "vitest";
 import { Bed } from "./postgres/bed.ts";
-import { eventually, Hand } from "./postgres/hand.ts";
+import { eventually, Hand } from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
 
 const TIMEOUT = { timeout: 30_000 };

@@ -5,7 +5,7 @@ import type { ClientBase } from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { transaction } from "../src/postgres/index.ts";
 import { transaction as ofSqlite } from "../src/sqlite/index.ts";
-import { advance, entry, eventually, Hand, kinds, rejection, start } from "./postgres/hand.ts";
+import { advance, entry, eventually, Hand, kinds, rejection, start } from "./hand.ts";
 import { HeldPool, type Stopped } from "./postgres/held-pool.ts";
 import { Holder, Place, type Session, untilBlocks } from "./postgres/place.ts";
 

@@ -2,7 +2,7 @@
 import { Client, type Logger, StoreError, Worker, workflow } from "@everstep/core";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { VERSION } from "../src/postgres/migrations.ts";
-import { advance, end, entry, eventually, Hand, kinds, rejection, start } from "./postgres/hand.ts";
+import { advance, end, entry, eventually, Hand, kinds, rejection, start } from "./hand.ts";
 import { Place } from "./postgres/place.ts";
 
 /** As a newer build would leave it that no longer admits this one. */

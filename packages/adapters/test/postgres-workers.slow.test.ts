@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { PostgresTx } from "../src/postgres/index.ts";
 import { Bed } from "./postgres/bed.ts";
 import { Child } from "./postgres/child.ts";
-import { eventually, Hand, start } from "./postgres/hand.ts";
+import { eventually, Hand, start } from "./hand.ts";
 import { Place } from "./postgres/place.ts";
 
 const silent = (): void => {};

@@ -1,4 +1,4 @@
-/** What the tests of the SQLite store share: files in a directory of their own, writes in short, other processes. */
+/** What the tests of the SQLite store share: files in a directory of their own, other processes. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,24 +6,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import SqliteDatabase, { type Database } from "better-sqlite3";
-import type {
-  AdvanceWrite,
-  Claim,
-  JoinRequest,
-  Lease,
-  NewEntry,
-  Outcome,
-  StartWrite,
-  Store,
-  Write,
-} from "@everstep/core";
+import type { Store } from "@everstep/core";
 import { onTestFinished } from "vitest";
 import { type SqliteOptions, sqlite } from "../src/sqlite/index.ts";
-
-const ORDER = { name: "order", version: "1" } as const;
-
-/** Long enough for a slow machine; nothing waits so long unless it fails. */
-const DEADLINE_MS = 20_000;
+import { eventually } from "./hand.ts";
 
 export function tempDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "everstep-sqlite-"));
@@ -47,87 +33,6 @@ export function connect(file: string, options: { readonly full?: boolean } = {})
   if (options.full !== false) db.pragma("synchronous = FULL");
   onTestFinished(() => void db.close());
   return db;
-}
-
-export function start(
-  id: string,
-  run: Partial<StartWrite["run"]> & { readonly claim?: boolean } = {},
-): StartWrite {
-  const { claim = false, ...given } = run;
-  const plain = {
-    workflow: "order",
-    version: "1",
-    input: "1",
-    inputHash: "1",
-    priority: 0,
-    tags: {},
-    timeoutMs: null,
-  };
-  return { kind: "start", claim, run: { id, ...plain, ...given } };
-}
-
-export function entry(seq: number, more: Partial<NewEntry> = {}): NewEntry {
-  return { seq, kind: "step", key: `step-${seq}`, at: seq, value: '"done"', ...more };
-}
-
-export function advance(runId: string, more: Partial<AdvanceWrite> = {}): AdvanceWrite {
-  return { kind: "advance", runId, attempt: 1, entries: [], ...more };
-}
-
-export function signal(runId: string, id: string): Write {
-  return { kind: "message", runId, message: { type: "signal", id, name: "go", payload: "1" } };
-}
-
-/** A worker of a test: it numbers its batches. */
-export class Hand {
-  readonly store: Store<Database>;
-  readonly lease: Lease;
-  #batch = 0;
-
-  private constructor(store: Store<Database>, lease: Lease) {
-    this.store = store;
-    this.lease = lease;
-  }
-
-  static async join(store: Store<Database>, request: Partial<JoinRequest> = {}): Promise<Hand> {
-    const full = { workflows: [ORDER], leaseMs: 60_000, host: "test", pid: process.pid, ...request };
-    return new Hand(store, await store.join(full));
-  }
-
-  get id(): number {
-    return this.lease.worker;
-  }
-
-  commit(...writes: readonly Write[]): Promise<readonly Outcome[]> {
-    this.#batch += 1;
-    return this.store.commit({ writes, lease: { worker: this.id, batch: this.#batch } });
-  }
-
-  async claim(limit = 100): Promise<readonly Claim[]> {
-    const request = { worker: this.id, limit, workflows: [ORDER], except: [], inboxes: [] };
-    return (await this.store.claim(request)).claims;
-  }
-}
-
-/** Polls a condition. Says which one did not come true. */
-export async function eventually(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + DEADLINE_MS;
-  while (!(await isTrue())) {
-    if (performance.now() > until) throw new Error(`not within ${DEADLINE_MS} ms: ${what}`);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 10);
-    });
-  }
-}
-
-/** What a promise was rejected with, and that it was. */
-export async function rejection(promise: Promise<unknown>): Promise<Error> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof Error) return error;
-  }
-  throw new Error("it was not rejected with an error");
 }
 
 /** What a call threw, and that it did. */

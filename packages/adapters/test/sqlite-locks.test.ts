@@ -2,17 +2,8 @@ import { statSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { StoreUnavailableError } from "@everstep/core";
 import { describe, expect, test } from "vitest";
-import {
-  advance,
-  connect,
-  entry,
-  eventually,
-  Hand,
-  openStore,
-  rejection,
-  start,
-  tempFile,
-} from "./sqlite-bed.ts";
+import { advance, entry, eventually, Hand, rejection, start } from "./hand.ts";
+import { connect, openStore, tempFile } from "./sqlite-bed.ts";
 
 /** Settles at once or not: whether a promise is still pending after the other processes' turn. */
 async function isPending(promise: Promise<unknown>): Promise<boolean> {

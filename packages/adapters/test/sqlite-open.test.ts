@@ -14,16 +14,8 @@ import SqliteDatabase from "better-sqlite3";
 import { describe, expect, test } from "vitest";
 import { sqlite } from "../src/sqlite/index.ts";
 import { requireNode, requireWal } from "../src/sqlite/open.ts";
-import {
-  Child,
-  connect,
-  openStore,
-  rejection,
-  start,
-  tempDirectory,
-  tempFile,
-  thrown,
-} from "./sqlite-bed.ts";
+import { rejection, start } from "./hand.ts";
+import { Child, connect, openStore, tempDirectory, tempFile, thrown } from "./sqlite-bed.ts";
 
 /** The pragmas of the store's own connection, which only a transaction can see. */
 async function pragmaOf(file: string, pragma: string): Promise<unknown> {

@@ -4,21 +4,11 @@ import { StoreError, StoreUnavailableError } from "@everstep/core";
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { describe, expect, test } from "vitest";
 import { sqlite } from "../src/sqlite/index.ts";
-import {
-  advance,
-  Child,
-  connect,
-  entry,
-  eventually,
-  Hand,
-  openStore,
-  rejection,
-  start,
-  tempFile,
-} from "./sqlite-bed.ts";
+import { advance, entry, eventually, Hand, rejection, start } from "./hand.ts";
+import { Child, connect, openStore, tempFile } from "./sqlite-bed.ts";
 
 /** The store's own connection, which a body of a transaction is given. */
-async function connectionOf(worker: Hand): Promise<Database> {
+async function connectionOf(worker: Hand<Database>): Promise<Database> {
   let own: Database | undefined;
   await worker.commit(start("opener", { claim: true }));
   await worker.store.transact({

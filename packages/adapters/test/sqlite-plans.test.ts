@@ -1,9 +1,10 @@
-import { type RunFilter, type RunStatus, statusOf } from "@everstep/core";
+import type { RunFilter } from "@everstep/core";
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { expect, test } from "vitest";
 import { countQuery, pageQuery } from "../src/sqlite/run-filter.ts";
 import { SqliteStore } from "../src/sqlite/sqlite-store.ts";
-import { advance, Hand, openStore, start, tempFile } from "./sqlite-bed.ts";
+import { expectStatusesOfCore } from "./every-status.ts";
+import { openStore, tempFile } from "./sqlite-bed.ts";
 
 interface Planned {
   readonly sql: string;
@@ -116,55 +117,4 @@ for (const [what, [filter, firstStep]] of Object.entries(FILTERS)) {
   });
 }
 
-/** Every combination that the constraints of the schema allow. */
-async function everyState(file: string): Promise<void> {
-  const store = openStore(file);
-  const worker = await Hand.join(store);
-  const phases = ["forward", "closing", "compensating"] as const;
-  const far = Date.now() + 1e9;
-  const parks = [null, 1, far].map((dueAt) => ({ do: "park", dueAt, inbox: 0, waits: [] }) as const);
-  const stuck = { do: "stick", stuck: { code: "BUG", message: '"x"', at: 1 } } as const;
-  const ends = (["completed", "failed", "canceled"] as const).map(
-    (status) => ({ do: "end", status }) as const,
-  );
-  const thens = [undefined, { do: "release" } as const, stuck, ...parks, ...ends];
-  let number = 0;
-  for (const phase of phases) {
-    for (const then of thens) {
-      const id = `run-${number++}`;
-      await worker.commit(
-        start(id, { claim: true }),
-        advance(id, { phase, ...(then === undefined ? {} : { then }) }),
-      );
-    }
-  }
-  await store.commit({ writes: [start("new"), start("later", { due: { at: far } })] });
-}
-
-test("the SQL of every status is statusOf of core", async () => {
-  const file = tempFile();
-  await everyState(file);
-  const store = openStore(file);
-  const { runs, now } = await store.list({}, { limit: 100 });
-  expect(runs.length).toBe(29);
-  const seen = new Set<RunStatus>();
-  for (const run of runs) {
-    const status = statusOf(run, now);
-    seen.add(status);
-    const statuses = [
-      "ready",
-      "running",
-      "waiting",
-      "compensating",
-      "stuck",
-      "completed",
-      "failed",
-      "canceled",
-    ] as const;
-    for (const other of statuses) {
-      const listed = await store.count({ ids: [run.id], status: other });
-      expect(listed, `${run.id} is ${status}, is it listed as ${other}?`).toBe(other === status ? 1 : 0);
-    }
-  }
-  expect(seen.size).toBe(8);
-});
+test("the SQL of every status is statusOf of core", () => expectStatusesOfCore(openStore()));

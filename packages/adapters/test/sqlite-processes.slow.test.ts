@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { sideFile } from "../src/sqlite/side-lock.ts";
-import { Child, connect, eventually, Hand, openStore, start, tempFile } from "./sqlite-bed.ts";
+import { eventually, Hand, start } from "./hand.ts";
+import { Child, connect, openStore, tempFile } from "./sqlite-bed.ts";
 
 /** Renews until some worker was taken over; answers after how many milliseconds. */
 async function untilReaped(hand: Hand): Promise<number> {

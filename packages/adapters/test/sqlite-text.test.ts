@@ -1,15 +1,6 @@
 import { describe, expect, test } from "vitest";
-import {
-  advance,
-  connect,
-  entry,
-  Hand,
-  openStore,
-  rejection,
-  signal,
-  start,
-  tempFile,
-} from "./sqlite-bed.ts";
+import { advance, entry, Hand, rejection, signal, start } from "./hand.ts";
+import { connect, openStore, tempFile } from "./sqlite-bed.ts";
 
 /** Two texts that SQLite would both store as U+FFFD. */
 const HIGH = "x\ud800";

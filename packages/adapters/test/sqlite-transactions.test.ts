@@ -2,24 +2,13 @@ import { Client, type Context, InvalidArgumentError, StoreError, Worker, workflo
 import type { Database } from "better-sqlite3";
 import { describe, expect, test } from "vitest";
 import { transaction } from "../src/sqlite/index.ts";
-import {
-  advance,
-  connect,
-  entry,
-  eventually,
-  Hand,
-  openStore,
-  rejection,
-  signal,
-  start,
-  tempFile,
-  thrown,
-} from "./sqlite-bed.ts";
+import { advance, entry, eventually, Hand, rejection, signal, start } from "./hand.ts";
+import { connect, openStore, tempFile, thrown } from "./sqlite-bed.ts";
 
 /** A store, a worker that owns run `a`, and a table of the application's. */
 async function shop(): Promise<{
   readonly file: string;
-  readonly worker: Hand;
+  readonly worker: Hand<Database>;
   readonly orders: () => unknown[];
 }> {
   const file = tempFile();
@@ -30,7 +19,7 @@ async function shop(): Promise<{
   return { file, worker, orders: () => db.prepare("SELECT id FROM orders").pluck().all() };
 }
 
-function transact(worker: Hand, body: (db: Database) => unknown, seq = 1): Promise<unknown> {
+function transact(worker: Hand<Database>, body: (db: Database) => unknown, seq = 1): Promise<unknown> {
   const settle = () => ({ entry: entry(seq), settled: [] });
   return worker.store.transact({ worker: worker.id, runId: "a", attempt: 1, body, settle });
 }

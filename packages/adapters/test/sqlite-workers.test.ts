@@ -3,17 +3,8 @@ import { dirname } from "node:path";
 import { describe, expect, test } from "vitest";
 import { sqlite } from "../src/sqlite/index.ts";
 import { isFree, SideLock, sideFile } from "../src/sqlite/side-lock.ts";
-import {
-  advance,
-  connect,
-  entry,
-  eventually,
-  Hand,
-  openStore,
-  rejection,
-  start,
-  tempFile,
-} from "./sqlite-bed.ts";
+import { advance, entry, eventually, Hand, rejection, start } from "./hand.ts";
+import { connect, openStore, tempFile } from "./sqlite-bed.ts";
 
 /** Renews until some worker was taken over; answers after how many milliseconds. */
 async function untilReaped(hand: Hand): Promise<number> {

@@ -245,6 +245,9 @@ export interface RunDetails extends Claim {
   readonly capable: number;
 }
 
+/** What a watcher wants to hear of: what may be due or has a message, or what ended or is stuck. */
+export type Interest = "work" | "ends";
+
 /** "Something may be due or have changed": which runs, when it is known. */
 export interface Hint {
   readonly runIds?: readonly string[];
@@ -289,6 +292,6 @@ export interface Store<Tx = unknown> {
    * Calls back on hints of this and, where the database can tell, other processes (S10): of all, or at least of what is due or has
    * a message ("work"), or of what ended or is stuck ("ends"). Returns the way to stop.
    */
-  watch(listener: (hint: Hint) => void, interest?: "work" | "ends"): () => void;
+  watch(listener: (hint: Hint) => void, interest?: Interest): () => void;
   close(): Promise<void>;
 }

@@ -1,20 +1,15 @@
 import { randomUUID } from "node:crypto";
-import type { Hint } from "@everstep/core";
+import type { Hint, Interest } from "@everstep/core";
 import type { Client } from "pg";
 import type { Database } from "./database.ts";
 import { ignore } from "./connections.ts";
+import { ENDS_LOCK } from "./sql.ts";
 
 /** Hints of others come in groups: one is passed on at once, what follows after this. The same holds for our own to them. */
 const GROUP_MS = 20;
 /** A notification holds less than 8,000 bytes; beyond that and some of them it says "something" (F50). */
 const PAYLOAD_MAX_BYTES = 7_000;
 const PAYLOADS_MAX = 20;
-/** The second half of the shared lock of sessions that listen to ends; no worker's number. */
-const ENDS_HEARD = 2 ** 31 - 1;
-
-/** What a watcher wants to hear of: what may be due or has a message, or what ended. */
-export type Interest = "work" | "ends";
-
 /** Undefined: nobody knows which. */
 type RunIds = readonly string[] | undefined;
 
@@ -24,8 +19,9 @@ interface Watcher {
 }
 
 /**
- * Tells watchers that something may have changed (S10): at once what this store did, within a moment what others did. Others are told
- * after the commit, in a transaction that writes nothing: NOTIFY within a commit makes all commits of the server wait for each other.
+ * Tells watchers that something may have changed (S10): at once what this store did, within a moment what others did. Others are
+ * told after the commit, in a transaction that writes nothing: NOTIFY within a commit makes all commits of the server wait for each
+ * other.
  */
 export class Hints {
   readonly #database: Database;
@@ -109,7 +105,7 @@ export class Hints {
     this.#endsClient = client;
     const { channel, lockClass } = this.#database;
     await client.query(`LISTEN ${channel}_ends`);
-    await client.query("SELECT pg_advisory_lock_shared($1, $2)", [lockClass, ENDS_HEARD]);
+    await client.query("SELECT pg_advisory_lock_shared($1, $2)", [lockClass, ENDS_LOCK]);
     await client.query("SELECT pg_notify($1, $2)", [channel, `ends ${this.#self}`]);
   }
 

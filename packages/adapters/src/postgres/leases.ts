@@ -260,7 +260,7 @@ export class Leases {
     return own.othersBusy || suspects ? Math.min(lookEveryMs(own), idleMs) : idleMs;
   }
 
-  /** Another worker has something to lose now: it is looked at in a second, not in five. */
+  /** Another worker has something to lose now: it is looked at soon, not in five seconds. */
   #quicken(): void {
     const soon = performance.now() + LOOK_EVERY_MS;
     for (const own of this.#own.values()) own.nextAt = Math.min(own.nextAt, soon);

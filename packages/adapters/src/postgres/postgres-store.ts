@@ -3,6 +3,7 @@ import type {
   ClaimRequest,
   ClaimResult,
   Hint,
+  Interest,
   JoinRequest,
   Lease,
   Outcome,
@@ -20,7 +21,7 @@ import { Claims } from "./claims.ts";
 import { ignore } from "./connections.ts";
 import type { Database } from "./database.ts";
 import { Enlisted } from "./enlisted.ts";
-import { Hints, type Interest } from "./hints.ts";
+import { Hints } from "./hints.ts";
 import { Leases } from "./leases.ts";
 import { parsePart, RunParts } from "./run-rows.ts";
 import { RunLists } from "./run-lists.ts";
@@ -28,7 +29,10 @@ import { Session } from "./session.ts";
 import { Transacting } from "./transacting.ts";
 import type { PostgresTx } from "./tx.ts";
 
-/** The port over one schema of a Postgres database. Every method is one call of one function there, but for `transact`. */
+/**
+ * The port over one schema of a Postgres database. What changes a run is one call of one function there, but for `transact`, whose
+ * body is between two. `list` and `count` are queries of their own.
+ */
 export class PostgresStore implements Store<PostgresTx> {
   readonly #database: Database;
   readonly #hints: Hints;

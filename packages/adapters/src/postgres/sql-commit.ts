@@ -1,4 +1,5 @@
 import { NOW, type SqlFunction } from "./sql.ts";
+import { REFUSED } from "./sql-damage.ts";
 import { ADVANCES, ENTRIES, writeFunctions } from "./sql-writes.ts";
 
 /**
@@ -10,7 +11,8 @@ import { ADVANCES, ENTRIES, writeFunctions } from "./sql-writes.ts";
  * what stays true until the end of the transaction:
  *
  * - The worker's row first (S2, S3): a takeover waits for it, or it for the takeover.
- * - Then the rows of all runs, in the order in which they are given, which is that of their ids (F42). Claims, messages, operators and takeovers lock the same rows.
+ * - Then the rows of all runs, in the order in which they are given, which is that of their ids (F42). Claims, messages, operators and
+ *   takeovers lock the same rows.
  *
  * An outcome is a letter: d(one), f(enced), c(reated), o(wned: created and claimed), x (exists), u (duplicate), n(ot found),
  * i(nbox changed); or one with text behind it: C workflow (conflict), e status (ended), s status (wrong state), r reason (refused).
@@ -81,7 +83,7 @@ const applyAlone: SqlFunction = {
   body: `
 BEGIN
   outcomes := everstep.apply_wave(outcomes, worker, at_ms, wave);
-EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
+EXCEPTION WHEN ${REFUSED} THEN
   outcomes[i] := 'r' || SQLERRM;
 END`,
 };
@@ -94,7 +96,6 @@ DECLARE
   holder bigint;
   last_batch bigint;
   last_reply text;
-  is_live boolean;
   wave json;
   place int;
   at_ms bigint := ${NOW};

@@ -1,4 +1,4 @@
-import { NOW, type SqlFunction, workerLock } from "./sql.ts";
+import { ENDS_LOCK, NOW, type SqlFunction, workerLock } from "./sql.ts";
 import { FREED, REFUSED } from "./sql-damage.ts";
 
 /** Rows of dead workers are kept for a day: a frozen one that comes back is fenced with and without. */
@@ -9,8 +9,8 @@ const KEEP_DEAD_MS = 86_400_000;
  * freeing its runs; from then on the fence of every write finds it dead (S3). Somebody may do so when the lease is over, or when the
  * session that holds the worker's lock is gone and its row stands still; `leases.ts` judges, this only looks and acts.
  *
- * Strengths of the lock on a worker's row: a takeover and a leave take it FOR UPDATE, which excludes everything; a batch FOR NO KEY UPDATE, so
- * that there is one at a time; claims and transactions FOR KEY SHARE, beside batches and each other.
+ * Strengths of the lock on a worker's row: a takeover and a leave take it FOR UPDATE, which excludes everything; a batch FOR NO KEY
+ * UPDATE, so that there is one at a time; claims and transactions FOR KEY SHARE, beside batches and each other.
  */
 
 /** The handshake of versions: a build that is too old for the schema takes on nothing more; what it holds it may finish. */
@@ -100,8 +100,8 @@ BEGIN
           SELECT l.objid FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = lock_class::oid AND l.objsubid = 2 AND l.granted
             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))))) END,
     'endsHeard', CASE WHEN look AND lock_class IS NOT NULL THEN EXISTS (
-      SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = lock_class::oid AND l.objsubid = 2 AND l.objid = 2147483647::oid
-        AND l.pid <> pg_backend_pid() AND l.granted
+      SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = lock_class::oid AND l.objsubid = 2
+        AND l.objid = ${ENDS_LOCK}::oid AND l.pid <> pg_backend_pid() AND l.granted
         AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) END,
     'owned', CASE WHEN compare THEN (
       SELECT coalesce(json_agg(json_build_object('runId', r.id, 'attempt', r.attempt, 'inbox', r.inbox)), '[]')

@@ -3,7 +3,10 @@
 /** The store's clock (S9): not that of the transaction, which stands still while it waits for a lock. */
 export const NOW = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
-/** The second half of a worker's advisory lock, of its id (F58). 0 is that of migrations, and the largest says that ends are listened to. */
+/** The second half of the shared advisory lock of sessions that listen to ends. */
+export const ENDS_LOCK: number = 2 ** 31 - 1;
+
+/** That of a worker's lock, of its id (F58): neither 0, which is that of migrations, nor ENDS_LOCK. */
 export const workerLock = (id: string): string => `((${id} - 1) % 2147483645 + 1)`;
 
 /**

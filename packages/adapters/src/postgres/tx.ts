@@ -1,7 +1,7 @@
 /**
- * What everstep needs of a transaction that the application has open: to send a statement with its values, which are texts, whole
- * numbers and nulls, each used once and in their order. A `pg` client is one as it is; the functions below make one of what other libraries hand out. They know these
- * libraries by shape only, so none of them is needed.
+ * What everstep needs of a transaction that the application has open: to send a statement with its values, which are texts,
+ * whole numbers and nulls, each used once and in their order. A `pg` client is one as it is; the functions below make one of what
+ * other libraries hand out. They know these libraries by shape only, so none of them is needed.
  */
 export interface PostgresTx {
   query(text: string, values: (string | number | null)[]): PromiseLike<{ readonly rows: readonly unknown[] }>;

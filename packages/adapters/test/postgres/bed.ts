@@ -7,7 +7,7 @@ import type { Store } from "@everstep/core";
 import { Client, escapeLiteral, Pool, type PoolConfig, type QueryResultRow } from "pg";
 import { expect, inject, onTestFinished } from "vitest";
 import { postgres, type PostgresOptions, type PostgresTx } from "../../src/postgres/index.ts";
-import { eventually } from "./hand.ts";
+import { eventually } from "../hand.ts";
 import { Place } from "./place.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { type Logger, type Store, Worker, workflow } from "@everstep/core";
 import { postgres } from "../../src/postgres/index.ts";
-import { advance, end, entry, Hand } from "./hand.ts";
+import { advance, end, entry, Hand } from "../hand.ts";
 
 interface Settings {
   readonly url: string;

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import type { Place } from "./place.ts";
-import { eventually } from "./hand.ts";
+import { eventually } from "../hand.ts";
 
 export class Child {
   readonly process: ChildProcess;

@@ -13,7 +13,7 @@ import type { ClientBase } from "pg";
 import { expect, onTestFinished } from "vitest";
 import { type PostgresTx, transaction } from "../../src/postgres/index.ts";
 import type { Bed } from "./bed.ts";
-import { eventually } from "./hand.ts";
+import { eventually } from "../hand.ts";
 
 type Place = "charge" | "book" | "mail";
 

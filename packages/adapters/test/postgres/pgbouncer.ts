@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { Client } from "pg";
-import { eventually } from "./hand.ts";
+import { eventually } from "../hand.ts";
 
 export interface PgBouncerOptions {
   readonly mode: "transaction" | "session";

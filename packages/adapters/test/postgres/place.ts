@@ -6,7 +6,7 @@ import { inject, onTestFinished } from "vitest";
 import { Database } from "../../src/postgres/database.ts";
 import { postgres, type PostgresOptions, type PostgresTx } from "../../src/postgres/index.ts";
 import { workerLock } from "../../src/postgres/sql.ts";
-import { eventually } from "./hand.ts";
+import { eventually } from "../hand.ts";
 
 /** What of a connection of the application tests use. */
 export type Session = Client & { readonly processID: number };

@@ -9,6 +9,7 @@ import type {
   ClaimRequest,
   ClaimResult,
   Hint,
+  Interest,
   JoinRequest,
   Lease,
   Outcome,
@@ -134,7 +135,7 @@ class Crashing<Tx> implements CrashStore<Tx> {
     return this.#answer(() => this.#store.count(filter));
   }
 
-  watch(listener: (hint: Hint) => void, interest?: "work" | "ends"): () => void {
+  watch(listener: (hint: Hint) => void, interest?: Interest): () => void {
     return this.#store.watch((hint) => {
       if (!this.#dead) listener(hint);
     }, interest);
