@@ -103,7 +103,8 @@ function wrongFile(path: string, target: string): string | undefined {
 
 /** Relative imports stay in the package; those of what is published stay in `src`, beside the manifest. */
 function leavesHome(path: string, target: string): boolean {
-  const [home] = /^(?:packages|examples)\/[^/]+\/|^bench\//.exec(path) ?? [];
+  const [home] =
+    /^(?:packages|examples)\/[^/]+\/|^bench\/|^test\/(?:proof|postgres-server)\//.exec(path) ?? [];
   if (home === undefined || target === `${home}package.json`) return false;
   const source = `${home}src/`;
   return !target.startsWith(path.startsWith(source) ? source : home);
@@ -118,7 +119,7 @@ function wrongPackage(path: string, from: string): string | undefined {
     return from === "@everstep/core" ? undefined : `an adapter cannot import ${from}, only @everstep/core`;
   }
   if (from === "@everstep/core/testing" && isProduct(path)) return "only tests import @everstep/core/testing";
-  if (from === "@everstep/postgres-server")
+  if (/^@everstep\/postgres-server(?:\/|$)/.test(from))
     return needsServer(path) ? undefined : `only tests, benchmarks and the demo import ${from}`;
   if (ENTRY_POINTS.has(from) || /^@everstep\/adapters\/[a-z-]+$/.test(from)) return undefined;
   return `${from} is not a published entry point`;

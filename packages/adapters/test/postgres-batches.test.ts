@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { advance, entry, Hand, kinds, rejection, signal, start } from "./hand.ts";
 import { HeldPool } from "./postgres/held-pool.ts";
 import { Holder, Place, untilBlocks } from "./postgres/place.ts";
-import { TcpProxy } from "./postgres/tcp-proxy.ts";
+import { TcpProxy } from "@everstep/postgres-server/tcp-proxy";
 
 /** A worker that owns run `a`, and its store a second time, over other connections. */
 async function setUp(): Promise<{

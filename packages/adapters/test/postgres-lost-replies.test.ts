@@ -27,7 +27,7 @@ import {
   start,
 } from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
-import type { Matcher, TcpProxy } from "./postgres/tcp-proxy.ts";
+import type { Matcher, TcpProxy } from "@everstep/postgres-server/tcp-proxy";
 
 const STUCK = { do: "stick", stuck: { code: "BUG", message: '"why"', at: 1 } } as const;
 const RESUME: OperateWrite = {

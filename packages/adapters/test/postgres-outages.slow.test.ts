@@ -7,7 +7,7 @@ import { Bed } from "./postgres/bed.ts";
 import { eventually, Hand, rejection, start } from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
 import { Holder } from "./postgres/place.ts";
-import type { TcpProxy } from "./postgres/tcp-proxy.ts";
+import type { TcpProxy } from "@everstep/postgres-server/tcp-proxy";
 
 const NO_SERVER = "DATABASE_URL names a server of somebody else, which is not restarted";
 

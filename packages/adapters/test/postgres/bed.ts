@@ -9,7 +9,7 @@ import { expect, inject, onTestFinished } from "vitest";
 import { postgres, type PostgresOptions, type PostgresTx } from "../../src/postgres/index.ts";
 import { eventually } from "../hand.ts";
 import { Place } from "./place.ts";
-import { TcpProxy } from "./tcp-proxy.ts";
+import { TcpProxy } from "@everstep/postgres-server/tcp-proxy";
 
 export interface OpenOptions extends PostgresOptions {
   readonly via?: TcpProxy | undefined;

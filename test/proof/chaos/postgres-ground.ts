@@ -1,6 +1,6 @@
 import { type Context, type Store, StoreUnavailableError } from "@everstep/core";
 import { Pool, type PoolClient } from "pg";
-import { postgres, transaction } from "../../src/postgres/index.ts";
+import { postgres, transaction } from "@everstep/adapters/postgres";
 import type { Evidence, Posting } from "./evidence.ts";
 import type { Ground, PostgresPlace } from "./ground.ts";
 

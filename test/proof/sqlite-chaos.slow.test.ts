@@ -5,9 +5,9 @@
  * EVERSTEP_KILLS=10000 kills more often, EVERSTEP_SEED=n repeats a plan, EVERSTEP_KEEP=1 keeps the evidence.
  */
 import { expect, test } from "vitest";
-import { campaign } from "./kill/campaign.ts";
-import { sqliteArena } from "./kill/sqlite-arena.ts";
-import { lineOf, missingIn } from "./kill/summary.ts";
+import { campaign } from "./chaos/campaign.ts";
+import { sqliteArena } from "./chaos/sqlite-arena.ts";
+import { lineOf, missingIn } from "./chaos/summary.ts";
 
 const KILLS = Number(process.env["EVERSTEP_KILLS"] ?? 300);
 const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));

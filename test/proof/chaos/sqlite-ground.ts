@@ -1,6 +1,6 @@
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { type Context, type Store, StoreUnavailableError } from "@everstep/core";
-import { sqlite, transaction } from "../../src/sqlite/index.ts";
+import { sqlite, transaction } from "@everstep/adapters/sqlite";
 import type { Evidence, Posting } from "./evidence.ts";
 import type { Ground } from "./ground.ts";
 

@@ -5,9 +5,9 @@
  * EVERSTEP_KILLS and EVERSTEP_RUNS make it longer, EVERSTEP_SEED=n repeats a plan, EVERSTEP_KEEP=1 keeps the evidence.
  */
 import { expect, test } from "vitest";
-import { campaign } from "./kill/campaign.ts";
-import { postgresArena } from "./kill/postgres-arena.ts";
-import { lineOf, missingIn } from "./kill/summary.ts";
+import { campaign } from "./chaos/campaign.ts";
+import { postgresArena } from "./chaos/postgres-arena.ts";
+import { lineOf, missingIn } from "./chaos/summary.ts";
 
 const KILLS = Number(process.env["EVERSTEP_KILLS"] ?? 60);
 const RUNS = Number(process.env["EVERSTEP_RUNS"] ?? 5_000);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type PostgresServer, startPostgres } from "@everstep/postgres-server";
 import { Client } from "pg";
-import { TcpProxy } from "../postgres/tcp-proxy.ts";
+import { TcpProxy } from "@everstep/postgres-server/tcp-proxy";
 import type { Arena, Disaster } from "./arena.ts";
 import type { Session } from "./evidence.ts";
 

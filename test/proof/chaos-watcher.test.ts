@@ -1,8 +1,8 @@
 /** The watcher of the kill test, shown runs that change as no run may. */
 import { type Entry, type RunDetails, StoreUnavailableError } from "@everstep/core";
 import { expect, test } from "vitest";
-import type { Mark } from "./kill/ledger-events.ts";
-import { Watcher } from "./kill/watcher.ts";
+import type { Mark } from "./chaos/ledger-events.ts";
+import { Watcher } from "./chaos/watcher.ts";
 
 const ENTRY = { seq: 1, kind: "step", key: "one", at: 1, attempt: 1 } as const;
 const RUN = { id: "five-1", end: null, owner: null, dueAt: null } as const;

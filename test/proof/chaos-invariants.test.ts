@@ -1,9 +1,9 @@
 /** The judge of the kill test, shown evidence with one thing wrong in it. */
 import type { Entry, RunDetails } from "@everstep/core";
 import { expect, test } from "vitest";
-import type { Evidence } from "./kill/evidence.ts";
-import { problemsIn } from "./kill/invariants.ts";
-import type { LedgerEvent } from "./kill/ledger-events.ts";
+import type { Evidence } from "./chaos/evidence.ts";
+import { problemsIn } from "./chaos/invariants.ts";
+import type { LedgerEvent } from "./chaos/ledger-events.ts";
 
 type Draft = Pick<Entry, "kind" | "key"> & Partial<Entry>;
 
