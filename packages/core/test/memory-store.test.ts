@@ -89,6 +89,18 @@ test("a body runs again when its transaction could not be serialized", async () 
   expect((await store.read("a"))?.journal).toHaveLength(1);
 });
 
+test("F68: of two workers with the same host and process number, neither keeps the other one alive", async () => {
+  const clock = virtualClock();
+  const store = memoryStore({ clock });
+  const [first, second] = [await join(store), await join(store)];
+  const lease = (worker: number) => ({ worker, leaseMs: 10_000, expiresAt: 0, now: 0 });
+  for (let renewal = 0; renewal < 4; renewal++) {
+    await clock.advance(4000);
+    expect(await store.renew(lease(second))).toMatchObject({ live: true });
+  }
+  expect(await store.renew(lease(first))).toMatchObject({ live: false });
+});
+
 test("a closed store says that it is closed; another one on the same data goes on", async () => {
   const store = memoryStore();
   const other = store.reopen();

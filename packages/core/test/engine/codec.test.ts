@@ -8,6 +8,7 @@ import {
   ValidationError,
 } from "../../src/index.ts";
 import { dataOf, errorOf } from "../../src/engine/error-data.ts";
+import { prng } from "../../src/engine/prng.ts";
 import { textToValue, valuesOf, valueToText } from "../../src/engine/values.ts";
 
 describe("values", () => {
@@ -48,6 +49,23 @@ describe("values", () => {
     const startedAt = performance.now();
     expect(textToValue(valueToText(value, "x"))).toHaveLength(2);
     expect(performance.now() - startedAt).toBeLessThan(1000);
+  });
+
+  test("F35: any text comes back, half characters as well, and what is stored holds none of those", () => {
+    for (let seed = 0; seed < 500; seed++) {
+      const random = prng(`text ${seed}`);
+      const units = Array.from({ length: Math.floor(random.next() * 12) }, () =>
+        random.next() < 0.5
+          ? 0xd700 + Math.floor(random.next() * 0x1000)
+          : Math.floor(random.next() * 0x10000),
+      );
+      const text = String.fromCharCode(...units);
+      for (const value of [text, { [text]: [text] }, new Map([[text, new Error(text)]])]) {
+        const stored = valueToText(value, "x");
+        expect(stored.isWellFormed(), `seed ${seed}`).toBe(true);
+        expect(textToValue(stored), `seed ${seed}`).toEqual(value);
+      }
+    }
   });
 
   test("an error in a value comes back as an error of its class", () => {

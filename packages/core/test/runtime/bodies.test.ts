@@ -84,7 +84,7 @@ test("a five-step run takes six commits", async () => {
   expect(commits).toHaveLength(7);
 });
 
-test("a step that settled is never run again: crash after its entry, at every step", async () => {
+test("F7 F92: a step that settled is never run again: crash after its entry, at every step", async () => {
   const world = new World();
   const names = ["a", "b", "c", "d"];
   const definition = workflow({ name: "w" }, async (ctx) => {
@@ -102,6 +102,60 @@ test("a step that settled is never run again: crash after its entry, at every st
   }
   await world.passUntil(() => world.run("r").end !== null);
   expect(world.effectNames).toEqual(names);
+});
+
+test("F3: death between the `started` entry and the body: the step runs after the takeover", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, (ctx) =>
+    ctx.step(
+      "charge",
+      (step) => {
+        world.effect(step, "charge");
+        return step.attempt;
+      },
+      { compensate: () => {} },
+    ),
+  );
+  const first = await world.worker([definition]);
+  const commit = first.store.commit.bind(first.store);
+  first.store.commit = async (batch) => {
+    const outcomes = await commit(batch);
+    const starts = batch.writes.some(
+      (write) => write.kind === "advance" && write.entries.some(({ kind }) => kind === "started"),
+    );
+    if (!starts) return outcomes;
+    first.kill();
+    return new Promise(() => {});
+  };
+  await first.start(definition, undefined, { id: "r" });
+  await world.passUntil(() => first.store.dead);
+  expect(world.journal("r")).toEqual(["started charge"]);
+  expect(world.effects).toEqual([]);
+  const second = await world.worker([definition]);
+  expect(await world.settle(second.client.get("r").result())).toBe(1);
+  expect(world.effects).toMatchObject([{ name: "charge", key: "r/charge" }]);
+});
+
+test("F8: death between the last step and the end: the run completes, and no body runs again", async () => {
+  const world = new World();
+  const own = gate();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    const last = await ctx.step("last", (step) => {
+      world.effect(step, "last");
+      return "shipped";
+    });
+    await own.promise;
+    return last;
+  });
+  const first = await world.worker([definition]);
+  await first.start(definition, undefined, { id: "r" });
+  await world.pass(1000);
+  expect(world.journal("r")).toEqual(["step last"]);
+  first.kill();
+  own.open();
+  const second = await world.worker([definition]);
+  expect(await world.settle(second.client.get("r").result())).toBe("shipped");
+  expect(world.effectNames).toEqual(["last"]);
 });
 
 test("a body that was given up after its timeout lives: its run is not let go before it is over", async () => {

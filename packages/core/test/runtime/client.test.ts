@@ -7,6 +7,26 @@ import { gate, rejection, World } from "../support/world.ts";
 const double = workflow<number, number>({ name: "double" }, (ctx, n) => ctx.step("double", () => n * 2));
 
 describe("start", () => {
+  test.each(["before", "after"] as const)(
+    "F1 F2: a client that dies %s its start is committed leaves no run or one, and the same start again is that run",
+    async (when) => {
+      const world = new World();
+      const definition = workflow({ name: "w" }, (ctx) =>
+        ctx.step("only", (step) => world.effect(step, "only")),
+      );
+      await world.worker([definition]);
+      const dying = world.process({ plan: { at: 1, when } });
+      dying.client.start(definition, undefined, { id: "r" }).catch(() => {});
+      await world.pass(10_000);
+      expect(dying.store.dead).toBe(true);
+      expect(world.store.dump().runs.map(({ id }) => id)).toEqual(when === "before" ? [] : ["r"]);
+      expect(world.effectNames).toEqual(when === "before" ? [] : ["only"]);
+      await world.process().execute(definition, undefined, { id: "r" });
+      expect(world.store.dump().runs.map(({ id }) => id)).toEqual(["r"]);
+      expect(world.effectNames).toEqual(["only"]);
+    },
+  );
+
   test("F1: the same id with an equal input is the same run, also after it ended", async () => {
     const world = new World();
     const input = workflow<{ a: number; b: number }, number>({ name: "w" }, (ctx, { a, b }) =>

@@ -258,6 +258,32 @@ test("an undo with a timeout is aborted and tried again", async () => {
   expect(attempts).toBe(2);
 });
 
+test("F113: a compensation that a deploy has changed gets what the old code journaled", async () => {
+  const saga = new Saga();
+  const { world } = saga;
+  const version = (charge: () => object, name: string) =>
+    workflow({ name: "w" }, async (ctx) => {
+      await ctx.step("charge", charge, {
+        compensate: (done, step) => {
+          saga.undone.push({ name, done, key: step.idempotencyKey });
+        },
+      });
+      await ctx.waitForSignal("go");
+      await decline(ctx);
+    });
+  const old = version(() => ({ charge: "ch_1" }), "old");
+  const first = await world.worker([old]);
+  await first.start(old, undefined, { id: "r" });
+  await world.passUntil(() => world.run("r").waits.length > 0);
+  first.kill();
+  const second = await world.worker([version(() => ({ id: "another shape" }), "new")]);
+  await world.settle(second.client.get("r").signal("go"));
+  await world.passUntil(() => world.run("r").end !== null);
+  expect(saga.undone).toEqual([
+    { name: "new", done: { outcome: "completed", result: { charge: "ch_1" } }, key: "r/charge/undo" },
+  ]);
+});
+
 test("F113: a compensation that the code no longer registers sticks that undo alone", async () => {
   const saga = new Saga();
   const { world } = saga;

@@ -1,7 +1,7 @@
 /** Who runs when: slots, several workers, and what a worker leaves behind. */
 import { expect, test } from "vitest";
 import { type Context, workflow } from "../../src/index.ts";
-import { rejection, World } from "../support/world.ts";
+import { gate, rejection, untilAborted, World } from "../support/world.ts";
 
 const wait = (world: World, ms: number): Promise<void> =>
   new Promise((resolve) => world.clock.after(ms, resolve));
@@ -78,6 +78,47 @@ test("F76: a long body keeps its run for as long as it takes", async () => {
   await world.settle(run.result(), 700_000);
   expect(world.effectNames).toEqual(["r"]);
   expect(world.run("r").attempt).toBe(1);
+});
+
+/** Each run is in its body until it is aborted. */
+const endless = workflow({ name: "endless" }, (ctx) => ctx.step("endless", untilAborted));
+
+/** How many bodies the worker in this world executes side by side, of nine that it could. */
+async function slotsIn(world: World, definition: ReturnType<typeof bodies>): Promise<number> {
+  const client = world.process();
+  for (let n = 0; n < 9; n++) await client.start(definition, 1000, { id: `probe ${n}` });
+  await world.passUntil(() => world.effects.length === 9);
+  const at = world.effects.map((effect) => effect.at);
+  return Math.max(...at.map((from) => at.filter((other) => other >= from && other < from + 1000).length));
+}
+
+test("F75: however many workers died with all their slots taken, the next one has all of its own", async () => {
+  const world = new World();
+  for (let death = 0; death < 100; death++) {
+    const victim = await world.worker([endless], { concurrency: 3 });
+    for (let n = 0; n < 3; n++) await victim.start(endless, undefined, { id: `lost ${death} ${n}` });
+    victim.kill();
+  }
+  const definition = bodies(world);
+  await world.worker([definition], { concurrency: 3 });
+  expect(world.store.dump().runs.filter(({ owner }) => owner !== null)).toHaveLength(300);
+  expect(await slotsIn(world, definition)).toBe(3);
+});
+
+test("F75: a worker that lost its lease, and all of its runs with it, has all of its slots again", async () => {
+  const world = new World();
+  const definition = bodies(world);
+  const process = world.process();
+  const renew = process.store.renew.bind(process.store);
+  const silence = gate();
+  process.store.renew = (lease) => silence.promise.then(() => renew(lease));
+  await process.startWorker([endless, definition], { concurrency: 3 });
+  for (let n = 0; n < 3; n++) await process.start(endless, undefined, { id: `lost ${n}` });
+  const other = await world.worker([endless]);
+  await world.passUntil(() => world.store.dump().runs.every(({ owner }) => owner === 2));
+  silence.open();
+  expect(await slotsIn(world, definition)).toBe(3);
+  other.kill();
 });
 
 test("L5: whatever its runs did, a stopped worker leaves no timer behind", async () => {

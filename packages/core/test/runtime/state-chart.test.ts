@@ -211,6 +211,34 @@ describe("closing", () => {
     expect(commits).toHaveLength(2);
   });
 
+  test("F112: a crash between the decision to undo and the first undo: it is undone, though the code would go on now", async () => {
+    const world = new World();
+    let isBroken = true;
+    const definition = workflow({ name: "w" }, async (ctx) => {
+      await ctx.step("reserve", (step) => world.effect(step, "reserve"), {
+        compensate: (_done, step) => world.effect(step, "undo reserve"),
+      });
+      if (isBroken) throw new FatalError("out of order");
+      await ctx.step("ship", (step) => world.effect(step, "ship"));
+    });
+    const first = await world.worker([definition]);
+    const commit = first.store.commit.bind(first.store);
+    first.store.commit = async (batch) => {
+      const outcomes = await commit(batch);
+      if (!world.journal("r").includes("unwinding failed")) return outcomes;
+      first.kill();
+      return new Promise(() => {});
+    };
+    await first.start(definition, undefined, { id: "r" });
+    await world.passUntil(() => first.store.dead);
+    expect(world.effectNames).toEqual(["reserve"]);
+    isBroken = false;
+    await world.worker([definition]);
+    await world.passUntil(() => world.run("r").end !== null);
+    expect(world.run("r").end).toBe("failed");
+    expect(world.effectNames).toEqual(["reserve", "undo reserve"]);
+  });
+
   test("F112: a crash while it is being undone: it goes on with the undo that was interrupted", async () => {
     const world = new World();
     const definition = workflow({ name: "w" }, async (ctx) => {
