@@ -1,0 +1,116 @@
+/** Virtual time of a worker under test: skipped from one instant at which something is due to the next one. */
+import { systemClock } from "../clock.ts";
+import type { PausableClock } from "./pausable-clock.ts";
+import type { ExecutingBody } from "./test-bodies.ts";
+import { activityOf, needsHelp, neverEnds, recordOf, type Stage, type TestTime } from "./test-time.ts";
+import type { VirtualClock } from "./virtual-clock.ts";
+
+/** After so many instants at which something happened, a run that has not ended is not going to. */
+const INSTANTS_MAX = 20_000;
+/** Time is skipped to this long before something is due: the worker looks after its lease first. */
+const RUN_UP_MS = 1;
+
+export class VirtualTime implements TestTime {
+  readonly #stage: Stage;
+  readonly #clock: VirtualClock;
+  readonly #processes: PausableClock;
+
+  constructor(stage: Stage, { clock, processes }: { clock: VirtualClock; processes: PausableClock }) {
+    this.#stage = stage;
+    this.#clock = clock;
+    this.#processes = processes;
+  }
+
+  async settle<T>(promise: Promise<T>): Promise<T> {
+    const state = { settled: false };
+    const over = (): void => {
+      state.settled = true;
+    };
+    promise.then(over, over);
+    await this.#clock.advance(0);
+    while (!state.settled) await this.#clock.advance(this.#clock.nextMs ?? 0);
+    return promise;
+  }
+
+  async idle(): Promise<void> {
+    await this.#calm();
+    const { patienceMs, bodies } = this.#stage;
+    const [endless] = bodies.executing.filter(({ step }) => !step.signal.aborted);
+    if (endless !== undefined) throw neverEnds(endless.called, patienceMs);
+  }
+
+  async skip(ms: number): Promise<void> {
+    const until = this.#clock.monotonic() + ms;
+    for (;;) {
+      await this.#calm();
+      const leftMs = until - this.#clock.monotonic();
+      if (leftMs <= 0) return;
+      await this.#pass(await this.#quietMs(), leftMs);
+    }
+  }
+
+  async untilEnded(runId: string, withinMs: number): Promise<"ended" | "late"> {
+    const until = this.#clock.monotonic() + withinMs;
+    for (let instants = 0; instants < INSTANTS_MAX; instants++) {
+      await this.#calm();
+      const run = await recordOf(this.#stage, runId);
+      if (run === undefined || run.end !== null) return "ended";
+      if (run.stuck !== null) throw await needsHelp(this.#stage, runId);
+      const leftMs = until - this.#clock.monotonic();
+      if (leftMs <= 0) return "late";
+      const quietMs = await this.#quietMs();
+      if (quietMs === Number.POSITIVE_INFINITY && leftMs === Number.POSITIVE_INFINITY)
+        throw await needsHelp(this.#stage, runId);
+      await this.#pass(quietMs, leftMs);
+    }
+    const why = await this.#stage.why(runId);
+    throw new Error(
+      `run ${runId} has not ended after ${INSTANTS_MAX} instants at which something happened, at ${new Date(this.#clock.now()).toISOString()}. ${why} Use skip() to go on without waiting for its end.`,
+    );
+  }
+
+  /** A dead worker's lease is over. */
+  async afterDeath(): Promise<void> {
+    await this.#clock.advance(this.#stage.leaseMs);
+  }
+
+  /**
+   * Until all is done that can be done now, bodies included: these take real time. One that takes longer than `patience` is
+   * not waited for any more: time passes over it.
+   */
+  async #calm(): Promise<void> {
+    for (;;) {
+      await this.#clock.advance(0);
+      if (await this.#stage.revive()) continue;
+      const body = this.#stage.bodies.executing.find((candidate) => this.#patienceFor(candidate) > 0);
+      if (body === undefined) return;
+      await this.#waitForReal(this.#patienceFor(body));
+    }
+  }
+
+  #patienceFor({ beganAt }: ExecutingBody): number {
+    return beganAt + this.#stage.patienceMs - systemClock.monotonic();
+  }
+
+  async #waitForReal(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = systemClock.after(ms, resolve);
+    await Promise.race([promise, this.#stage.bodies.ended]);
+    cancel();
+  }
+
+  /** How long nothing happens but that workers look after their leases; 0 while a run is in a worker's hands. */
+  async #quietMs(): Promise<number> {
+    const { busy, nextDueAt, now } = await activityOf(this.#stage);
+    if (busy.length > 0) return 0;
+    const others = this.#processes.othersMs() ?? Number.POSITIVE_INFINITY;
+    return Math.min(others, nextDueAt === null ? Number.POSITIVE_INFINITY : nextDueAt - now);
+  }
+
+  /** Lets time pass to the next instant at which something may happen, at most `maxMs`. */
+  async #pass(quietMs: number, maxMs: number): Promise<void> {
+    if (Math.min(quietMs, maxMs) <= RUN_UP_MS)
+      await this.#clock.advance(Math.min(maxMs, this.#clock.nextMs ?? maxMs));
+    else await this.#processes.leap(Math.min(quietMs - RUN_UP_MS, maxMs));
+  }
+}
