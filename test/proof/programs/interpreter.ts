@@ -236,11 +236,9 @@ class Pass {
       case "patched":
         return this.#patched(name);
       case "tag":
-        this.#ctx.tag({ [name]: "set" });
-        this.see(`tagged ${name}`);
-        return "tagged";
+        return this.#tag(this.#keys.next(name));
       case "draw":
-        this.see(`drew ${name} ${this.#ctx.random()} ${this.#ctx.uuid()} ${this.#now()}`);
+        this.see(`drew ${this.#keys.next(name)} ${this.#ctx.random()} ${this.#ctx.uuid()} ${this.#now()}`);
         return "drawn";
       case "fail":
         throw new Error(`fail ${here.place.path}`);
@@ -254,8 +252,14 @@ class Pass {
 
   #patched(name: string): boolean {
     const isPatched = this.#ctx.patched(name);
-    this.see(`patched ${name} ${isPatched}`);
+    this.see(`patched ${this.#keys.next(name)} ${isPatched}`);
     return isPatched;
+  }
+
+  #tag(name: string): string {
+    this.#ctx.tag({ [name]: "set" });
+    this.see(`tagged ${name}`);
+    return "tagged";
   }
 
   #cancel(here: Here): Promise<string> {

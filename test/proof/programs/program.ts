@@ -173,14 +173,16 @@ function lawfulNode(node: Node): Node {
   return node.do === "step" && node.does === "slow" ? { ...node, does: "ok" } : node;
 }
 
-/** The order in which branches go on side by side is that of the journal: names that repeat in there need keys to be told apart. */
+/** The order in which branches go on side by side is that of the journal, and keys repeat: names that repeat around them need keys too. */
 function lawfulRepeat(node: RepeatNode): RepeatNode {
   if (node.do === "each") return { ...node, body: waiting(node.body) };
-  return node.do === "count" && hasParallel(node.body) ? { ...node, do: "keyed" } : node;
+  return node.do === "count" && needsKeys(node.body) ? { ...node, do: "keyed" } : node;
 }
 
-function hasParallel(block: Block): boolean {
-  return block.some((node) => isParallel(node) || node.do === "each" || blocksOf(node).some(hasParallel));
+function needsKeys(block: Block): boolean {
+  return block.some(
+    (node) => isParallel(node) || node.do === "each" || node.do === "keyed" || blocksOf(node).some(needsKeys),
+  );
 }
 
 /** Each branch waits for something before it is over: who is first is then decided by the journal alone. */

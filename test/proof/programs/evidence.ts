@@ -1,0 +1,55 @@
+/** What a run leaves behind, as whoever ran it hands it to the judge. */
+import type { RunDump } from "@everstep/core/testing";
+import type { Doing } from "./interpreter.ts";
+
+/** The run as stored in the end, whatever store it is in. */
+export type StoredRun = Pick<
+  RunDump,
+  | "id"
+  | "end"
+  | "stuck"
+  | "phase"
+  | "result"
+  | "error"
+  | "journal"
+  | "messages"
+  | "retries"
+  | "tags"
+  | "attempt"
+  | "startedAt"
+  | "createdAt"
+>;
+
+/** A body that began, in the order in which they did. */
+export interface Execution extends Omit<Doing, "run"> {
+  readonly idempotencyKey: string;
+  /** `StepContext.attempt`. */
+  readonly attempt: number;
+  readonly token: string;
+  /** Entries of the journal that were durable when it began. */
+  readonly durable: number;
+  /** Missing when it never ended: its process died, or it was aborted in the middle. */
+  readonly ended?: "returned" | "threw";
+  /** Its process had been frozen before, and may not know what happened meanwhile (the exemption of P2). */
+  readonly thawed?: boolean;
+}
+
+/** What the code of one pass saw. */
+export interface Watched {
+  readonly pass: number;
+  /** Entries of the journal that were durable when it began. */
+  readonly durable: number;
+  readonly lines: readonly string[];
+}
+
+export interface Evidence {
+  readonly run: StoredRun;
+  readonly executions: readonly Execution[];
+  readonly passes: readonly Watched[];
+  /** Somebody asked for the cancel of the run. */
+  readonly canceled: boolean;
+  /** False when nothing was done to it: then nothing may have happened twice. */
+  readonly faulty: boolean;
+  /** Ids of the signals whose sending was answered. */
+  readonly sent?: readonly string[];
+}

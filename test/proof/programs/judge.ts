@@ -1,0 +1,263 @@
+/**
+ * Judges what a run left behind: the journal, the executions of its bodies and what its code saw, against what the program allows.
+ * Each finding begins with the number of the invariant that is broken (docs/guarantees.md), or with that of the engine (E2).
+ */
+import type { Entry } from "@everstep/core";
+import type { Evidence, Execution } from "./evidence.ts";
+import { codeFindings, type Watching, watch } from "./judge-code.ts";
+import { undoFindings } from "./judge-undo.ts";
+import type { Program } from "./program.ts";
+import { type Deed, errorOf, errorText, read, type Reading, valueOf } from "./reading.ts";
+
+/** What all rules look at. */
+export interface Case {
+  readonly evidence: Evidence;
+  readonly journal: readonly Entry[];
+  readonly reading: Reading;
+  /** By kind and key. */
+  readonly entries: ReadonlyMap<string, Entry>;
+  readonly deeds: ReadonlyMap<string, Deed>;
+  readonly executions: ReadonlyMap<string, readonly Execution[]>;
+  readonly watching: Watching;
+}
+
+/** One line for each thing that is wrong; empty when the run is as it has to be. */
+export function judge(program: Program, evidence: Evidence): string[] {
+  const { run } = evidence;
+  const findings = journalFindings(run.journal, run.attempt);
+  if (findings.length > 0) return findings;
+  if (run.end === null) return [`L1 not ended: ${run.stuck?.code ?? run.phase} ${run.stuck?.message ?? ""}`];
+  const known = caseOf(program, evidence);
+  return [
+    ...askedFindings(known),
+    ...endFindings(known),
+    ...stepFindings(known),
+    ...executionFindings(known),
+    ...undoFindings(known),
+    ...signalFindings(known),
+    ...timerFindings(known),
+    ...codeFindings(known),
+  ];
+}
+
+function caseOf(program: Program, evidence: Evidence): Case {
+  const { journal } = evidence.run;
+  const reading = read(program, journal);
+  return {
+    evidence,
+    journal,
+    reading,
+    entries: new Map(journal.map((entry) => [`${entry.kind} ${entry.key}`, entry])),
+    deeds: new Map(reading.deeds.map((deed) => [`${deed.kind} ${deed.key}`, deed])),
+    executions: Map.groupBy(evidence.executions, ({ kind, key }) => `${kind} ${key}`),
+    watching: watch(evidence, journal, reading.deeds),
+  };
+}
+
+/** I3, I9 and the order of time. */
+function journalFindings(journal: readonly Entry[], attempt: number): string[] {
+  const findings: string[] = [];
+  const seen = new Set<string>();
+  let at = 0;
+  let by = 0;
+  for (const [index, entry] of journal.entries()) {
+    const name = `${entry.kind} ${entry.key}`;
+    if (entry.seq !== index + 1) findings.push(`I3 entry ${entry.seq} stands at ${index + 1}`);
+    if (entry.at < at) findings.push(`I3 ${name} is older than the entry before it`);
+    if (seen.has(name) && entry.kind !== "cancel" && entry.kind !== "resume")
+      findings.push(`I3 ${name} is there twice`);
+    if (entry.attempt < by || entry.attempt > attempt)
+      findings.push(`I9 ${name} is of attempt ${entry.attempt}`);
+    if (entry.kind === "end" && index !== journal.length - 1) findings.push(`I10 entries after ${name}`);
+    seen.add(name);
+    at = entry.at;
+    by = entry.attempt;
+  }
+  return findings;
+}
+
+const ASKED: ReadonlySet<string> = new Set(["step", "timer", "signal", "pivot", "patched", "started"]);
+
+/** What is journaled was asked for before. */
+function askedFindings({ journal, deeds }: Case): string[] {
+  return journal
+    .filter(({ kind }) => ASKED.has(kind))
+    .filter(({ kind, key, seq }) => {
+      const deed = deeds.get(`${kind === "started" ? "step" : kind} ${key}`);
+      return deed === undefined || deed.at >= seq;
+    })
+    .map(
+      ({ kind, key, seq }) => `I12 entry ${seq} (${kind} ${key}) is journaled, and was not asked for before`,
+    );
+}
+
+/** L1: the run ended as its code says. */
+function endFindings({ evidence, entries, reading, deeds }: Case): string[] {
+  const { run, canceled } = evidence;
+  const { outcome } = reading;
+  const expected = !outcome.ok ? "failed" : entries.has("cancel ") ? "canceled" : "completed";
+  const findings: string[] = [];
+  if (run.end !== expected) findings.push(`L1 it ended ${run.end}, not ${expected}`);
+  if (!entries.has(`end ${run.end}`)) findings.push(`L1 its end is not journaled`);
+  if (run.end === "canceled" && !canceled) findings.push("L1 it was canceled, and nobody asked for that");
+  if (run.retries.length > 0) findings.push(`L1 rows of failed attempts are left: ${run.retries.length}`);
+  if (run.end === "completed") {
+    const open = [...deeds.values()].filter(
+      ({ kind, gotAt, lostAt }) =>
+        kind === "step" && gotAt + lostAt === Number.POSITIVE_INFINITY && lostAt === gotAt,
+    );
+    if (outcome.at === Number.POSITIVE_INFINITY) findings.push("L1 it completed before its code was done");
+    if (open.length > 0)
+      findings.push(`L1 it completed, but not its steps ${open.map(({ key }) => key).join()}`);
+    if (
+      outcome.ok &&
+      JSON.stringify(outcome.value) !== JSON.stringify(valueOf({ value: run.result ?? "null" }))
+    )
+      findings.push(`L1 its result is ${run.result}, not ${JSON.stringify(outcome.value)}`);
+  }
+  const error = run.error === null ? "none" : errorText(run.error);
+  if (run.end === "failed" && error !== outcome.value)
+    findings.push(`L1 its error is ${error}, not ${String(outcome.value)}`);
+  if (run.end === "canceled" && !error.startsWith("RunCanceledError"))
+    findings.push(`L1 its error is ${error}`);
+  const untagged = reading.deeds.filter(({ kind, key }) => kind === "tagged" && run.tags[key] !== "set");
+  if (untagged.length > 0) findings.push(`L1 tags are missing: ${untagged.map(({ key }) => key).join()}`);
+  return findings;
+}
+
+/** I5, I17: each outcome is that of a real execution, and such as its body can have. */
+function stepFindings(known: Case): string[] {
+  const { journal, deeds, executions, evidence } = known;
+  const findings: string[] = [];
+  for (const entry of journal) {
+    const deed = deeds.get(`step ${entry.key}`);
+    if (entry.kind !== "step" || deed === undefined) continue;
+    const own = executions.get(`step ${entry.key}`) ?? [];
+    const wrong = outcomeProblem(entry, deed, own);
+    if (wrong !== undefined) findings.push(`${wrong}: step ${entry.key}`);
+    const times = TIMES[doesOf(deed)] ?? 1;
+    if (own.length < times && !looks(deed))
+      findings.push(`I6 step ${entry.key} is settled after ${own.length} executions`);
+    if (own.length > times && !evidence.faulty)
+      findings.push(`I6 step ${entry.key} ran ${own.length} times without a fault`);
+  }
+  return findings;
+}
+
+const TIMES: Readonly<Record<string, number>> = { flaky: 2, exhausted: 2, slow: 0 };
+
+function looks({ node }: Deed): boolean {
+  return node.do === "step" && node.looks === true;
+}
+
+function doesOf({ node }: Deed): string {
+  return node.do === "step" ? node.does : "ok";
+}
+
+function outcomeProblem(entry: Entry, deed: Deed, executions: readonly Execution[]): string | undefined {
+  const does = doesOf(deed);
+  if (entry.error === undefined) {
+    const source = executions.find(({ token }) => token === valueOf(entry));
+    if (does !== "ok" && does !== "flaky") return `I5 a step that is ${does} has a value`;
+    if (source === undefined) return "I5 its value is of no execution of it";
+    return looks(deed) || source.ended === "returned"
+      ? undefined
+      : "I5 its value is of an execution that did not return";
+  }
+  const { name, props, cause } = errorOf(entry.error);
+  if (name !== "StepFailedError" || does === "ok" || does === "flaky" || does === "slow")
+    return `I5 a step that is ${does} failed with ${name}`;
+  if (props?.["attempts"] !== (TIMES[does] ?? 1))
+    return `I17 it failed after ${String(props?.["attempts"])} attempts`;
+  if (does === "timeout")
+    return cause?.name === "StepTimeoutError" ? undefined : `I5 it failed with ${cause?.name}`;
+  const isReal = executions.some(
+    ({ token, ended }) => ended === "threw" && cause?.message === `${does} ${token}`,
+  );
+  return isReal ? undefined : "I5 its error is of no execution of it";
+}
+
+/** I4, I6, I13, I17, I18, E2: when a body may begin, and as what. */
+function executionFindings(known: Case): string[] {
+  const findings: string[] = [];
+  const threw = new Map<string, number>();
+  for (const execution of known.evidence.executions) {
+    const { kind, key } = execution;
+    const wrong = [
+      keyProblem(known, execution),
+      execution.thawed === true ? undefined : beginProblem(known, execution),
+    ];
+    const failures = threw.get(`${kind} ${key}`) ?? 0;
+    if (execution.attempt > failures + 1 && kind !== "lookUp")
+      wrong.push(`I17 its attempt is ${execution.attempt} after ${failures} failures`);
+    if (execution.ended === "threw") threw.set(`${kind} ${key}`, failures + 1);
+    for (const problem of wrong) if (problem !== undefined) findings.push(`${problem}: ${kind} ${key}`);
+  }
+  return findings;
+}
+
+function keyProblem({ evidence, deeds }: Case, { kind, key, idempotencyKey }: Execution): string | undefined {
+  const expected = `${evidence.run.id}/${key}${kind === "undo" ? "/undo" : ""}`;
+  if (idempotencyKey !== expected) return `I6 its idempotency key is ${idempotencyKey}`;
+  if (deeds.has(`step ${key}`) || (kind === "undo" && deeds.has(`undo ${key}`))) return undefined;
+  return "I12 it ran, and was not asked for";
+}
+
+function beginProblem({ entries, watching, deeds }: Case, execution: Execution): string | undefined {
+  const { kind, key, durable, pass, seen } = execution;
+  const isDurable = (name: string): boolean =>
+    (entries.get(name)?.seq ?? Number.POSITIVE_INFINITY) <= durable;
+  const settled = `${kind === "undo" ? "undo" : "step"} ${key}`;
+  if (isDurable(settled)) return "I4 it began after its outcome was durable";
+  if (watching.positionOf(pass, seen) > durable)
+    return "E2 it began before what its code had seen was durable";
+  if (kind === "undo") return undefined;
+  const hasClosed = [...entries.values()].some((entry) => entry.kind === "unwinding" && entry.seq <= durable);
+  if (hasClosed) return "I13 it began after the decision to undo";
+  if (isDurable("cancel ")) return "I18 it began after the cancel was recorded";
+  const node = deeds.get(`step ${key}`)?.node;
+  const records = node?.do === "step" && (node.undo?.startsWith("own") === true || node.looks === true);
+  return records && !isDurable(`started ${key}`) ? "I13 it began before its start was durable" : undefined;
+}
+
+/** I14: each signal is taken by one wait, and by none that nobody answers. */
+function signalFindings({ evidence, journal, deeds }: Case): string[] {
+  const { messages } = evidence.run;
+  const findings: string[] = [];
+  const owners = new Map<string, Entry>();
+  for (const entry of journal) {
+    if (entry.kind !== "signal" || entry.value === undefined) continue;
+    const before = owners.get(entry.value);
+    const message = messages.find(({ type, payload }) => type === "signal" && payload === entry.value);
+    const name = entry.key.replace(/#\d+$/, "");
+    if (message?.name !== name) findings.push(`I14 ${entry.key} got what nobody sent it`);
+    if (before !== undefined && deeds.get(`signal ${before.key}`)?.gotAt === before.seq)
+      findings.push(`I14 ${entry.key} got what ${before.key} had got`);
+    if (before === undefined && message?.consumedBy !== entry.seq)
+      findings.push(`I14 the signal of ${entry.key} is consumed by ${message?.consumedBy}`);
+    owners.set(entry.value, entry);
+  }
+  for (const { id, type, consumedBy, payload } of messages) {
+    const entry = consumedBy === null ? undefined : journal[consumedBy - 1];
+    const isTaken =
+      type === "cancel" ? entry?.kind === "cancel" : entry?.kind === "signal" && entry.value === payload;
+    if (consumedBy !== null && !isTaken)
+      findings.push(`I14 message ${id} is consumed by entry ${consumedBy}`);
+  }
+  const lost = (evidence.sent ?? []).filter((id) => !messages.some((message) => message.id === id));
+  return [...findings, ...lost.map((id) => `I14 signal ${id} was accepted, and is lost`)];
+}
+
+/** I15: no timer and no timeout before it is due; the code's time is that of the entry that it had got last. */
+function timerFindings({ evidence, journal, deeds }: Case): string[] {
+  const startedAt = evidence.run.startedAt ?? evidence.run.createdAt;
+  return journal
+    .filter(({ kind, error }) => kind === "timer" || (kind === "signal" && error !== undefined))
+    .filter(({ kind, key, at }) => {
+      const deed = deeds.get(`${kind} ${key}`);
+      const ms = deed !== undefined && "ms" in deed.node ? deed.node.ms : Number.NaN;
+      const askedAt = deed?.at === 0 ? startedAt : journal[(deed?.at ?? 0) - 1]?.at;
+      return !(at >= (askedAt ?? Number.NaN) + ms);
+    })
+    .map(({ kind, key }) => `I15 ${kind} ${key} was over before its time`);
+}

@@ -1,0 +1,165 @@
+/** Runs one program in virtual time over a memory store, with crashes at chosen calls, and gathers the evidence. */
+import { Client, RunEndedError, type StepContext, Worker } from "@everstep/core";
+import {
+  crashStore,
+  type CrashPlan,
+  type CrashStore,
+  type MemoryStore,
+  memoryStore,
+  type MemoryTx,
+  type ProcessClock,
+  processClock,
+  type RunDump,
+  type VirtualClock,
+  virtualClock,
+} from "@everstep/core/testing";
+import type { Evidence, Execution, Watched } from "./evidence.ts";
+import { type Doing, interpreter, type Outside } from "./interpreter.ts";
+import { isUnsent, type Program } from "./program.ts";
+
+const RUN = "run-1";
+const PATIENCE_MS = 3_600_000;
+
+/** One after the other: what each process dies of; the last one lives. */
+export type Deaths = readonly { readonly at: number; readonly when: "before" | "after" }[];
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Never rejects because of the run: a run that does not end is evidence as well. */
+export async function evidenceOf(program: Program, deaths: Deaths = []): Promise<Evidence> {
+  const lab = new SmallLab(program, deaths);
+  await lab.run();
+  return lab.evidence();
+}
+
+interface Process {
+  readonly store: CrashStore<MemoryTx>;
+  readonly clock: ProcessClock;
+}
+
+class SmallLab {
+  readonly #program: Program;
+  readonly #deaths: Deaths;
+  readonly #clock: VirtualClock = virtualClock();
+  readonly #store: MemoryStore = memoryStore({ clock: this.#clock });
+  readonly #executions: Mutable<Execution>[] = [];
+  readonly #byToken = new Map<string, Mutable<Execution>>();
+  readonly #passes: (Watched & { readonly lines: string[] })[] = [];
+  readonly #failed = new Set<string>();
+  readonly #wanted = new Set<string>();
+  readonly #told = new Set<string>();
+  #births = 0;
+  #canceled = false;
+
+  constructor(program: Program, deaths: Deaths) {
+    this.#program = program;
+    this.#deaths = deaths;
+  }
+
+  evidence(): Evidence {
+    const run = this.#dump();
+    if (run === undefined) throw new Error("the run was never started");
+    return {
+      run,
+      executions: this.#executions,
+      passes: this.#passes,
+      canceled: this.#canceled,
+      faulty: this.#births > 1,
+      sent: [...this.#told],
+    };
+  }
+
+  async run(): Promise<void> {
+    let process = this.#birth();
+    for (;;) {
+      const run = this.#dump();
+      if (run?.end != null || run?.stuck != null || this.#clock.monotonic() > PATIENCE_MS) return;
+      if (process.store.dead) process = this.#birth();
+      await this.#clock.advance(this.#clock.nextMs ?? 0);
+      await this.#answerSignals();
+    }
+  }
+
+  #dump(): RunDump | undefined {
+    return this.#store.dump().runs[0];
+  }
+
+  #durable(): number {
+    return this.#dump()?.journal.length ?? 0;
+  }
+
+  #birth(): Process {
+    const clock = processClock(this.#clock);
+    const death: CrashPlan = this.#deaths[this.#births] ?? { at: 0, when: "before" };
+    this.#births += 1;
+    const store = crashStore(this.#store, { ...death, onCrash: () => clock.kill() });
+    const process = { store, clock };
+    const definition = interpreter(this.#outsideOf(process));
+    const worker = new Worker({ store, clock, workflows: [definition], lease: "2s", logger: silent });
+    const start = async (): Promise<void> => {
+      await worker.start();
+      await new Client({ store, clock }).start(definition, this.#program, { id: RUN });
+    };
+    start().catch(() => {}); // a run that never starts is found to be missing
+    return process;
+  }
+
+  #outsideOf({ store }: Process): Outside {
+    return {
+      beginPass: () =>
+        this.#passes.push({ pass: this.#passes.length + 1, durable: this.#durable(), lines: [] }),
+      observe: (_run, pass, line) => {
+        if (store.dead) return;
+        this.#passes[pass - 1]?.lines.push(line);
+        const wanted = /^ask signal (\S+)$/.exec(line)?.[1];
+        if (wanted !== undefined && !isUnsent(wanted)) this.#wanted.add(wanted);
+      },
+      perform: (step, doing) => (store.dead ? new Promise(() => {}) : this.#perform(step, doing)),
+      ended: (token, how) => {
+        const execution = this.#byToken.get(token);
+        if (execution !== undefined && !store.dead) execution.ended = how;
+      },
+      find: (key) => this.#executions.find((one) => one.kind === "step" && one.idempotencyKey === key)?.token,
+      failsNow: (_run, key) => {
+        if (this.#failed.has(key)) return false;
+        this.#failed.add(key);
+        return true;
+      },
+      cancel: (run) => this.#cancel(run),
+    };
+  }
+
+  async #perform(step: StepContext, { run: _run, ...doing }: Doing): Promise<string> {
+    const token = `t${this.#executions.length}`;
+    const { idempotencyKey, attempt } = step;
+    const execution = { ...doing, idempotencyKey, attempt, token, durable: this.#durable() };
+    this.#executions.push(execution);
+    this.#byToken.set(token, execution);
+    return token;
+  }
+
+  async #cancel(run: string): Promise<void> {
+    this.#canceled = true;
+    await new Client({ store: this.#store, clock: this.#clock }).get(run).cancel();
+  }
+
+  /** What the code waits for is sent once; it may have given up meanwhile. */
+  async #answerSignals(): Promise<void> {
+    for (const key of this.#wanted) {
+      if (this.#told.has(key)) continue;
+      const client = new Client({ store: this.#store, clock: this.#clock });
+      const sent = client.get(RUN).signal(key.replace(/#\d+$/, ""), key, { id: key });
+      await this.#clock.advance(0);
+      try {
+        await sent;
+        this.#told.add(key);
+      } catch (error) {
+        if (!(error instanceof RunEndedError)) throw error;
+        this.#wanted.delete(key);
+      }
+    }
+  }
+}
+
+const ignore = (): void => {};
+const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
