@@ -4,6 +4,8 @@ export { type CrashPlan, type CrashStore, crashStore, recordCalls } from "./cras
 export { type MemoryStore, type MemoryStoreOptions, memoryStore } from "./memory-store.ts";
 export type { MemoryDump, RunDump } from "./memory/reading.ts";
 export type { MemoryTx } from "./memory/transaction.ts";
+export { type Replay, type ReplayOptions, replay } from "./replay.ts";
+export type { RecordedRun } from "./replay-claim.ts";
 export type { BodyCalled, BodyKind, FailOptions, MockBody } from "./test-bodies.ts";
 export { type TestWorker, type TestWorkerOptions, testWorker } from "./test-worker.ts";
 export {

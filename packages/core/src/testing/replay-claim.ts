@@ -1,0 +1,192 @@
+/** A recorded run, in whichever form it was kept, as a claim: what a worker would be handed to go on with it. */
+import { durationMs } from "../engine/duration.ts";
+import { errorOf } from "../engine/error-data.ts";
+import { type Codec, type Values, valuesOf } from "../engine/values.ts";
+import { InvalidArgumentError } from "../errors.ts";
+import type { JournalEntry, RunReport } from "../runtime/runs.ts";
+import type { Claim, Entry, EntryKind, RetryState, RunDetails, RunRecord } from "../store.ts";
+import type { AnyWorkflow, Workflow } from "../workflow.ts";
+
+/** A run as recorded: `client.runs.read(id)`, `store.read(id)`, or the JSON of either. */
+export type RecordedRun = RunReport | Pick<RunDetails, "run" | "journal" | "messages" | "retries"> | string;
+
+export interface Recorded {
+  /** The run as it was when it was recorded, or just before its end: due, and claimed. */
+  readonly claim: Claim;
+  /** The instant up to which it was recorded. */
+  readonly until: number;
+}
+
+export function recordedAs(
+  recorded: RecordedRun,
+  definition: AnyWorkflow,
+  codec: Codec | undefined,
+): Recorded {
+  const kept = typeof recorded === "string" ? parsed(recorded) : recorded;
+  const claim = isDetails(kept) ? kept : claimOfReport(reportOf(kept), definition as Workflow, codec);
+  const { run, journal } = claim;
+  checkDefinition(run, definition);
+  const until = Math.max(run.startedAt ?? run.createdAt, journal.at(-1)?.at ?? 0, run.stuck?.at ?? 0);
+  const { retries, ...rest } = resumed(reclaimed(claim));
+  // Which body comes next is the question, not how long it is waited for.
+  const due = retries.map((row) =>
+    row.nextAt === null ? row : { ...row, nextAt: Math.min(row.nextAt, until) },
+  );
+  return { claim: { ...rest, retries: due }, until };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`what is to be replayed is no JSON: ${String(error)}`);
+  }
+}
+
+function reclaimed({ run, journal, messages, retries }: Claim): Claim {
+  return {
+    messages,
+    retries,
+    journal: journal.filter(({ kind }) => kind !== "end"),
+    run: {
+      ...run,
+      phase: journal.some(({ kind }) => kind === "unwinding") ? "compensating" : "forward",
+      end: null,
+      owner: 1,
+      attempt: run.attempt + 1,
+      strikes: 0,
+      strikesAlone: 0,
+      result: null,
+      error: null,
+    },
+  };
+}
+
+function isDetails(kept: unknown): kept is Claim {
+  return typeof kept === "object" && kept !== null && "run" in kept && "journal" in kept;
+}
+
+function reportOf(kept: unknown): RunReport {
+  if (typeof kept === "object" && kept !== null && "journal" in kept && "workflow" in kept)
+    return kept as RunReport;
+  throw new InvalidArgumentError(
+    "what is to be replayed must be a run as `client.runs.read(id)` or `store.read(id)` give it, or the JSON of that",
+  );
+}
+
+function checkDefinition({ id, workflow, version }: RunRecord, definition: AnyWorkflow): void {
+  if (workflow === definition.name && version === definition.version) return;
+  throw new InvalidArgumentError(
+    `run ${id} is one of workflow ${workflow} version ${version}, not of ${definition.name} version ${definition.version}: replay it with the code that workers have for its version`,
+  );
+}
+
+/** A stuck run is replayed as if a person had resumed it, which is what is to come after a fix. */
+function resumed(claim: Claim): Claim {
+  const { run, journal, retries } = claim;
+  if (run.stuck === null) return claim;
+  const last = journal.at(-1);
+  const at = Math.max(run.stuck.at, last?.at ?? 0);
+  const entry = {
+    seq: (last?.seq ?? 0) + 1,
+    kind: "resume",
+    key: "replay",
+    at,
+    attempt: run.attempt,
+  } as const;
+  return {
+    ...claim,
+    run: { ...run, stuck: null },
+    journal: last?.kind === "resume" ? journal : [...journal, entry],
+    retries: retries.map((row) =>
+      row.nextAt === null ? { ...row, failures: 0, firstAt: at, nextAt: at } : row,
+    ),
+  };
+}
+
+// ------------------------------------------------------------------------------------------ reports
+
+/** A report is decoded, so its values are encoded again; the payloads of signals that no wait has taken are not in it. */
+function claimOfReport(report: RunReport, definition: Workflow, codec: Codec | undefined): Claim {
+  const values = valuesOf(report.id, codec);
+  const { timeout } = definition.options;
+  const createdAt = instantOf(report.createdAt);
+  return {
+    run: {
+      id: report.id,
+      workflow: report.workflow,
+      version: report.version,
+      phase: "forward",
+      end: null,
+      owner: null,
+      attempt: report.journal.at(-1)?.attempt ?? 0,
+      dueAt: null,
+      stuck:
+        report.stuck === null
+          ? null
+          : { code: report.stuck.code, message: "", at: instantOf(report.stuck.at) },
+      priority: report.priority,
+      tags: report.tags,
+      input: values.toText(report.input, "", "its input"),
+      result: null,
+      error: null,
+      inbox: 0,
+      strikes: 0,
+      strikesAlone: 0,
+      interrupted: false,
+      waits: report.waits,
+      createdAt,
+      startedAt: report.startedAt === null ? null : instantOf(report.startedAt),
+      endedAt: null,
+      timeoutMs: timeout === undefined ? null : durationMs(timeout, "timeout"),
+    },
+    journal: report.journal.map((entry) => entryOf(entry, values)),
+    messages: [],
+    retries: report.retries.map((row) => retryOf(row, createdAt)),
+  };
+}
+
+function entryOf({ seq, kind, key, at, attempt, value, error }: JournalEntry, values: Values): Entry {
+  const bound = boundTo(kind, key);
+  return {
+    seq,
+    kind,
+    key,
+    at: instantOf(at),
+    attempt,
+    ...(value === undefined
+      ? {}
+      : {
+          value: kind === "unwinding" ? JSON.stringify(value) : values.toText(value, bound, `entry ${seq}`),
+        }),
+    ...(error === undefined ? {} : { error: values.errorToText(errorFrom(error), bound) }),
+  };
+}
+
+function retryOf(row: RunReport["retries"][number], firstAt: number): RetryState {
+  const { step, failures, nextAt } = row;
+  return {
+    key: step,
+    failures,
+    firstAt,
+    nextAt: nextAt === null ? null : instantOf(nextAt),
+    inDoubt: false,
+  };
+}
+
+/** As `client.runs.read` undid it. */
+function boundTo(kind: EntryKind, key: string): string {
+  if (kind === "signal") return key.replace(/#\d+$/, "");
+  return kind === "step" ? key : "";
+}
+
+/** JSON keeps of an error no more than its own properties. */
+function errorFrom(error: unknown): Error {
+  if (error instanceof Error) return error;
+  const { name = "Error", message = "", ...props } = Object(error) as Readonly<Record<string, unknown>>;
+  return errorOf({ name, message, props });
+}
+
+function instantOf(at: number | string | Date): number {
+  return typeof at === "number" ? at : new Date(at).getTime();
+}
