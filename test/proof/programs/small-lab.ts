@@ -73,7 +73,8 @@ class SmallLab {
     let process = this.#birth();
     for (;;) {
       const run = this.#dump();
-      if (run?.end != null || run?.stuck != null || this.#clock.monotonic() > PATIENCE_MS) return;
+      if (run !== undefined && (run.end ?? run.stuck) !== null) return;
+      if (this.#clock.monotonic() > PATIENCE_MS) return;
       if (process.store.dead) process = this.#birth();
       await this.#clock.advance(this.#clock.nextMs ?? 0);
       await this.#answerSignals();
@@ -148,17 +149,19 @@ class SmallLab {
     for (const key of this.#wanted) {
       if (this.#told.has(key)) continue;
       const client = new Client({ store: this.#store, clock: this.#clock });
-      const sent = client.get(RUN).signal(key.replace(/#\d+$/, ""), key, { id: key });
+      const sent = client
+        .get(RUN)
+        .signal(key.replace(/#\d+$/, ""), key, { id: key })
+        .then(() => this.#told.add(key), refused);
+      this.#wanted.delete(key);
       await this.#clock.advance(0);
-      try {
-        await sent;
-        this.#told.add(key);
-      } catch (error) {
-        if (!(error instanceof RunEndedError)) throw error;
-        this.#wanted.delete(key);
-      }
+      await sent;
     }
   }
+}
+
+function refused(error: unknown): void {
+  if (!(error instanceof RunEndedError)) throw error;
 }
 
 const ignore = (): void => {};
