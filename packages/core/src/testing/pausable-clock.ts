@@ -10,10 +10,15 @@ export interface PausableClock extends Clock {
   leap(ms: number): Promise<void>;
   /** How long until a timer is due that is not of these processes; null when there is none. */
   othersMs(): number | null;
+  /** How long until a timer of these processes is due that was set for more than a second: no tick, and no look at the store. */
+  longMs(): number | null;
 }
+
+const LONG_MS = 1000;
 
 interface Timer {
   readonly at: number;
+  readonly long: boolean;
   readonly fire: () => void;
   cancel: () => void;
 }
@@ -52,7 +57,8 @@ class Pausable implements PausableClock {
       this.#timers.delete(timer);
       run();
     };
-    const timer: Timer = { at: this.#clock.monotonic() + Math.max(0, ms), fire, cancel: () => {} };
+    const at = this.#clock.monotonic() + Math.max(0, ms);
+    const timer: Timer = { at, long: ms > LONG_MS, fire, cancel: () => {} };
     this.#timers.add(timer);
     if (!this.#paused) this.#arm(timer);
     return () => {
@@ -75,6 +81,11 @@ class Pausable implements PausableClock {
     const { nextMs } = this.#clock;
     this.#goOn();
     return nextMs;
+  }
+
+  longMs(): number | null {
+    const next = Math.min(...[...this.#timers].filter(({ long }) => long).map(({ at }) => at));
+    return Number.isFinite(next) ? Math.max(0, next - this.#clock.monotonic()) : null;
   }
 
   #pause(): void {

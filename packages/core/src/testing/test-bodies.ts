@@ -116,16 +116,21 @@ export class TestBodies {
   }
 
   #watched(executing: ExecutingBody, call: () => unknown): unknown {
-    const result = call();
-    if (!isThenable(result)) return result;
-    // A query builder does its work when it is awaited: it is awaited once, here.
-    const promise = Promise.resolve(result);
     const over = (): void => {
       if (this.#executing.delete(executing)) this.#tell();
     };
     this.#executing.add(executing);
-    promise.then(over, over);
-    return promise;
+    try {
+      const result = call();
+      // A query builder does its work when it is awaited: it is awaited once, here.
+      const promise = isThenable(result) ? Promise.resolve(result) : undefined;
+      if (promise === undefined) over();
+      else promise.then(over, over);
+      return promise ?? result;
+    } catch (error) {
+      over();
+      throw error;
+    }
   }
 
   #tell(): void {

@@ -1,5 +1,6 @@
 /** Virtual time of a worker under test: skipped from one instant at which something is due to the next one. */
 import { systemClock } from "../clock.ts";
+import type { RunRecord } from "../store.ts";
 import type { PausableClock } from "./pausable-clock.ts";
 import type { ExecutingBody } from "./test-bodies.ts";
 import { activityOf, needsHelp, neverEnds, recordOf, type Stage, type TestTime } from "./test-time.ts";
@@ -7,6 +8,10 @@ import type { VirtualClock } from "./virtual-clock.ts";
 
 /** After so many instants at which something happened, a run that has not ended is not going to. */
 const INSTANTS_MAX = 20_000;
+/** A run that waits in its worker's memory for something that is due soon does so for less. */
+const LINGER_MAX_MS = 6000;
+/** Two looks at such a run are this far apart in real time, and at most one tick of a worker in virtual time. */
+const HOLD_MS = 20;
 /** Time is skipped to this long before something is due: the worker looks after its lease first. */
 const RUN_UP_MS = 1;
 
@@ -14,6 +19,8 @@ export class VirtualTime implements TestTime {
   readonly #stage: Stage;
   readonly #clock: VirtualClock;
   readonly #processes: PausableClock;
+  /** The runs that are in a worker's hands: since when nothing was seen to happen to them, by both clocks. */
+  #held = { what: "", since: 0, realSince: 0 };
 
   constructor(stage: Stage, { clock, processes }: { clock: VirtualClock; processes: PausableClock }) {
     this.#stage = stage;
@@ -60,13 +67,19 @@ export class VirtualTime implements TestTime {
       if (leftMs <= 0) return "late";
       const quietMs = await this.#quietMs();
       if (quietMs === Number.POSITIVE_INFINITY && leftMs === Number.POSITIVE_INFINITY)
-        throw await needsHelp(this.#stage, runId);
+        throw await this.#helpless(runId);
       await this.#pass(quietMs, leftMs);
     }
     const why = await this.#stage.why(runId);
     throw new Error(
       `run ${runId} has not ended after ${INSTANTS_MAX} instants at which something happened, at ${new Date(this.#clock.now()).toISOString()}. ${why} Use skip() to go on without waiting for its end.`,
     );
+  }
+
+  async #helpless(runId: string): Promise<Error> {
+    const { bodies, patienceMs } = this.#stage;
+    const endless = bodies.executing.find(({ called }) => called.run === runId);
+    return endless === undefined ? needsHelp(this.#stage, runId) : neverEnds(endless.called, patienceMs);
   }
 
   /** A dead worker's lease is over. */
@@ -99,12 +112,29 @@ export class VirtualTime implements TestTime {
     cancel();
   }
 
-  /** How long nothing happens but that workers look after their leases; 0 while a run is in a worker's hands. */
+  /** How long nothing happens but that workers look after their leases; 0 where that is not known. */
   async #quietMs(): Promise<number> {
     const { busy, nextDueAt, now } = await activityOf(this.#stage);
-    if (busy.length > 0) return 0;
-    const others = this.#processes.othersMs() ?? Number.POSITIVE_INFINITY;
-    return Math.min(others, nextDueAt === null ? Number.POSITIVE_INFINITY : nextDueAt - now);
+    if (busy.length > 0 && !(await this.#standsStill(busy))) return 0;
+    const long = busy.length > 0 ? this.#processes.longMs() : null;
+    const dueMs = nextDueAt === null ? null : nextDueAt - now;
+    return Math.min(...[this.#processes.othersMs(), long, dueMs].map((ms) => ms ?? Number.POSITIVE_INFINITY));
+  }
+
+  /**
+   * Whether the runs that workers hold go on by no more than long timers: a body hangs, or a handler awaits something of its own. A
+   * handler may need real time for that, and gets it as bodies do.
+   */
+  async #standsStill(busy: readonly RunRecord[]): Promise<boolean> {
+    const { bodies, patienceMs } = this.#stage;
+    const what = JSON.stringify([bodies.calls.length, busy.map(({ id, attempt }) => [id, attempt])]);
+    const now = this.#clock.monotonic();
+    if (what !== this.#held.what) this.#held = { what, since: now, realSince: systemClock.monotonic() };
+    if (now - this.#held.since < LINGER_MAX_MS) return false;
+    const leftMs = this.#held.realSince + patienceMs - systemClock.monotonic();
+    if (bodies.executing.length > 0 || leftMs <= 0) return true;
+    await this.#waitForReal(Math.min(leftMs, HOLD_MS));
+    return false;
   }
 
   /** Lets time pass to the next instant at which something may happen, at most `maxMs`. */
