@@ -121,6 +121,8 @@ function wrongPackage(path: string, from: string): string | undefined {
   if (from === "@everstep/core/testing" && isProduct(path)) return "only tests import @everstep/core/testing";
   if (/^@everstep\/postgres-server(?:\/|$)/.test(from))
     return needsServer(path) ? undefined : `only tests, benchmarks and the demo import ${from}`;
+  if (/^@everstep\/example-ecommerce(?:\/|$)/.test(from))
+    return path.startsWith("test/proof/") ? undefined : `only the proof imports ${from}`;
   if (ENTRY_POINTS.has(from) || /^@everstep\/adapters\/[a-z-]+$/.test(from)) return undefined;
   return `${from} is not a published entry point`;
 }

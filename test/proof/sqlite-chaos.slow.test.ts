@@ -16,7 +16,7 @@ test(`runs survive ${KILLS} kills of their workers`, { timeout: 60_000 + KILLS *
   const { problems, summary, seconds } = await campaign({ arena: sqliteArena(), kills: KILLS, seed: SEED });
   console.log(`${lineOf(summary)}, violations ${problems.length}, seed ${SEED}, ${seconds.toFixed(0)} s`);
   expect(problems, `EVERSTEP_SEED=${SEED} EVERSTEP_KILLS=${KILLS}`).toEqual([]);
-  expect(summary["kills"]).toBe(KILLS);
+  expect(summary["kills"]).toBeGreaterThanOrEqual(KILLS);
   // What never happened was not tested.
   expect(missingIn(summary)).toEqual([]);
 });

@@ -1,8 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Client, RunEndedError, RunNotFoundError, type RunHandle } from "@everstep/core";
+import { CANARY } from "./canary.ts";
 import type { Random } from "./random.ts";
-import { type Name, NAMES, type Input, PATIENCE_MS, type Workflows } from "./workflows.ts";
-import type { Answer, WorkerSlot } from "./worker-slot.ts";
+import { type Answer, type Asked, answerTo, type Request } from "./requests.ts";
+import { type Name, NAMES, PATIENCE_MS, SHOUTS } from "./steps.ts";
+import type { Stripe } from "./stripe.ts";
+import type { WorkerSlot } from "./worker-slot.ts";
 
 /** One request to start a run, as its caller remembers it. */
 export interface StartRecord {
@@ -21,13 +23,19 @@ export interface SignalRecord {
   readonly run: string;
   readonly name: string;
   readonly payload: string;
-  readonly outcome: "ok" | "late";
+  readonly outcome: "ok" | "late" | "unknown";
 }
 
-export interface CallersOptions {
-  readonly client: Client;
-  readonly workflows: Workflows;
+/** An order to cancel a run or to let it go on. `late`: refused, for the run had ended; `refused`: it was not stuck. */
+export interface OrderRecord {
+  readonly run: string;
+  readonly wish: "cancel" | "resume";
+  readonly outcome: "ok" | "late" | "refused" | "unknown";
+}
+
+export interface CallersOptions extends Asked {
   readonly slots: readonly [WorkerSlot, ...WorkerSlot[]];
+  readonly stripe: Stripe;
   readonly random: Random;
   readonly callers: number;
   /** How many runs that have not ended there may be. */
@@ -42,18 +50,32 @@ const TRIES_MAX = 50;
 /** A caller that has no answer for so long asks again, maybe somebody else. */
 const ANSWER_MS = 1_000;
 /** Probabilities. */
-const CANCELED: Readonly<Partial<Record<Name, number>>> = { saga: 0.25, gather: 0.1 };
+const CANCELED: Readonly<Partial<Record<Name, number>>> = {
+  saga: 0.25,
+  gather: 0.1,
+  ship: 0.15,
+  paid: 0.15,
+  brittle: 0.1,
+  grave: 0.1,
+};
+const UNDONE = 0.75;
 const RUNG = 0.5;
+const TROUBLED = 0.3;
+const OWN_CLIENT = 0.4;
 const FOLLOW_MAX_MS = 150;
 /** Often after the wait has been given up, and sometimes after the run's end. */
 const RING_MAX_MS = 3 * PATIENCE_MS;
+/** What everstep's refusals mean to whoever asked. */
+const REFUSALS: Readonly<Record<string, "late" | "refused">> = { RUN_ENDED: "late", RUN_STATE: "refused" };
 
 /** Starts runs, tries again when it does not know, signals and cancels them; and remembers what it was told. */
 export class Callers {
   readonly #options: CallersOptions;
   readonly starts: StartRecord[] = [];
   readonly signals: SignalRecord[] = [];
+  readonly orders: OrderRecord[] = [];
   readonly problems: string[] = [];
+  readonly #startOf = new Map<string, StartRecord>();
   readonly #followUps: Promise<void>[] = [];
   accepted = 0;
   #closed = false;
@@ -78,6 +100,31 @@ export class Callers {
     await Promise.all(unanswered.map((start) => this.#follow(start)));
   }
 
+  /** One signal. Who does not know whether it was accepted asks again under the same id, as does who sends it twice. */
+  async signal(run: string, name: string, no: number): Promise<void> {
+    const payload = `${name} ${no} of ${run}, ${CANARY}`;
+    const request = { wish: "signal", id: run, name, payload, signalId: `${run}:${name}:${no}` } as const;
+    const outcome = await this.#outcomeOf(request, TRIES_MAX);
+    if (outcome === "refused") this.problems.push(`P7 ${run}: refused ${payload}`);
+    else if (outcome !== undefined) this.signals.push({ run, name, payload, outcome });
+  }
+
+  /** Asked again until it is known: a second order to cancel is no other one. */
+  async cancel(run: string, compensate: boolean): Promise<void> {
+    const start = this.#startOf.get(run);
+    if (start !== undefined) start.isCanceled = true;
+    const outcome = await this.#outcomeOf({ wish: "cancel", id: run, compensate }, TRIES_MAX);
+    if (outcome !== undefined) this.orders.push({ run, wish: "cancel", outcome });
+  }
+
+  /** Asked once: who does not know looks at the run. */
+  async resume(run: string): Promise<OrderRecord["outcome"] | undefined> {
+    const because = `looked at it, ${CANARY}`;
+    const outcome = await this.#outcomeOf({ wish: "resume", id: run, because }, 1);
+    if (outcome !== undefined) this.orders.push({ run, wish: "resume", outcome });
+    return outcome;
+  }
+
   async #callUntilClosed(): Promise<void> {
     const { countOpen, openMax } = this.#options;
     while (!this.#closed) {
@@ -87,32 +134,40 @@ export class Callers {
   }
 
   async #start(): Promise<void> {
-    const { random, onStarting, onGivenUp } = this.#options;
+    const { random, stripe, onStarting, onGivenUp } = this.#options;
     const no = this.starts.length;
     const workflow = random.pick(NAMES);
     const id = `${workflow}-${no}`;
     const via = random.pick(["client", "worker", "worker", "tx"]);
     const start: StartRecord = { id, workflow, via, tries: [] };
     this.starts.push(start);
+    this.#startOf.set(id, start);
+    if (workflow === "paid" && random.chance(TROUBLED)) await stripe.trouble(id, random);
     onStarting(id);
     while (start.tries.length < TRIES_MAX) {
-      const answer = await this.#try(start, { no });
+      const answer = await this.#try(start, no);
       start.tries.push(answer);
       if (answer === "ok" || random.chance(0.2)) break;
     }
     // Some ask twice, although they were told.
-    if (random.chance(0.05)) await this.#try(start, { no });
+    if (random.chance(0.05)) await this.#try(start, no);
     if (start.tries.includes("ok")) this.accepted += 1;
     else await onGivenUp(id);
     this.#followUps.push(this.#follow(start));
   }
 
-  async #try(start: StartRecord, input: Input): Promise<"ok" | "unknown"> {
-    const answered = this.#ask(start, input).then((answer) => {
-      if (typeof answer === "string") return answer;
-      this.problems.push(`P1 ${start.id}: start failed: ${answer.error}`);
-      return "unknown";
-    });
+  async #try({ id, workflow, via }: StartRecord, no: number): Promise<"ok" | "unknown"> {
+    const input = { no, secret: CANARY };
+    const request = { wish: "start", id, workflow, input, inTx: via === "tx" } as const;
+    const answer = await this.#ask(request, via === "client");
+    if (typeof answer === "string") return answer;
+    this.problems.push(`P1 ${id}: start failed: ${answer.error}`);
+    return "unknown";
+  }
+
+  async #ask(request: Request, isOwn: boolean = this.#options.random.chance(OWN_CLIENT)): Promise<Answer> {
+    const { slots, random } = this.#options;
+    const answered = isOwn ? answerTo(request, this.#options) : random.pick(slots).request(request);
     const patience = new AbortController();
     const impatient = delay(ANSWER_MS, "unknown" as const, { signal: patience.signal });
     impatient.catch(() => {});
@@ -123,59 +178,40 @@ export class Callers {
     }
   }
 
-  async #ask({ id, workflow, via }: StartRecord, input: Input): Promise<Answer> {
-    const { client, workflows, slots, random } = this.#options;
-    if (via !== "client") return random.pick(slots).request({ id, workflow, input, inTx: via === "tx" });
-    try {
-      await client.start(workflows[workflow], input, { id });
-      return "ok";
-    } catch (error) {
-      return { error: String(error) };
+  /** Undefined: there is no such run, and nobody was told that there is. */
+  async #outcomeOf(request: Request, triesMax: number): Promise<OrderRecord["outcome"] | undefined> {
+    for (let tries = 1; ; tries++) {
+      const isThere = this.#startOf.get(request.id)?.tries.includes("ok") === true;
+      const answer = await this.#ask(request);
+      if (answer === "ok") return answer;
+      // Whether an earlier try was accepted is not known: its run may have ended since.
+      if (answer === "unknown") {
+        if (tries >= triesMax) return answer;
+        continue;
+      }
+      const { code, error } = answer;
+      if (code === "RUN_NOT_FOUND" && !isThere) return undefined;
+      const refusal = REFUSALS[code];
+      if (refusal === undefined) this.problems.push(`P7 ${request.id}: ${request.wish}: ${error}`);
+      return refusal !== undefined && tries > 1 ? "unknown" : refusal;
     }
   }
 
   /** What a run needs from outside. */
-  async #follow(start: StartRecord): Promise<void> {
-    const { client, random } = this.#options;
-    const { id, workflow } = start;
-    const run = client.get(id);
+  async #follow({ id, workflow, isCanceled }: StartRecord): Promise<void> {
+    const { random } = this.#options;
     const times = random.between(1, 2);
-    const isCanceled = random.chance(CANCELED[workflow] ?? 0);
+    const isToCancel = isCanceled !== true && random.chance(CANCELED[workflow] ?? 0);
     const isRung = random.chance(RUNG);
-    const cancelMs = random.between(0, FOLLOW_MAX_MS);
+    const [cancelMs, compensate] = [random.between(0, FOLLOW_MAX_MS), random.chance(UNDONE)];
     await delay(random.between(0, workflow === "bell" ? RING_MAX_MS : FOLLOW_MAX_MS));
-    if (workflow === "gather")
-      for (let time = 0; time < times; time++) await this.#signal(run, start, "approval", 0);
+    if (workflow === "gather") for (let time = 0; time < times; time++) await this.signal(id, "approval", 0);
     // Two rings are two signals, of which one wait takes one.
     if (workflow === "bell" && isRung)
-      for (let ring = 0; ring < times; ring++) await this.#signal(run, start, "ring", ring);
-    if (!isCanceled || start.isCanceled === true) return;
+      for (let ring = 0; ring < times; ring++) await this.signal(id, "ring", ring);
+    if (workflow === "crowd") for (let no = 0; no < SHOUTS; no++) await this.signal(id, "shout", no);
+    if (!isToCancel) return;
     await delay(cancelMs);
-    start.isCanceled = true;
-    await this.#answerOf(start, run.cancel());
+    await this.cancel(id, compensate);
   }
-
-  async #signal(run: RunHandle, start: StartRecord, name: string, no: number): Promise<void> {
-    const payload = signalOf(name, run.id, no);
-    const outcome = await this.#answerOf(start, run.signal(name, payload, { id: `${run.id}:${name}:${no}` }));
-    if (outcome !== undefined) this.signals.push({ run: run.id, name, payload, outcome });
-  }
-
-  /** Undefined: there is no such run, and nobody was told that there is. */
-  async #answerOf({ id, tries }: StartRecord, asked: Promise<void>): Promise<"ok" | "late" | undefined> {
-    try {
-      await asked;
-      return "ok";
-    } catch (error) {
-      if (error instanceof RunEndedError) return "late";
-      const neverStarted = error instanceof RunNotFoundError && !tries.includes("ok");
-      if (!neverStarted) this.problems.push(`P7 ${id}: ${String(error)}`);
-      return undefined;
-    }
-  }
-}
-
-/** What a signal of a run carries. */
-function signalOf(name: string, run: string, no: number): string {
-  return `${name} ${no} of ${run}`;
 }

@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Arena } from "./arena.ts";
+import { deciphered } from "./canary.ts";
 import { type Evidence, readAllRuns } from "./evidence.ts";
 import { Field } from "./field.ts";
 import { type Ground, groundAt } from "./ground.ts";
 import { problemsIn } from "./invariants.ts";
 import { Ledger } from "./ledger.ts";
+import { Stripe } from "./stripe.ts";
 import { type Summary, summaryOf } from "./summary.ts";
 import { Tally } from "./tally.ts";
 import { WorkerSlot } from "./worker-slot.ts";
@@ -59,16 +61,17 @@ class Campaign {
     const [ground, cache, { arena }] = [this.#ground, join(this.#folder, "compiled"), this.#options];
     await ground.createApplication();
     const ledger = await Ledger.start(join(this.#folder, "ledger.db"), cache);
+    const stripe = await Stripe.start(cache);
     const { leaseMs } = arena;
     const [first, ...others] = arena.workerPlaces.map(
-      (place) => new WorkerSlot({ place, port: ledger.port, leaseMs, cache }),
+      (place) => new WorkerSlot({ place, port: ledger.port, stripePort: stripe.port, leaseMs, cache }),
     );
     if (first === undefined) throw new Error("an arena has at least one worker");
     const slots = [first, ...others] as const;
-    const field = new Field({ runs: 0, ...this.#options, ground, slots, ledger, tally: this.#tally });
+    const field = new Field({ runs: 0, ...this.#options, ground, slots, ledger, stripe, tally: this.#tally });
     try {
       const found = await Promise.race([field.fight(), ledger.died]);
-      const evidence = await this.#collect(field, ledger);
+      const evidence = await this.#collect(field, { ledger, stripe });
       this.#tally.count(
         "restarts of workers",
         slots.reduce((sum, slot) => sum + slot.restarts, 0),
@@ -80,15 +83,20 @@ class Campaign {
         seconds: (performance.now() - startedAt) / 1000,
       };
     } finally {
-      await Promise.all([...slots.map((slot) => slot.abandon()), ledger.kill()]);
+      await Promise.all([...slots.map((slot) => slot.abandon()), ledger.kill(), stripe.kill()]);
     }
   }
 
-  async #collect({ callers, sessions }: Field, ledger: Ledger): Promise<Evidence> {
+  async #collect(
+    { callers, sessions }: Field,
+    { ledger, stripe }: { readonly ledger: Ledger; readonly stripe: Stripe },
+  ): Promise<Evidence> {
     const evidence: Evidence = {
       starts: callers.starts,
       signals: callers.signals,
-      runs: await readAllRuns(this.#ground.store),
+      orders: callers.orders,
+      operations: await stripe.operations(),
+      runs: (await readAllRuns(this.#ground.store)).map(deciphered),
       events: await ledger.finish(),
       sessions,
       ...(await this.#ground.readApplication()),

@@ -1,5 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { CANARY } from "./canary.ts";
 
 export interface ChildOptions {
   readonly args: readonly string[];
@@ -14,6 +16,8 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
   /** What it wrote to its standard error. */
   readonly complaints: string;
+  /** I20: where in its output the secret is. */
+  readonly leaks: readonly string[];
 }
 
 const living = new Set<ChildProcess>();
@@ -22,28 +26,38 @@ process.once("exit", () => {
   for (const child of living) child.kill("SIGKILL");
 });
 
-/** One process, from one of the programs in this folder. */
+const { resolve: resolvePackage } = createRequire(import.meta.url);
+
+/** One process, from one of the programs in this folder, or of a package. */
 export class Child {
   readonly #process: ChildProcess;
   readonly exited: Promise<Exit>;
 
   constructor(program: string, { args, cache, onNews, onExit }: ChildOptions) {
-    this.#process = fork(fileURLToPath(new URL(program, import.meta.url)), [...args], {
+    const file = program.startsWith("./")
+      ? fileURLToPath(new URL(program, import.meta.url))
+      : resolvePackage(program);
+    this.#process = fork(file, [...args], {
       execArgv: ["--conditions=@everstep/source"],
       env: { ...process.env, NODE_COMPILE_CACHE: cache },
-      stdio: ["ignore", "inherit", "pipe", "ipc"],
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     living.add(this.#process);
     let complaints = "";
     this.#process.stderr?.setEncoding("utf8").on("data", (text: string) => {
       complaints += text;
     });
+    let said = "";
+    this.#process.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
     this.#process.on("message", onNews);
     this.exited = new Promise((resolve) => {
       // Not `exit`: what it has sent and written before is read first.
       this.#process.once("close", (code, signal) => {
         living.delete(this.#process);
-        resolve({ code, signal, complaints });
+        const leaks = [said, complaints].flatMap((text) => leaksIn(text));
+        resolve({ code, signal, complaints, leaks });
       });
     });
     this.exited.then(onExit, () => {});
@@ -66,4 +80,8 @@ export class Child {
     this.signal("SIGKILL");
     return this.exited;
   }
+}
+
+function leaksIn(output: string): string[] {
+  return output.split("\n").filter((line) => line.includes(CANARY));
 }

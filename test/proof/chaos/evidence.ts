@@ -1,6 +1,7 @@
 import type { Entry, RunDetails, Store } from "@everstep/core";
-import type { SignalRecord, StartRecord } from "./callers.ts";
+import type { OrderRecord, SignalRecord, StartRecord } from "./callers.ts";
 import type { LedgerEvent } from "./ledger-events.ts";
+import type { Operation } from "./stripe.ts";
 
 export interface Posting {
   readonly run: string;
@@ -20,7 +21,10 @@ export interface Session {
 export interface Evidence {
   readonly starts: readonly StartRecord[];
   readonly signals: readonly SignalRecord[];
-  /** Everything in the store, as often as its lists have it. */
+  readonly orders: readonly OrderRecord[];
+  /** What the stand-in for Stripe has executed. */
+  readonly operations: readonly Operation[];
+  /** Everything in the store, as often as its lists have it, deciphered. */
   readonly runs: readonly RunDetails[];
   readonly events: readonly LedgerEvent[];
   readonly postings: readonly Posting[];

@@ -2,17 +2,19 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Client, type RunStatus, type Store } from "@everstep/core";
 import type { Arena } from "./arena.ts";
 import { Callers } from "./callers.ts";
+import { cipher } from "./canary.ts";
 import type { Session } from "./evidence.ts";
 import type { Ground } from "./ground.ts";
-import type { Effects } from "./ledger-link.ts";
 import type { Ledger } from "./ledger.ts";
 import { Nemesis } from "./nemesis.ts";
+import { Operator } from "./operator.ts";
 import { Random } from "./random.ts";
 import { storm } from "./storm.ts";
+import type { Stripe } from "./stripe.ts";
 import type { Tally } from "./tally.ts";
 import { Watcher } from "./watcher.ts";
 import type { WorkerSlot } from "./worker-slot.ts";
-import { workflowsOf } from "./workflows.ts";
+import { type World, workflowsOf } from "./workflows.ts";
 
 /** When nothing is broken any more, all runs have ended after so long. */
 const HEALING_MS = 30_000;
@@ -29,6 +31,7 @@ export interface FieldOptions {
   readonly ground: Ground;
   readonly slots: readonly [WorkerSlot, ...WorkerSlot[]];
   readonly ledger: Ledger;
+  readonly stripe: Stripe;
   readonly tally: Tally;
 }
 
@@ -41,24 +44,32 @@ export class Field {
   readonly #watcher: Watcher;
   readonly #nemesis: Nemesis;
   readonly #client: Client;
+  readonly #operator: Operator;
 
   constructor(options: FieldOptions) {
-    const { arena, ground, slots, ledger, runs, seed } = options;
+    const { arena, ground, ledger, runs, seed, tally } = options;
     this.#options = options;
     this.#store = ground.store;
     const watcher = new Watcher(ground.store, (marks) => ledger.mark(marks));
     this.#watcher = watcher;
-    this.#client = new Client({ store: ground.store });
+    this.#client = new Client({ store: ground.store, codec: cipher });
     this.callers = new Callers({
+      ...options,
       client: this.#client,
-      slots,
-      workflows: workflowsOf(NO_EFFECTS, ground),
+      workflows: workflowsOf({ ...NOWHERE, ground }),
       random: new Random(seed + 1),
       callers: arena.callers,
       openMax: arena.openMax,
       countOpen: () => watcher.open.size,
       onStarting: (id) => watcher.follow(id),
       onGivenUp: (id) => watcher.forgetIfAbsent(id),
+    });
+    this.#operator = new Operator({
+      client: this.#client,
+      callers: this.callers,
+      open: watcher.open,
+      random: new Random(seed + 3),
+      tally,
     });
     const { acts, leaseMs = 0 } = arena;
     const progress = (): number => (runs === 0 ? 1 : this.callers.accepted / runs);
@@ -82,8 +93,15 @@ export class Field {
 
   async #fight(): Promise<void> {
     const { slots, arena } = this.#options;
-    await Promise.all([this.#rage().finally(() => this.callers.close()), this.callers.call()]);
-    await this.#heal();
+    const [mended, enough] = [new AbortController(), new AbortController()];
+    const over = (): void => {
+      enough.abort();
+      this.callers.close();
+    };
+    const healing = Promise.all([this.#rage().finally(over), this.callers.call()])
+      .then(() => this.#heal())
+      .finally(() => mended.abort());
+    await Promise.all([healing, this.#operator.work(mended.signal, enough.signal)]);
     this.sessions.push(...(await arena.readSessions("idle")));
     await Promise.all(slots.map((slot) => slot.stop(STOP_MS)));
     this.sessions.push(...(await arena.readSessions("stopped")));
@@ -128,9 +146,12 @@ export class Field {
   }
 }
 
-const noEffect = (): never => {
+const nothing = (): never => {
   throw new Error("this process executes nothing");
 };
 
 /** The test's own process only starts runs. */
-const NO_EFFECTS: Effects = { perform: noEffect, fail: noEffect };
+const NOWHERE: Pick<World, "effects" | "till"> = {
+  effects: { perform: nothing },
+  till: { open: nothing, charge: nothing, giveBack: nothing },
+};

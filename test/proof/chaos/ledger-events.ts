@@ -1,22 +1,24 @@
 import SqliteDatabase from "better-sqlite3";
 
-/** What a body of a worker tells the ledger before and after its effect. */
-export interface BodyEvent {
-  readonly type: "begin" | "end";
+/** What a worker tells the ledger: before and after the effect of a body, and when it was given a run. */
+export interface WorkerEvent {
+  readonly type: "begin" | "end" | "claimed";
   readonly run: string;
   /** The step's key, or `<key>/undo`. */
   readonly step: string;
+  /** The step's idempotency key. Of a `claimed`: the worker's id. */
   readonly key: string;
+  /** Of the step. Of a `claimed`: of the run. */
   readonly attempt: number;
   readonly pid: number;
-  /** New in every execution of the body; the step's result. */
+  /** New in every execution of the body; the step's result. Of a `claimed`: how many entries the journal had. */
   readonly token: string;
   /** Of an `end`: what the body does next; of an undo's `begin`: what it was told of its step. */
   readonly outcome: string;
 }
 
 /** A line of the ledger. The order of `no` is the order in which things happened. */
-export interface LedgerEvent extends Omit<BodyEvent, "type"> {
+export interface LedgerEvent extends Omit<WorkerEvent, "type"> {
   readonly no: number;
   /** By the ledger's own clock, in milliseconds since the epoch. */
   readonly at: number;
@@ -24,7 +26,7 @@ export interface LedgerEvent extends Omit<BodyEvent, "type"> {
    * `caught`: this body's `end` was not answered before its process was killed, or woke up. `mark`: see `Mark`. `froze`: the process
    * is stopped after this line. `thawed`: it went on before this line.
    */
-  readonly type: BodyEvent["type"] | "caught" | "mark" | "froze" | "thawed";
+  readonly type: WorkerEvent["type"] | "caught" | "mark" | "froze" | "thawed";
 }
 
 /** Its writer has seen the step's entry in the journal: from now on its body must not begin. `*`: no step of the run's own must. */

@@ -6,7 +6,7 @@
 import { createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import SqliteDatabase from "better-sqlite3";
-import { type BodyEvent, LEDGER_SCHEMA, type LedgerEvent, type Mark } from "./ledger-events.ts";
+import { type WorkerEvent, LEDGER_SCHEMA, type LedgerEvent, type Mark } from "./ledger-events.ts";
 
 /** What the test tells this process. `skip`: how many `end`s of the process are let pass first. */
 export interface LedgerOrder {
@@ -44,6 +44,8 @@ type Line = Omit<LedgerEvent, "no" | "at">;
 const queue: { readonly line: Line; readonly written: () => void }[] = [];
 const aims = new Map<number, number>();
 const catches = new Map<string, number>();
+/** How often each body has begun. */
+const begins = new Map<string, number>();
 /** What a process is told when it wakes up. */
 const keptBack = new Map<number, () => void>();
 
@@ -61,7 +63,7 @@ function write(line: Line, written: () => void): void {
   if (queue.push({ line, written }) === 1) setImmediate(flush);
 }
 
-function isCaught({ pid, run, step }: BodyEvent): boolean {
+function isCaught({ pid, run, step }: WorkerEvent): boolean {
   const skip = aims.get(pid);
   if (skip === undefined) return false;
   const place = `${run} ${step}`;
@@ -75,20 +77,29 @@ function isCaught({ pid, run, step }: BodyEvent): boolean {
   return true;
 }
 
-function heard(event: BodyEvent, answer: () => void): void {
+function heard(event: WorkerEvent, answer: () => void): void {
   write(event, () => {
-    if (event.type === "begin" || !isCaught(event)) return answer();
+    if (event.type !== "end" || !isCaught(event)) return answer();
     keptBack.set(event.pid, answer);
     write({ ...event, type: "caught" }, () => tell({ caught: event.pid }));
   });
+}
+
+/** How often that body has begun by now, this time as well. */
+function countBegins({ type, run, step }: WorkerEvent): number {
+  const place = `${run} ${step}`;
+  const count = (begins.get(place) ?? 0) + (type === "begin" ? 1 : 0);
+  if (type === "begin") begins.set(place, count);
+  return count;
 }
 
 function serve(socket: Socket): void {
   socket.setNoDelay(true);
   const lines = createInterface({ input: socket });
   lines.on("line", (text) => {
-    const { no, ...event } = JSON.parse(text) as BodyEvent & { readonly no: number };
-    heard(event, () => socket.writable && socket.write(`${no}\n`));
+    const { no, ...event } = JSON.parse(text) as WorkerEvent & { readonly no: number };
+    const count = countBegins(event);
+    heard(event, () => socket.writable && socket.write(`${no} ${count}\n`));
   });
   // A killed process leaves a broken connection behind; both say so.
   socket.on("error", () => socket.destroy());

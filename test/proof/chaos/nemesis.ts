@@ -1,28 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Act } from "./arena.ts";
+import { nameOf, type Trap, TRAPS } from "./crash-points.ts";
 import type { Ground } from "./ground.ts";
 import type { Ledger } from "./ledger.ts";
 import { Random } from "./random.ts";
 import type { Tally } from "./tally.ts";
+import { CALM_MAX_MS, Tormentor } from "./tormentor.ts";
 import type { WorkerSlot } from "./worker-slot.ts";
 
-/** A process that was up for longer than so has been through everything. */
-const LIFE_MAX_MS = 80;
-/** Workers notice the death of another within about a second of their own life: between two rages somebody must live so long. */
-const CALM_MAX_MS = 1_300;
-const SERIES_MIN_KILLS = 3;
-const SERIES_MAX_KILLS = 14;
-/** An aimed shot lets up to so many effects pass. */
-const SKIP_MAX = 5;
 /** Frozen for so many leases. Every other one is back before anybody misses it. */
 const UNNOTICED_LEASES = [0.5, 0.6] as const;
 const FREEZE_LEASES = [1.2, 3] as const;
-/** There are fewer freezes than kills: most are aimed, and each of these should hit. */
-const FREEZE_AIMED = 0.75;
-const FREEZE_AIMS_MAX = 3;
 const SWIZZLE_GAP_MAX_MS = 400;
-/** A worker gives its bodies 10 s, and its store 5 s to hear the goodbye. */
-const DRAIN_MS = 25_000;
 const PACE_MS = 20;
 /** After enough runs, what is still missing may happen for so long. */
 const OVERTIME_MS = 30_000;
@@ -47,6 +36,8 @@ export class Nemesis {
   readonly #tormentors: readonly Tormentor[];
   /** Acts to come: all of them in each round through it. */
   #deck: Act[] = [];
+  /** Traps to come, as well. */
+  #traps: Trap[] = [];
   #killed = 0;
   #freezes = 0;
   #enoughAt: number | undefined;
@@ -56,13 +47,20 @@ export class Nemesis {
     this.#options = options;
     this.#random = new Random(seed);
     const spend = (): boolean => this.#spend();
+    const nextTrap = (): Trap => this.#nextTrap();
     const frozenMs = (): number =>
       this.#frozenMs(this.#freezes++ % 2 === 0 ? UNNOTICED_LEASES : FREEZE_LEASES);
     this.#tormentors = slots.map(
       (slot, index) =>
-        new Tormentor(slot, { ...options, spend, frozenMs, random: new Random(seed + 101 * (index + 1)) }),
+        new Tormentor(slot, {
+          ...options,
+          spend,
+          nextTrap,
+          frozenMs,
+          random: new Random(seed + 101 * (index + 1)),
+        }),
     );
-    tally.announce("kills", "kills between an effect and its entry");
+    tally.announce("kills", "kills between an effect and its entry", ...TRAPS.map(nameOf));
     if (acts.includes("drain")) tally.announce("drains");
     if (acts.includes("swizzle")) tally.announce("swizzles");
     if (acts.includes("freeze"))
@@ -83,10 +81,27 @@ export class Nemesis {
         this.#deck.push(...acts.toSpliced(acts.indexOf("swizzle"), 1));
         await this.#swizzle(victims.length > 1 ? victims : this.#tormentors);
       } else {
-        await Promise.all(victims.map((victim, index) => victim.torment(acts[index] ?? "kill")));
+        await this.#torment(victims, acts);
       }
       await delay(victims.length > 1 ? this.#random.between(0, CALM_MAX_MS) : PACE_MS);
     }
+  }
+
+  /** While some are frozen or drained, which takes long, the others die again and again. */
+  async #torment(victims: readonly Tormentor[], acts: readonly Act[]): Promise<void> {
+    const killed = victims.filter((_, index) => acts[index] === "kill");
+    let isOver = false;
+    const others = victims.map(async (victim, index) => {
+      if (!killed.includes(victim)) await victim.torment(acts[index] ?? "kill");
+    });
+    const all = Promise.all(others).finally(() => {
+      isOver = true;
+    });
+    const killing = killed.map(async (victim) => {
+      do await victim.torment("kill");
+      while (!isOver && killed.length < victims.length);
+    });
+    await Promise.all([all, ...killing]);
   }
 
   /** The campaign is not over, or something has not happened yet, and there is still time for it. */
@@ -103,6 +118,15 @@ export class Nemesis {
     if (!this.#isMissed()) return "kill";
     if (this.#deck.length === 0) this.#deck = [...this.#random.shuffled(this.#options.acts)];
     return this.#deck.pop() ?? "kill";
+  }
+
+  /** All in each round, and those that have not been fallen into again at once. */
+  #nextTrap(): Trap {
+    if (this.#traps.length === 0) {
+      const missing = this.#missingTraps();
+      this.#traps = [...this.#random.shuffled(missing.length > 0 ? missing : TRAPS)];
+    }
+    return this.#traps.pop() ?? TRAPS[0] ?? { point: "join", when: "before" };
   }
 
   /** All of them stop, one by one, and go on in another order. */
@@ -125,96 +149,17 @@ export class Nemesis {
     return Math.round((min + this.#random.next() * (max - min)) * this.#options.leaseMs);
   }
 
-  /** Kills are spread over the campaign. */
+  #missingTraps(): readonly Trap[] {
+    const { counts } = this.#options.tally;
+    return TRAPS.filter((trap) => counts[nameOf(trap)] === 0);
+  }
+
+  /** Kills are spread over the campaign. There are more than enough only for traps that nobody has fallen into yet. */
   #spend(): boolean {
     const { kills, progress } = this.#options;
-    if (this.#killed >= kills || this.#killed / kills > progress()) return false;
+    const isEnough = this.#killed >= kills;
+    if (isEnough ? this.#missingTraps().length === 0 : this.#killed / kills > progress()) return false;
     this.#killed += 1;
     return true;
-  }
-}
-
-interface TormentorOptions extends NemesisOptions {
-  readonly random: Random;
-  /** False: enough were killed for now. */
-  readonly spend: () => boolean;
-  /** For how long the next one is frozen. */
-  readonly frozenMs: () => number;
-}
-
-/** What happens to one of them. */
-class Tormentor {
-  readonly #slot: WorkerSlot;
-  readonly #options: TormentorOptions;
-
-  constructor(slot: WorkerSlot, options: TormentorOptions) {
-    this.#slot = slot;
-    this.#options = options;
-  }
-
-  /** A swizzle of one is a freeze. */
-  async torment(act: Act): Promise<void> {
-    const { random, frozenMs } = this.#options;
-    if (act === "drain") return this.#drain();
-    if (act === "kill") return this.#killAgainAndAgain();
-    if (random.chance(FREEZE_AIMED))
-      await this.#aim("freezes between an effect and its entry", FREEZE_AIMS_MAX);
-    await this.freeze();
-    await delay(frozenMs());
-    return this.thaw();
-  }
-
-  async freeze(): Promise<void> {
-    const { ledger, tally } = this.#options;
-    await this.#slot.ready;
-    await ledger.froze(this.#slot.pid);
-    this.#slot.freeze();
-    tally.count("freezes");
-  }
-
-  async thaw(): Promise<void> {
-    const { ledger, tally, ground } = this.#options;
-    const { pid } = this.#slot;
-    const isLive = await ground.isLive(pid).catch(() => undefined);
-    this.#slot.thaw();
-    ledger.thawed(pid);
-    if (isLive !== undefined)
-      tally.count(isLive ? "freezes that nobody noticed" : "freezes that were taken over");
-  }
-
-  async #killAgainAndAgain(): Promise<void> {
-    const { random, spend, tally } = this.#options;
-    for (let left = random.between(SERIES_MIN_KILLS, SERIES_MAX_KILLS); left > 0; left--) {
-      if (!spend()) return delay(random.between(0, CALM_MAX_MS));
-      await this.#approach();
-      await this.#slot.kill();
-      tally.count("kills");
-    }
-  }
-
-  async #drain(): Promise<void> {
-    const { random, tally } = this.#options;
-    await this.#slot.ready;
-    await delay(random.between(0, LIFE_MAX_MS));
-    await this.#slot.drain(DRAIN_MS);
-    tally.count("drains");
-  }
-
-  async #approach(): Promise<void> {
-    const { random } = this.#options;
-    const how = random.pick(["aimed", "aimed", "alive", "alive", "young"]);
-    if (how === "aimed") return this.#aim("kills between an effect and its entry");
-    if (how === "alive") await this.#slot.ready;
-    return delay(random.between(0, LIFE_MAX_MS));
-  }
-
-  async #aim(name: string, timesMax: number = 1): Promise<void> {
-    const { random, ledger, tally } = this.#options;
-    await this.#slot.ready;
-    for (let time = 0; time < timesMax; time++) {
-      if (!(await ledger.aim(this.#slot.pid, random.between(0, SKIP_MAX)))) continue;
-      tally.count(name);
-      return;
-    }
   }
 }

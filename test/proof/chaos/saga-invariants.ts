@@ -2,14 +2,14 @@
 import type { RunDetails } from "@everstep/core";
 import { settlementsOf, valueOf } from "./evidence.ts";
 import type { LedgerEvent } from "./ledger-events.ts";
-import { DECLINED } from "./workflows.ts";
+import { DECLINED, UNDOABLE } from "./steps.ts";
 import { zombiesIn } from "./zombies.ts";
 
 export function compensationProblems(runs: readonly RunDetails[], events: readonly LedgerEvent[]): string[] {
   const eventsOf = Map.groupBy(events, ({ run }) => run);
   const { aside } = zombiesIn(events);
   return runs
-    .filter(({ run }) => run.workflow === "saga" && run.end !== null)
+    .filter(({ run }) => run.workflow in UNDOABLE && run.end !== null)
     .flatMap((details) => {
       const own = eventsOf.get(details.run.id) ?? [];
       return [
@@ -21,7 +21,18 @@ export function compensationProblems(runs: readonly RunDetails[], events: readon
     });
 }
 
-/** Every step that was started, but for one known not to have happened; in reverse order of start; the bare undo last. */
+/** It was canceled by somebody who wanted nothing undone. */
+export function isAbandoned({ run, journal }: RunDetails): boolean {
+  const [first] = journal.filter(({ kind }) => kind === "cancel").map(valueOf);
+  const { compensate } = (first ?? {}) as { readonly compensate?: boolean };
+  return run.end === "canceled" && compensate === false && !journal.some(({ kind }) => kind === "unwinding");
+}
+
+function isUndone(details: RunDetails): boolean {
+  return details.run.end !== "completed" && !isAbandoned(details);
+}
+
+/** Every step that was started since the pivot, but for one known not to have happened; in reverse order of start; the bare undo last. */
 function journalProblems(details: RunDetails): string[] {
   const undone = settlementsOf(details, "undo").map(({ key }) => key);
   const failed = new Set(
@@ -29,22 +40,33 @@ function journalProblems(details: RunDetails): string[] {
       .filter(({ key, error }) => key === DECLINED && error !== undefined)
       .map(({ key }) => key),
   );
-  const started = settlementsOf(details, "started")
-    .map(({ key }) => key)
-    .filter((key) => !failed.has(key));
+  const started = startedSincePivot(details).filter((key) => !failed.has(key));
   // A saga that was canceled before its first step asked for nothing may have registered nothing.
-  const hold = undone.includes("hold") || started.length > 0 ? ["hold"] : [];
-  const expected = [...started.toReversed(), ...hold];
+  const isHeld = details.run.workflow === "saga" && (undone.includes("hold") || started.length > 0);
+  const expected = isUndone(details) ? [...started.toReversed(), ...(isHeld ? ["hold"] : [])] : [];
   if (undone.join() === expected.join()) return [];
   return [`undid ${undone.join()} instead of ${expected.join()}`];
 }
 
+function startedSincePivot({ journal }: RunDetails): readonly string[] {
+  const pivot = journal.findLastIndex(({ kind }) => kind === "pivot");
+  return journal.filter(({ kind }, index) => kind === "started" && index > pivot).map(({ key }) => key);
+}
+
 /** What has begun in the world may have happened, whatever the journal says. */
 function forgottenProblems(details: RunDetails, events: readonly LedgerEvent[]): string[] {
+  if (!isUndone(details)) return [];
+  const undoable = UNDOABLE[details.run.workflow] ?? [];
   const undone = new Set(settlementsOf(details, "undo").map(({ key }) => key));
+  const current = new Set(startedSincePivot(details));
+  const past = new Set(
+    settlementsOf(details, "started")
+      .map(({ key }) => key)
+      .filter((key) => !current.has(key)),
+  );
   const begun = new Set(events.filter(({ type }) => type === "begin").map(({ step }) => step));
   return [...begun]
-    .filter((step) => !step.endsWith("/undo") && step !== DECLINED && !undone.has(step))
+    .filter((step) => undoable.includes(step) && !undone.has(step) && !past.has(step))
     .map((step) => `${step} began and was not undone`);
 }
 

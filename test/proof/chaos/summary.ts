@@ -1,10 +1,12 @@
+import type { Entry } from "@everstep/core";
 import { type Evidence, valueOf } from "./evidence.ts";
-import { AT_MOST_ONCE, IN_DOUBT, NOBODY } from "./workflows.ts";
+import { isAbandoned } from "./saga-invariants.ts";
+import { AT_MOST_ONCE, IN_DOUBT, NOBODY } from "./steps.ts";
 
 /** What the campaign has been through: without some of each it has shown nothing. */
 export type Summary = Readonly<Record<string, number>>;
 
-export function summaryOf({ starts, signals, runs, events }: Evidence): Summary {
+export function summaryOf({ starts, signals, orders, operations, runs, events }: Evidence): Summary {
   const begins = events.filter(({ type }) => type === "begin");
   const attempts = new Set(begins.map(({ run, step, attempt }) => `${run} ${step} ${attempt}`));
   const entries = runs.flatMap(({ journal }) => journal);
@@ -23,8 +25,29 @@ export function summaryOf({ starts, signals, runs, events }: Evidence): Summary 
       .length,
     "signals taken": entries.filter(({ kind, error }) => kind === "signal" && error === undefined).length,
     "signals too late": signals.filter(({ outcome }) => outcome === "late").length,
+    "signals sent twice":
+      signals.length - new Set(signals.map(({ run, payload }) => `${run} ${payload}`)).size,
+    "signals of which nobody knows": signals.filter(({ outcome }) => outcome === "unknown").length,
+    "runs resumed": runs.filter(({ journal }) => journal.some(({ kind }) => kind === "resume")).length,
+    "resumes of which nobody knows": countOf(orders, "resume", "unknown"),
+    "cancels that came too late": countOf(orders, "cancel", "late"),
+    "cancels during the undoing": runs.filter(({ journal }) => isCanceledLate(journal)).length,
+    "runs canceled and left as they were": runs.filter(isAbandoned).length,
+    "pivots passed": entries.filter(({ kind }) => kind === "pivot").length,
+    claims: events.filter(({ type }) => type === "claimed").length,
+    charges: operations.filter(({ kind }) => kind === "charged").length,
+    refunds: operations.filter(({ kind }) => kind === "refunded").length,
     "waits given up": results.filter((result) => result.includes(`"${NOBODY}"`)).length,
   };
+}
+
+function countOf(orders: Evidence["orders"], wish: string, outcome: string): number {
+  return orders.filter((order) => order.wish === wish && order.outcome === outcome).length;
+}
+
+function isCanceledLate(journal: readonly Entry[]): boolean {
+  const decided = journal.findIndex(({ kind }) => kind === "unwinding");
+  return decided !== -1 && journal.findLastIndex(({ kind }) => kind === "cancel") > decided;
 }
 
 export function lineOf(summary: Summary): string {

@@ -2,7 +2,7 @@
 import type { RunDetails } from "@everstep/core";
 import type { SignalRecord } from "./callers.ts";
 import { settlementsOf, valueOf } from "./evidence.ts";
-import { NAP_MS, PATIENCE_MS } from "./workflows.ts";
+import { NAP_MS, PATIENCE_MS } from "./steps.ts";
 
 export function waitProblems(runs: readonly RunDetails[], signals: readonly SignalRecord[]): string[] {
   const sentTo = Map.groupBy(signals, ({ run }) => run);
@@ -16,9 +16,10 @@ export function waitProblems(runs: readonly RunDetails[], signals: readonly Sign
   });
 }
 
-/** Each signal that was accepted is taken by one wait or still there; what was refused is neither. */
+/** Each signal that was accepted is taken by one wait or still there; what was refused, and nothing else is known of it, is neither. */
 function signalProblems(details: RunDetails, sent: readonly SignalRecord[]): string[] {
-  const { run, messages } = details;
+  const { run } = details;
+  const messages = details.messages.filter(({ type }) => type === "signal");
   const taken = settlementsOf(details, "signal")
     .filter(({ error }) => error === undefined)
     .map((entry) => String(valueOf(entry)));
@@ -26,14 +27,16 @@ function signalProblems(details: RunDetails, sent: readonly SignalRecord[]): str
   const found = new Set([...taken, ...unread]);
   const accepted = new Set(sent.filter(({ outcome }) => outcome === "ok").map(({ payload }) => payload));
   const known = new Set(sent.map(({ payload }) => payload));
+  const refused = new Set(sent.filter(({ outcome }) => outcome === "late").map(({ payload }) => payload));
+  for (const { payload, outcome } of sent) if (outcome !== "late") refused.delete(payload);
   return [
     ...taken
       .filter((payload, index) => taken.indexOf(payload) < index || unread.includes(payload))
       .map((payload) => `took ${payload} twice`),
     ...[...accepted].filter((payload) => !found.has(payload)).map((payload) => `lost ${payload}`),
     ...taken.filter((payload) => !known.has(payload)).map((payload) => `took ${payload}, which nobody sent`),
-    ...[...known]
-      .filter((payload) => !accepted.has(payload) && found.has(payload))
+    ...[...refused]
+      .filter((payload) => found.has(payload))
       .map((payload) => `has ${payload}, which it refused`),
     ...(run.workflow === "gather" && run.end === "completed" && taken.length !== 1
       ? [`took ${taken.length} signals`]

@@ -1,85 +1,88 @@
-/** A worker, which also starts runs for whom asks it to, as a web server would. Killed and frozen again and again. */
+/** A worker, which also does what others ask of it, as a web server would. Killed and frozen again and again. */
 import { flushCompileCache } from "node:module";
 import { Client, type Logger, Worker } from "@everstep/core";
+import { cipher } from "./canary.ts";
+import type { Trap } from "./crash-points.ts";
 import { groundAt, type Place } from "./ground.ts";
 import { LedgerLink } from "./ledger-link.ts";
-import { type Input, type Name, workflowsOf } from "./workflows.ts";
+import { MortalStore } from "./mortal-store.ts";
+import { payments } from "./payments.ts";
+import { type Answer, answerTo, type Request } from "./requests.ts";
+import { workflowsOf } from "./workflows.ts";
 
 /** What this process is started with. */
 export interface WorkerSettings {
   readonly place: Place;
   /** Of the ledger. */
   readonly port: number;
+  /** Of the stand-in for Stripe. */
+  readonly stripePort: number;
   /** The worker's lease; its default when undefined. */
   readonly leaseMs: number | undefined;
-}
-
-export interface StartOrder {
-  readonly no: number;
-  readonly id: string;
-  readonly workflow: Name;
-  readonly input: Input;
-  /** Together with a row in the application's own table. */
-  readonly inTx: boolean;
+  /** It dies there. */
+  readonly trap?: Trap | undefined;
 }
 
 /** What the test tells this process. */
 export interface WorkerOrder {
-  readonly start?: StartOrder;
+  readonly request?: { readonly no: number; readonly request: Request };
   readonly stop?: true;
+  /** From now on it dies there; null: nowhere. */
+  readonly trap?: Trap | null;
 }
 
 /** What this process tells the test. */
 export interface WorkerNews {
   readonly ready?: true;
-  readonly started?: { readonly no: number; readonly error?: string; readonly isUnknown?: true };
+  readonly answered?: { readonly no: number; readonly answer: Answer };
 }
 
 /** A process that does not end in that time says what keeps it. */
 const COMPLAINT_MS = 20_000;
 
-/** Warnings are expected of workers that are killed; errors are not. */
+/** Why the runs of some workflows are stuck now and then. */
+const EXPECTED: ReadonlySet<unknown> = new Set(["EXHAUSTED", "IN_DOUBT"]);
+
+/** Warnings are expected of workers that are killed; errors are not. All of it is looked through for secrets. */
+const say =
+  (level: string) =>
+  (message: string, fields?: Readonly<Record<string, unknown>>): void =>
+    console.log(level, message, fields ?? "");
 const logger: Logger = {
-  debug: () => {},
-  info: () => {},
-  warn: () => {},
-  error: (message, fields) => console.error(message, fields),
+  debug: say("debug"),
+  info: say("info"),
+  warn: say("warn"),
+  error: (message, fields) => {
+    if (EXPECTED.has(fields?.["code"])) say("error")(message, fields);
+    else console.error(message, fields);
+  },
 };
 
-const { place, port, leaseMs } = JSON.parse(process.argv[2] ?? "") as WorkerSettings;
+const { place, port, stripePort, leaseMs, trap } = JSON.parse(process.argv[2] ?? "") as WorkerSettings;
 const link = await LedgerLink.open(port);
 const ground = await groundAt(place);
-const { store } = ground;
-const workflows = workflowsOf(link, ground);
+const store = new MortalStore(ground.store, (runs) => link.own(runs));
+store.set(trap);
+const workflows = workflowsOf({ effects: link, ground, till: payments(stripePort) });
 const worker = new Worker({
   store,
   workflows: Object.values(workflows),
   concurrency: 40,
+  codec: cipher,
   logger,
   ...(leaseMs === undefined ? {} : { lease: leaseMs }),
 });
-const client = new Client({ store });
-
-async function start({ id, workflow, input, inTx }: StartOrder): Promise<void> {
-  const definition = workflows[workflow];
-  if (inTx) await ground.request(id, (tx) => client.start(definition, input, { id, tx }));
-  else await client.start(definition, input, { id });
-}
+const client = new Client({ store, codec: cipher });
 
 let leaving: string | undefined;
 
-async function obey({ start: order, stop }: WorkerOrder): Promise<void> {
-  if (order !== undefined) {
-    const { no } = order;
-    try {
-      await start(order);
-      tell({ started: { no } });
-    } catch (error) {
-      // What a process that ends still answers is of no interest: its store is closed under its requests.
-      const isUnknown = leaving !== undefined || ground.isOutage(error);
-      const unknown = isUnknown ? { isUnknown: true as const } : {};
-      tell({ started: { no, error: String(error), ...unknown } });
-    }
+async function obey({ request: asked, stop, trap: next }: WorkerOrder): Promise<void> {
+  if (next !== undefined) store.set(next ?? undefined);
+  if (asked !== undefined) {
+    const { no, request } = asked;
+    const answer = await answerTo(request, { client, ground, workflows });
+    // What a process that ends still answers is of no interest: its store is closed under its requests.
+    tell({ answered: { no, answer: answer === "ok" || leaving === undefined ? answer : "unknown" } });
   }
   if (stop === true) await leave();
 }

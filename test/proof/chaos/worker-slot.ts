@@ -1,10 +1,10 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { Child, type Exit } from "./child.ts";
-import type { StartOrder, WorkerNews, WorkerOrder, WorkerSettings } from "./worker-process.ts";
+import { isLeaving, type Trap } from "./crash-points.ts";
+import type { Answer, Request } from "./requests.ts";
+import type { WorkerNews, WorkerOrder, WorkerSettings } from "./worker-process.ts";
 
-/** How a request to a worker's process came out. `unknown`: nobody knows whether it was carried out. */
-export type Answer = "ok" | "unknown" | { readonly error: string };
-
-export interface SlotOptions extends WorkerSettings {
+export interface SlotOptions extends Omit<WorkerSettings, "trap"> {
   /** Where compiled code is kept. */
   readonly cache: string;
 }
@@ -19,6 +19,10 @@ export class WorkerSlot {
   #ready: PromiseWithResolvers<void>;
   #lastNo = 0;
   #condemned: Child | undefined;
+  /** It kills itself when it comes to its trap. */
+  #trapped: Child | undefined;
+  /** For the process that is started next. */
+  #nextTrap: Trap | undefined;
   #drained: Child | undefined;
   #stopping = false;
   restarts = 0;
@@ -49,6 +53,27 @@ export class WorkerSlot {
     await child.kill();
   }
 
+  /** False: it did not come there in time, and lives on. */
+  async trap(trap: Trap, withinMs: number): Promise<boolean> {
+    const child = this.#child;
+    this.#trapped = child;
+    this.#order(child, { trap });
+    if (isLeaving(trap)) {
+      this.#drained = child;
+      child.signal("SIGTERM");
+    }
+    return this.#falls(child, withinMs);
+  }
+
+  /** The same for a new process, while it starts. */
+  async trapNext(trap: Trap, withinMs: number): Promise<boolean> {
+    this.#nextTrap = trap;
+    await this.kill();
+    const child = this.#child;
+    this.#trapped = child;
+    return this.#falls(child, withinMs);
+  }
+
   freeze(): void {
     this.#child.signal("SIGSTOP");
   }
@@ -65,12 +90,12 @@ export class WorkerSlot {
     await this.#ends(child, withinMs);
   }
 
-  request(order: Omit<StartOrder, "no">): Promise<Answer> {
+  request(request: Request): Promise<Answer> {
     this.#lastNo += 1;
     const no = this.#lastNo;
     const { promise, resolve } = Promise.withResolvers<Answer>();
     this.#requests.set(no, resolve);
-    this.#order(this.#child, { start: { ...order, no } });
+    this.#order(this.#child, { request: { no, request } });
     return promise;
   }
 
@@ -88,6 +113,16 @@ export class WorkerSlot {
     await this.kill();
   }
 
+  async #falls(child: Child, withinMs: number): Promise<boolean> {
+    const late = new AbortController();
+    const timeout = delay(withinMs, false, { signal: late.signal });
+    timeout.catch(() => {});
+    const hasFallen = await Promise.race([child.exited.then(({ signal }) => signal === "SIGKILL"), timeout]);
+    late.abort();
+    if (!hasFallen) this.#order(child, { trap: null });
+    return hasFallen;
+  }
+
   async #ends(child: Child, withinMs: number): Promise<void> {
     const late = setTimeout(() => {
       this.problems.push(`L5 worker ${child.pid} did not end within ${withinMs} ms of its stop()`);
@@ -99,7 +134,9 @@ export class WorkerSlot {
   }
 
   #start(): Child {
-    const { cache, ...settings } = this.#options;
+    const { cache, ...options } = this.#options;
+    const settings: WorkerSettings = { ...options, trap: this.#nextTrap };
+    this.#nextTrap = undefined;
     const child: Child = new Child("./worker-process.ts", {
       args: [JSON.stringify(settings)],
       cache,
@@ -110,8 +147,9 @@ export class WorkerSlot {
   }
 
   #ended(child: Child, exit: Exit): void {
-    const { code, signal, complaints } = exit;
-    const isKilled = this.#condemned === child && signal === "SIGKILL";
+    const { code, signal, complaints, leaks } = exit;
+    this.problems.push(...leaks.map((line) => `I20 worker ${child.pid} said: ${line}`));
+    const isKilled = (this.#condemned === child || this.#trapped === child) && signal === "SIGKILL";
     const isInOrder = (this.#stopping || this.#drained === child) && code === 0;
     if (!isKilled && !isInOrder)
       this.problems.push(
@@ -127,12 +165,11 @@ export class WorkerSlot {
     this.restarts += 1;
   }
 
-  #heard({ ready, started }: WorkerNews): void {
+  #heard({ ready, answered }: WorkerNews): void {
     if (ready === true) this.#ready.resolve();
-    if (started === undefined) return;
-    const { no, error, isUnknown } = started;
-    const answer = error === undefined ? "ok" : { error };
-    this.#requests.get(no)?.(isUnknown === true ? "unknown" : answer);
+    if (answered === undefined) return;
+    const { no, answer } = answered;
+    this.#requests.get(no)?.(answer);
     this.#requests.delete(no);
   }
 

@@ -1,149 +1,176 @@
-/** What runs while its processes are killed. Each body has an effect that the ledger writes down. */
-import {
-  type Context,
-  FatalError,
-  SignalTimeoutError,
-  type StepContext,
-  type StepOutcome,
-  type Workflow,
-  workflow,
-} from "@everstep/core";
+/** What runs while its processes are killed. */
+import { type Context, SignalTimeoutError, type StepContext, type Workflow, workflow } from "@everstep/core";
+import { Bodies, notYet } from "./bodies.ts";
 import type { Ground } from "./ground.ts";
-import type { Effects } from "./ledger-link.ts";
-
-export interface Input {
-  /** Half of the sagas have an undo that fails at first. */
-  readonly no: number;
-}
-
-export type Name = "five" | "gather" | "saga" | "posted" | "bell" | "careful";
-export const NAMES: readonly [Name, ...Name[]] = ["five", "gather", "saga", "posted", "bell", "careful"];
-
-/** Steps whose first attempt fails. */
-export const FLAKY: ReadonlySet<string> = new Set(["three", "reserve/undo"]);
-/** The step that fails for good, and says that nothing happened. */
-export const DECLINED = "decline";
-/** Workflows whose steps follow one another. */
-export const SEQUENCES: Readonly<Partial<Record<string, readonly string[]>>> = {
-  five: ["one", "two", "three", "four", "five"],
-  saga: ["reserve", "charge", "book", DECLINED],
-  careful: ["before", "once", "after"],
-};
-/** How long `gather` sleeps. */
-export const NAP_MS = 30;
-/** How long `bell` waits for a ring, and what it takes for one when none came. */
-export const PATIENCE_MS = 150;
-export const NOBODY = "nobody";
-/** A step that never begins twice, and its result when nobody knows whether it happened. */
-export const AT_MOST_ONCE = "once";
-export const IN_DOUBT = "in doubt";
+import type { Effect, Effects } from "./ledger-link.ts";
+import type { Till } from "./payments.ts";
+import {
+  AT_MOST_ONCE,
+  EXHAUSTED,
+  IN_DOUBT,
+  type Input,
+  isToFail,
+  LEFT_IN_DOUBT,
+  type Name,
+  NAP_MS,
+  NOBODY,
+  PATIENCE_MS,
+  SHOUTS,
+} from "./steps.ts";
 
 const QUICKLY = { initialDelay: 5 };
 /** Long enough for processes to be killed and frozen meanwhile: a process that wakes up must not think that it is its turn. */
 const LATER = { initialDelay: 600 };
+/** As often as it fails before somebody looks at it. */
+const EXHAUSTED_AFTER = 2;
 
 export type Workflows = Readonly<Record<Name, Workflow<Input>>>;
 
-export function workflowsOf(effects: Effects, ground: Pick<Ground, "post">): Workflows {
-  const step = (ctx: Context, name: string): Promise<string> =>
-    ctx.step(name, (step) => effects.perform(step, { run: ctx.run.id, step: name }));
+export interface World {
+  readonly effects: Effects;
+  readonly ground: Pick<Ground, "post">;
+  readonly till: Till;
+}
+
+type Handler = (ctx: Context, bodies: Bodies, input: Input) => Promise<unknown>;
+
+export function workflowsOf({ effects, ground, till }: World): Workflows {
+  const define = (name: Name, handler: Handler): Workflow<Input> =>
+    workflow({ name, retry: QUICKLY }, (ctx, input: Input) => handler(ctx, new Bodies(ctx, effects), input));
   return {
-    five: workflow({ name: "five", retry: QUICKLY }, (ctx, _input: Input) => five(ctx, effects, step)),
-    gather: workflow({ name: "gather", retry: QUICKLY }, (ctx, _input: Input) => gather(ctx, step)),
-    saga: workflow({ name: "saga", retry: QUICKLY }, (ctx, input: Input) => saga(ctx, effects, input)),
-    posted: workflow({ name: "posted", retry: QUICKLY }, (ctx, _input: Input) => posted(ctx, step, ground)),
-    bell: workflow({ name: "bell", retry: QUICKLY }, (ctx, _input: Input) => bell(ctx, step)),
-    careful: workflow({ name: "careful", retry: QUICKLY }, (ctx, _input: Input) =>
-      careful(ctx, step, effects),
-    ),
+    five: define("five", five),
+    gather: define("gather", gather),
+    saga: define("saga", saga),
+    posted: define("posted", (ctx, bodies) => posted(ctx, bodies, ground)),
+    bell: define("bell", bell),
+    careful: define("careful", careful),
+    crowd: define("crowd", crowd),
+    brittle: define("brittle", brittle),
+    grave: define("grave", grave),
+    ship: define("ship", ship),
+    paid: define("paid", (ctx, bodies, input) => paid(ctx, bodies, { input, till })),
   };
 }
 
-type Step = (ctx: Context, name: string) => Promise<string>;
+const failsFirst = ({ attempt }: StepContext): Effect => (attempt === 1 ? { fault: notYet } : {});
 
 /** Five sequential steps; the first attempt of the third fails. */
-async function five(ctx: Context, effects: Effects, step: Step): Promise<unknown> {
-  const flaky = (body: StepContext): Promise<string> => {
-    const place = { run: ctx.run.id, step: "three" };
-    if (body.attempt === 1) return effects.fail(body, place, new Error("not yet"));
-    return effects.perform(body, place);
-  };
-  const one = await step(ctx, "one");
-  const two = await step(ctx, "two");
-  const three = await ctx.step("three", flaky, { retry: LATER });
-  const four = await step(ctx, "four");
-  return { one, two, three, four, five: await step(ctx, "five") };
+async function five(ctx: Context, bodies: Bodies): Promise<unknown> {
+  const one = await bodies.step("one");
+  const two = await bodies.step("two");
+  const three = await ctx.step("three", bodies.of("three", failsFirst), { retry: LATER });
+  const four = await bodies.step("four");
+  return { one, two, three, four, five: await bodies.step("five") };
 }
 
 /** Parallel steps, races that a timer, a step and a signal win, and a step after all of them. */
-async function gather(ctx: Context, step: Step): Promise<unknown> {
-  const [a, b, c] = await Promise.all([step(ctx, "a"), step(ctx, "b"), step(ctx, "c")]);
+async function gather(ctx: Context, bodies: Bodies): Promise<unknown> {
+  const [a, b, c] = await Promise.all([bodies.step("a"), bodies.step("b"), bodies.step("c")]);
   await ctx.race({
     nap: (signal) => ctx.sleep("nap", NAP_MS, { signal }),
     never: (signal) => ctx.waitForSignal("never", { signal }),
   });
-  await ctx.race({ left: () => step(ctx, "left"), right: () => step(ctx, "right") });
+  await ctx.race({ left: () => bodies.step("left"), right: () => bodies.step("right") });
   const { value: approval } = await ctx.race({
     approval: (signal) => ctx.waitForSignal("approval", { signal }),
     late: (signal) => ctx.sleep("late", "1h", { signal }),
   });
-  return { a, b, c, approval, last: await step(ctx, "last") };
+  return { a, b, c, approval, last: await bodies.step("last") };
 }
 
 /** Undone in the end; half of them have an undo whose first attempt fails. */
-async function saga(ctx: Context, effects: Effects, input: Input): Promise<unknown> {
-  const run = ctx.run.id;
-  const undo =
-    (name: string) =>
-    async (done: StepOutcome<string>, body: StepContext): Promise<void> => {
-      const place = { run, step: `${name}/undo` };
-      const fails = FLAKY.has(place.step) && input.no % 2 === 0 && body.attempt === 1;
-      if (fails) await effects.fail(body, place, new Error("not yet"));
-      else await effects.perform(body, place, done.outcome === "completed" ? done.result : done.outcome);
-    };
-  const compensated = (name: string): Promise<string> =>
-    ctx.step(name, (body) => effects.perform(body, { run, step: name }), { compensate: undo(name) });
-  ctx.compensate("hold", async (body) => {
-    await effects.perform(body, { run, step: "hold/undo" });
-  });
-  await compensated("reserve");
-  await compensated("charge");
-  await compensated("book");
-  const decline = new FatalError("declined", { code: "declined", happened: false });
-  await ctx.step(DECLINED, (body) => effects.fail(body, { run, step: DECLINED }, decline), {
-    compensate: undo(DECLINED),
-  });
+async function saga(ctx: Context, bodies: Bodies, { no }: Input): Promise<unknown> {
+  ctx.compensate("hold", (body) => bodies.undo("hold")(undefined, body));
+  const undoReserve = bodies.undo("reserve", no % 2 === 0 ? failsFirst : undefined);
+  await ctx.step("reserve", bodies.of("reserve"), { compensate: undoReserve });
+  await ctx.step("charge", bodies.of("charge"), { compensate: bodies.undo("charge") });
+  await ctx.step("book", bodies.of("book"), { compensate: bodies.undo("book") });
+  await bodies.decline();
   throw new Error("a saga never comes so far");
 }
 
 /** SQL of the application in the journal's transaction, between steps and beside one. */
-async function posted(ctx: Context, step: Step, ground: Pick<Ground, "post">): Promise<unknown> {
-  const quote = await step(ctx, "quote");
+async function posted(ctx: Context, bodies: Bodies, ground: Pick<Ground, "post">): Promise<unknown> {
+  const quote = await bodies.step("quote");
   const debit = await ground.post(ctx, "debit");
-  const [mail, credit] = await Promise.all([step(ctx, "mail"), ground.post(ctx, "credit")]);
+  const [mail, credit] = await Promise.all([bodies.step("mail"), ground.post(ctx, "credit")]);
   return { quote, debit, mail, credit };
 }
 
 /** A signal that may come too late, or never. */
-async function bell(ctx: Context, step: Step): Promise<unknown> {
-  const open = await step(ctx, "open");
+async function bell(ctx: Context, bodies: Bodies): Promise<unknown> {
+  const open = await bodies.step("open");
   const ring = await ctx.waitForSignal<string>("ring", { timeout: PATIENCE_MS }).catch((error: unknown) => {
     if (error instanceof SignalTimeoutError) return NOBODY;
     throw error;
   });
-  return { open, ring, close: await step(ctx, "close") };
+  return { open, ring, close: await bodies.step("close") };
 }
 
 /** A step that must not happen twice: what nobody knows is taken for done. */
-async function careful(ctx: Context, step: Step, effects: Effects): Promise<unknown> {
-  const before = await step(ctx, "before");
-  const once = await ctx.step(
-    AT_MOST_ONCE,
-    (body) => effects.perform(body, { run: ctx.run.id, step: AT_MOST_ONCE }),
-    { inDoubt: async () => ({ result: IN_DOUBT }) },
-  );
-  return { before, once, after: await step(ctx, "after") };
+async function careful(ctx: Context, bodies: Bodies): Promise<unknown> {
+  const before = await bodies.step("before");
+  const once = await ctx.step(AT_MOST_ONCE, bodies.of(AT_MOST_ONCE), {
+    inDoubt: async () => ({ result: IN_DOUBT }),
+  });
+  return { before, once, after: await bodies.step("after") };
 }
 
-/** The steps of each workflow that a transaction settles. */
-export const POSTINGS: ReadonlySet<string> = new Set(["debit", "credit"]);
+/** Many signals of one name, which come in any order and any number. */
+async function crowd(ctx: Context, bodies: Bodies): Promise<unknown> {
+  const heard: Record<string, unknown> = {};
+  for (let no = 1; no <= SHOUTS; no++)
+    heard[no === 1 ? "shout" : `shout#${no}`] = await ctx.waitForSignal("shout");
+  return { ...heard, disperse: await bodies.step("disperse") };
+}
+
+/** A step that fails until somebody has looked at it. What its error says is for people, and in the log: no secret is in it. */
+async function brittle(ctx: Context, bodies: Bodies): Promise<unknown> {
+  const shape = await bodies.step("shape");
+  const untilMended = (begins: number): Error | undefined =>
+    begins <= EXHAUSTED_AFTER ? new Error("broken") : undefined;
+  const crack = await ctx.step(
+    EXHAUSTED,
+    bodies.of(EXHAUSTED, () => ({ fault: untilMended })),
+    { retry: { ...QUICKLY, maxAttempts: EXHAUSTED_AFTER, onExhausted: "stick" } },
+  );
+  return { shape, crack, polish: await bodies.step("polish") };
+}
+
+/** A step that only a person may let happen again. */
+async function grave(ctx: Context, bodies: Bodies): Promise<unknown> {
+  const dig = await bodies.step("dig");
+  const bury = await ctx.step(LEFT_IN_DOUBT, bodies.of(LEFT_IN_DOUBT), { inDoubt: "stick" });
+  return { dig, bury, mourn: await bodies.step("mourn") };
+}
+
+/** A point of no return: what comes before it is not undone. */
+async function ship(ctx: Context, bodies: Bodies, input: Input): Promise<unknown> {
+  const pack = await ctx.step("pack", bodies.of("pack"), { compensate: bodies.undo("pack") });
+  await ctx.pivot("left the house");
+  const label = await ctx.step("label", bodies.of("label"), { compensate: bodies.undo("label") });
+  if (isToFail("ship", input)) await bodies.decline();
+  return { pack, label };
+}
+
+/** A charge, which is given back when the run fails afterwards. */
+async function paid(
+  ctx: Context,
+  bodies: Bodies,
+  { input, till }: { readonly input: Input; readonly till: Till },
+): Promise<unknown> {
+  const { id } = ctx.run;
+  const authorize = await ctx.step(
+    "authorize",
+    bodies.of("authorize", (body) => ({ act: () => till.open(id, body) })),
+  );
+  const giveBack = (body: StepContext): Effect => ({ act: () => till.giveBack(authorize, body) });
+  const capture = await ctx.step(
+    "capture",
+    bodies.of("capture", (body) => ({ act: () => till.charge(authorize, body) })),
+    { compensate: bodies.undo("capture", giveBack) },
+  );
+  const receipt = await bodies.step("receipt");
+  if (isToFail("paid", input)) await bodies.decline();
+  return { authorize, capture, receipt };
+}

@@ -1,0 +1,106 @@
+/** The judge of the kill test, shown evidence with one thing wrong in it: who may write, what operators ask, and money. */
+import { expect, test } from "vitest";
+import type { Evidence } from "./chaos/evidence.ts";
+import { problemsIn } from "./chaos/invariants.ts";
+import { given, journalOf, numbered, runWith, SOUND } from "./chaos/sound-evidence.ts";
+
+const { events, operations } = SOUND;
+const CHARGE = { kind: "charged", orderId: "paid-1", amount: 1_999 } as const;
+
+const WRONG: readonly (readonly [number: string, what: string, doctored: Partial<Evidence>])[] = [
+  ["I9", "an attempt that two workers were given", { events: [...events, ...given(1, 0, "five-1")] }],
+  [
+    "I9",
+    "an entry of an attempt that nobody was given",
+    { events: events.filter(({ type, run }) => type !== "claimed" || run !== "five-1") },
+  ],
+  [
+    "I9",
+    "an entry of an attempt after which another one was given away",
+    { events: [...events, ...given(2, 1, "five-1")] },
+  ],
+  [
+    "I9",
+    "an entry that the attempt found which wrote it",
+    {
+      events: events.map((event) =>
+        event.run === "five-1" && event.type === "claimed" ? { ...event, token: "1" } : event,
+      ),
+    },
+  ],
+  [
+    "I9",
+    "a result of a body that ended after another attempt was given away",
+    { events: [...given(2, 2, "five-1"), ...events] },
+  ],
+  [
+    "I7",
+    "a step in doubt that began more often than people let it",
+    journalOf("grave-1", (journal) =>
+      journal.filter(({ kind }) => kind !== "resume").map((entry, index) => ({ ...entry, seq: index + 1 })),
+    ),
+  ],
+  [
+    "F124",
+    "a run that was resumed twice by one",
+    journalOf("grave-1", (journal) => [
+      ...journal,
+      ...["a", "b"].map((key, index) => ({
+        seq: journal.length + 1 + index,
+        at: 2_000,
+        attempt: 1,
+        kind: "resume" as const,
+        key,
+      })),
+    ]),
+  ],
+  [
+    "F124",
+    "a run that was not resumed, although somebody was told so",
+    { orders: [{ run: "five-1", wish: "resume", outcome: "ok" }] },
+  ],
+  [
+    "I13",
+    "an undo of what came before the point of no return",
+    journalOf("ship-1", (journal) => [
+      ...journal,
+      { seq: 10, at: 2_000, attempt: 1, kind: "undo", key: "pack" },
+    ]),
+  ],
+  [
+    "I13",
+    "no undo of what came after the point of no return",
+    journalOf("ship-1", (journal) => journal.slice(0, -1)),
+  ],
+  [
+    "I13",
+    "no undo, and the one who canceled wanted it",
+    journalOf("saga-1", (journal) =>
+      journal
+        .filter(({ kind }) => kind !== "undo" && kind !== "unwinding")
+        .map((entry) => (entry.kind === "cancel" ? { ...entry, value: '{"compensate":true}' } : entry)),
+    ),
+  ],
+  ["I6", "a run that was charged twice", { operations: [...operations, CHARGE] }],
+  ["I6", "a completed run that was not charged", { operations: [] }],
+  ["I6", "a failed run that kept the money", runWith("paid-1", { end: "failed", input: '{"no":3}' })],
+  ["I6", "money of nobody", { operations: [...operations, { ...CHARGE, orderId: "paid-2" }] }],
+  ["L1", "a run that was to fail and did not", runWith("paid-1", { input: '{"no":3}' })],
+];
+
+for (const [number, what, doctored] of WRONG) {
+  test(`${number}: ${what}`, () => {
+    const problems = problemsIn(numbered({ ...SOUND, ...doctored }));
+    expect(problems.map((problem) => problem.split(" ")[0])).toContain(number);
+  });
+}
+
+test("leaves a run as it is that was canceled by somebody who wanted nothing undone", () => {
+  const abandoned = journalOf("saga-1", (journal) =>
+    journal
+      .filter(({ kind }) => kind !== "undo" && kind !== "unwinding")
+      .map((entry) => (entry.kind === "cancel" ? { ...entry, value: '{"compensate":false}' } : entry)),
+  );
+  const forward = events.filter(({ run, step }) => run !== "saga-1" || !step.endsWith("/undo"));
+  expect(problemsIn(numbered({ ...SOUND, ...abandoned, events: forward }))).toEqual([]);
+});
