@@ -42,6 +42,8 @@ export interface Watched {
   readonly lines: readonly string[];
 }
 
+export type MessageRow = StoredRun["messages"][number];
+
 export interface Evidence {
   readonly run: StoredRun;
   readonly executions: readonly Execution[];

@@ -32,14 +32,13 @@ export function undoFindings(known: Case): string[] {
 }
 
 /** What was started with a compensation since the last pivot and is not known not to have happened, in reverse order of start. */
-function undoneKeys({ reading, journal, entries, watching }: Case): string[] {
+function undoneKeys({ reading, entries, watching, decidedAt }: Case): string[] {
   const { deeds } = reading;
   const pivots = deeds.filter(({ kind, key }) => kind === "pivot" && entries.has(`pivot ${key}`));
   const last = Math.max(-1, ...pivots.map((deed) => watching.orderOf(deed)));
-  const decision = journal.find(({ kind }) => kind === "unwinding")?.seq ?? Number.POSITIVE_INFINITY;
   return deeds
     .filter((deed) => watching.orderOf(deed) > last)
-    .filter((deed) => deed.kind === "undo" || (isUndoable(deed) && mayHaveHappened(deed, entries, decision)))
+    .filter((deed) => deed.kind === "undo" || (isUndoable(deed) && mayHaveHappened(deed, entries, decidedAt)))
     .toSorted((a, b) => watching.orderOf(b) - watching.orderOf(a))
     .map(({ key }) => key);
 }

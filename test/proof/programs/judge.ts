@@ -9,6 +9,8 @@ import { undoFindings } from "./judge-undo.ts";
 import type { Program } from "./program.ts";
 import { type Deed, errorOf, errorText, read, type Reading, valueOf } from "./reading.ts";
 
+const NEVER = Number.POSITIVE_INFINITY;
+
 /** What all rules look at. */
 export interface Case {
   readonly evidence: Evidence;
@@ -19,6 +21,9 @@ export interface Case {
   readonly deeds: ReadonlyMap<string, Deed>;
   readonly executions: ReadonlyMap<string, readonly Execution[]>;
   readonly watching: Watching;
+  /** Seq of the `unwinding` entry, and of the first `cancel`; `Infinity` when there is none. */
+  readonly decidedAt: number;
+  readonly canceledAt: number;
 }
 
 /** One line for each thing that is wrong; empty when the run is as it has to be. */
@@ -51,7 +56,13 @@ function caseOf(program: Program, evidence: Evidence): Case {
     deeds: new Map(reading.deeds.map((deed) => [`${deed.kind} ${deed.key}`, deed])),
     executions: Map.groupBy(evidence.executions, ({ kind, key }) => `${kind} ${key}`),
     watching: watch(evidence, journal, reading.deeds),
+    decidedAt: seqOf(journal, "unwinding"),
+    canceledAt: seqOf(journal, "cancel"),
   };
+}
+
+function seqOf(journal: readonly Entry[], kind: Entry["kind"]): number {
+  return journal.find((entry) => entry.kind === kind)?.seq ?? NEVER;
 }
 
 /** I3, I9 and the order of time. */
@@ -84,7 +95,7 @@ function askedFindings({ journal, deeds }: Case): string[] {
     .filter(({ kind }) => ASKED.has(kind))
     .filter(({ kind, key, seq }) => {
       const deed = deeds.get(`${kind === "started" ? "step" : kind} ${key}`);
-      return deed === undefined || deed.at >= seq;
+      return deed === undefined || deed.at >= seq || (kind === "started" && !recordsStart(deed));
     })
     .map(
       ({ kind, key, seq }) => `I12 entry ${seq} (${kind} ${key}) is journaled, and was not asked for before`,
@@ -92,37 +103,46 @@ function askedFindings({ journal, deeds }: Case): string[] {
 }
 
 /** L1: the run ended as its code says. */
-function endFindings({ evidence, entries, reading, deeds }: Case): string[] {
-  const { run, canceled } = evidence;
-  const { outcome } = reading;
-  const expected = !outcome.ok ? "failed" : entries.has("cancel ") ? "canceled" : "completed";
-  const findings: string[] = [];
-  if (run.end !== expected) findings.push(`L1 it ended ${run.end}, not ${expected}`);
-  if (!entries.has(`end ${run.end}`)) findings.push(`L1 its end is not journaled`);
-  if (run.end === "canceled" && !canceled) findings.push("L1 it was canceled, and nobody asked for that");
-  if (run.retries.length > 0) findings.push(`L1 rows of failed attempts are left: ${run.retries.length}`);
-  if (run.end === "completed") {
-    const open = [...deeds.values()].filter(
-      ({ kind, gotAt, lostAt }) =>
-        kind === "step" && gotAt + lostAt === Number.POSITIVE_INFINITY && lostAt === gotAt,
-    );
-    if (outcome.at === Number.POSITIVE_INFINITY) findings.push("L1 it completed before its code was done");
-    if (open.length > 0)
-      findings.push(`L1 it completed, but not its steps ${open.map(({ key }) => key).join()}`);
-    if (
-      outcome.ok &&
-      JSON.stringify(outcome.value) !== JSON.stringify(valueOf({ value: run.result ?? "null" }))
-    )
-      findings.push(`L1 its result is ${run.result}, not ${JSON.stringify(outcome.value)}`);
-  }
-  const error = run.error === null ? "none" : errorText(run.error);
-  if (run.end === "failed" && error !== outcome.value)
-    findings.push(`L1 its error is ${error}, not ${String(outcome.value)}`);
-  if (run.end === "canceled" && !error.startsWith("RunCanceledError"))
-    findings.push(`L1 its error is ${error}`);
+function endFindings(known: Case): string[] {
+  const { evidence, entries, reading, canceledAt } = known;
+  const { run } = evidence;
+  const { ok } = reading.outcome;
+  const expected = !ok ? "failed" : canceledAt < NEVER ? "canceled" : "completed";
   const untagged = reading.deeds.filter(({ kind, key }) => kind === "tagged" && run.tags[key] !== "set");
-  if (untagged.length > 0) findings.push(`L1 tags are missing: ${untagged.map(({ key }) => key).join()}`);
-  return findings;
+  const wrong = [
+    run.end !== expected && `it ended ${run.end}, not ${expected}`,
+    !entries.has(`end ${run.end}`) && "its end is not journaled",
+    run.end === "canceled" && !evidence.canceled && "it was canceled, and nobody asked for that",
+    run.retries.length > 0 && `rows of failed attempts are left: ${run.retries.length}`,
+    untagged.length > 0 && `tags are missing: ${untagged.map(({ key }) => key).join()}`,
+    ...(run.end === "completed" ? completionProblems(known) : [errorProblem(known)]),
+  ];
+  return wrong.filter((problem) => problem !== false).map((problem) => `L1 ${problem}`);
+}
+
+/** A run completes when its handler has returned and every step that it asked for, and did not withdraw, has settled. */
+function completionProblems({ evidence, reading }: Case): (string | false)[] {
+  const { outcome, deeds } = reading;
+  const { result } = evidence.run;
+  const open = deeds.filter(
+    ({ kind, gotAt, lostAt }) => kind === "step" && gotAt === NEVER && lostAt === NEVER,
+  );
+  const isOther = JSON.stringify(outcome.value) !== JSON.stringify(valueOf({ value: result ?? "null" }));
+  return [
+    outcome.at === NEVER && "it completed before its code was done",
+    open.length > 0 && `it completed, but not its steps ${open.map(({ key }) => key).join()}`,
+    outcome.ok &&
+      outcome.at < NEVER &&
+      isOther &&
+      `its result is ${result}, not ${JSON.stringify(outcome.value)}`,
+  ];
+}
+
+function errorProblem({ evidence, reading }: Case): string | false {
+  const { end, error } = evidence.run;
+  const text = error === null ? "none" : errorText(error);
+  const isRight = end === "failed" ? text === reading.outcome.value : text.startsWith("RunCanceledError");
+  return !isRight && `its error is ${text}`;
 }
 
 /** I5, I17: each outcome is that of a real execution, and such as its body can have. */
@@ -140,6 +160,8 @@ function stepFindings(known: Case): string[] {
       findings.push(`I6 step ${entry.key} is settled after ${own.length} executions`);
     if (own.length > times && !evidence.faulty)
       findings.push(`I6 step ${entry.key} ran ${own.length} times without a fault`);
+    if (looks(deed) && own.filter(({ thawed }) => thawed !== true).length > 1)
+      findings.push(`I7 step ${entry.key} ran again though it looks whether it happened`);
   }
   return findings;
 }
@@ -148,6 +170,11 @@ const TIMES: Readonly<Record<string, number>> = { flaky: 2, exhausted: 2, slow: 
 
 function looks({ node }: Deed): boolean {
   return node.do === "step" && node.looks === true;
+}
+
+/** Before its body begins, that is durable. */
+function recordsStart({ node }: Deed): boolean {
+  return node.do === "step" && (node.undo?.startsWith("own") === true || node.looks === true);
 }
 
 function doesOf({ node }: Deed): string {
@@ -182,42 +209,47 @@ function executionFindings(known: Case): string[] {
   const findings: string[] = [];
   const threw = new Map<string, number>();
   for (const execution of known.evidence.executions) {
-    const { kind, key } = execution;
+    const name = `${execution.kind} ${execution.key}`;
+    const failures = threw.get(name) ?? 0;
     const wrong = [
-      keyProblem(known, execution),
-      execution.thawed === true ? undefined : beginProblem(known, execution),
+      ...keyProblems(known, execution),
+      ...(execution.thawed === true ? [] : beginProblems(known, execution)),
+      execution.attempt > failures + 1 &&
+        execution.kind !== "lookUp" &&
+        `I17 its attempt is ${execution.attempt} after ${failures} failures`,
     ];
-    const failures = threw.get(`${kind} ${key}`) ?? 0;
-    if (execution.attempt > failures + 1 && kind !== "lookUp")
-      wrong.push(`I17 its attempt is ${execution.attempt} after ${failures} failures`);
-    if (execution.ended === "threw") threw.set(`${kind} ${key}`, failures + 1);
-    for (const problem of wrong) if (problem !== undefined) findings.push(`${problem}: ${kind} ${key}`);
+    if (execution.ended === "threw") threw.set(name, failures + 1);
+    for (const problem of wrong) if (problem !== false) findings.push(`${problem}: ${name}`);
   }
   return findings;
 }
 
-function keyProblem({ evidence, deeds }: Case, { kind, key, idempotencyKey }: Execution): string | undefined {
+function keyProblems(
+  { evidence, deeds }: Case,
+  { kind, key, idempotencyKey }: Execution,
+): (string | false)[] {
   const expected = `${evidence.run.id}/${key}${kind === "undo" ? "/undo" : ""}`;
-  if (idempotencyKey !== expected) return `I6 its idempotency key is ${idempotencyKey}`;
-  if (deeds.has(`step ${key}`) || (kind === "undo" && deeds.has(`undo ${key}`))) return undefined;
-  return "I12 it ran, and was not asked for";
+  const isAsked = deeds.has(`step ${key}`) || (kind === "undo" && deeds.has(`undo ${key}`));
+  return [
+    idempotencyKey !== expected && `I6 its idempotency key is ${idempotencyKey}`,
+    !isAsked && "I12 it ran, and was not asked for",
+  ];
 }
 
-function beginProblem({ entries, watching, deeds }: Case, execution: Execution): string | undefined {
+function beginProblems(known: Case, execution: Execution): (string | false)[] {
+  const { entries, watching, deeds, decidedAt, canceledAt } = known;
   const { kind, key, durable, pass, seen } = execution;
-  const isDurable = (name: string): boolean =>
-    (entries.get(name)?.seq ?? Number.POSITIVE_INFINITY) <= durable;
-  const settled = `${kind === "undo" ? "undo" : "step"} ${key}`;
-  if (isDurable(settled)) return "I4 it began after its outcome was durable";
-  if (watching.positionOf(pass, seen) > durable)
-    return "E2 it began before what its code had seen was durable";
-  if (kind === "undo") return undefined;
-  const hasClosed = [...entries.values()].some((entry) => entry.kind === "unwinding" && entry.seq <= durable);
-  if (hasClosed) return "I13 it began after the decision to undo";
-  if (isDurable("cancel ")) return "I18 it began after the cancel was recorded";
-  const node = deeds.get(`step ${key}`)?.node;
-  const records = node?.do === "step" && (node.undo?.startsWith("own") === true || node.looks === true);
-  return records && !isDurable(`started ${key}`) ? "I13 it began before its start was durable" : undefined;
+  const isUndo = kind === "undo";
+  const isDurable = (name: string): boolean => (entries.get(name)?.seq ?? NEVER) <= durable;
+  const deed = deeds.get(`step ${key}`);
+  const records = !isUndo && deed !== undefined && recordsStart(deed);
+  return [
+    isDurable(`${isUndo ? "undo" : "step"} ${key}`) && "I4 it began after its outcome was durable",
+    watching.positionOf(pass, seen) > durable && "E2 it began before what its code had seen was durable",
+    !isUndo && decidedAt <= durable && "I13 it began after the decision to undo",
+    !isUndo && canceledAt <= durable && "I18 it began after the cancel was recorded",
+    records && !isDurable(`started ${key}`) && "I13 it began before its start was durable",
+  ];
 }
 
 /** I14: each signal is taken by one wait, and by none that nobody answers. */

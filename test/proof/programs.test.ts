@@ -1,0 +1,130 @@
+/** The generated programs, their interpreter and their judge. EVERSTEP_SEED=n repeats what was drawn. */
+import * as fc from "fast-check";
+import { beforeAll, describe, expect, it } from "vitest";
+import { canonical } from "./programs/canonical.ts";
+import type { Evidence } from "./programs/evidence.ts";
+import { type Draft, FALSIFICATIONS, HONEST } from "./programs/falsified.ts";
+import { ALPHABET, NODES_MAX, programs, programsUpTo, WORDS } from "./programs/generate.ts";
+import { judge } from "./programs/judge.ts";
+import { formatProgram, lawful, parseProgram, type Program, sizeOf } from "./programs/program.ts";
+import { type Deaths, evidenceOf } from "./programs/small-lab.ts";
+
+const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const REPEAT = `EVERSTEP_SEED=${SEED}`;
+const DRAWN = 400;
+const CRASHED = 60;
+/** Each word is to be met this often among the programs that are drawn. */
+const MET_MIN = 5;
+
+const drawn = fc.sample(programs, { seed: SEED, numRuns: DRAWN });
+
+async function findingsOf(program: Program, deaths: Deaths): Promise<string[]> {
+  const evidence = await evidenceOf(program, deaths);
+  const line = `${REPEAT} ${formatProgram(program)} ${JSON.stringify(deaths)}`;
+  return judge(program, evidence).map((finding) => `${line}: ${finding}`);
+}
+
+describe("programs", () => {
+  it("are drawn lawful, small, and of every kind of statement", () => {
+    const met = new Map(WORDS.map((word) => [word, 0]));
+    for (const program of drawn) {
+      expect(sizeOf(program)).toBeLessThanOrEqual(NODES_MAX);
+      expect(lawful(program), `${REPEAT} ${formatProgram(program)}`).toEqual(program);
+      for (const word of new Set(formatProgram(program).match(/[a-z-]+/g)))
+        met.set(word, (met.get(word) ?? 0) + 1);
+    }
+    const rare = [...met].filter(([, times]) => times < MET_MIN);
+    expect(rare, `${REPEAT}: too rare`).toHaveLength(0);
+  });
+
+  it("are parsed back from their line", () => {
+    for (const program of drawn) expect(parseProgram(formatProgram(program))).toEqual(program);
+    expect(() => parseProgram("[ok")).toThrow("] expected, not the end");
+    expect(() => parseProgram("[okay]")).toThrow("okay is no statement");
+    expect(() => parseProgram("[(both [ok])]")).toThrow("both is no statement with blocks");
+  });
+
+  it("shrink to small ones", () => {
+    const found = fc.check(
+      fc.property(programs, (program) => !formatProgram(program).includes("contest")),
+      { seed: SEED, numRuns: 1000 },
+    );
+    const shrunk = found.counterexample?.[0] ?? [];
+    expect(sizeOf(shrunk), `${REPEAT} ${formatProgram(shrunk)}`).toBeLessThanOrEqual(10);
+  });
+
+  it("are all there up to four statements, each once", () => {
+    const lines = new Set<string>();
+    let count = 0;
+    for (const program of programsUpTo(4)) {
+      lines.add(formatProgram(program));
+      count += 1;
+    }
+    expect(count).toBe(17_568);
+    expect(lines.size).toBe(count);
+    for (const statement of Object.values(ALPHABET)) expect(lawful(statement)).toEqual(statement);
+  });
+});
+
+describe("the judge", () => {
+  it("finds nothing wrong with programs that nothing disturbs", async () => {
+    const findings: string[] = [];
+    const ends = new Set<string | null>();
+    for (const program of drawn) {
+      const evidence = await evidenceOf(program);
+      ends.add(evidence.run.end);
+      findings.push(
+        ...judge(program, evidence).map((finding) => `${REPEAT} ${formatProgram(program)}: ${finding}`),
+      );
+    }
+    expect(findings).toEqual([]);
+    expect(ends).toEqual(new Set(["canceled", "completed", "failed"]));
+  });
+
+  it("finds nothing wrong with programs whose process dies, and finds them equal to those that were left alone", async () => {
+    const findings: string[] = [];
+    for (const [index, program] of drawn.slice(0, CRASHED).entries()) {
+      const deaths: Deaths = [
+        { at: 2 + (index % 9), when: index % 2 === 0 ? "before" : "after" },
+        { at: 3 + (index % 4), when: index % 3 === 0 ? "before" : "after" },
+      ];
+      findings.push(...(await findingsOf(program, deaths)));
+      const [calm, crashed] = [await evidenceOf(program), await evidenceOf(program, deaths)];
+      expect(
+        canonical(program, crashed),
+        `${REPEAT} ${formatProgram(program)} ${JSON.stringify(deaths)}`,
+      ).toEqual(canonical(program, calm));
+    }
+    expect(findings).toEqual([]);
+  });
+});
+
+describe("a judge that is given false evidence", () => {
+  const honest = new Map<keyof typeof HONEST, Evidence>();
+
+  beforeAll(async () => {
+    for (const [name, line] of Object.entries(HONEST))
+      honest.set(name as keyof typeof HONEST, await evidenceOf(parseProgram(line)));
+  });
+
+  it.each(Object.keys(HONEST) as (keyof typeof HONEST)[])(
+    "has nothing against the honest one: %s",
+    (name) => {
+      const evidence = honest.get(name);
+      expect(evidence && judge(parseProgram(HONEST[name]), evidence)).toEqual([]);
+    },
+  );
+
+  it.each(FALSIFICATIONS.map((one, index) => ({ ...one, number: index + 1 })))(
+    "says $finding (no. $number, $of)",
+    ({ finding, of, falsify }) => {
+      const draft = structuredClone(honest.get(of)) as unknown as Draft;
+      falsify(draft);
+      const findings = judge(parseProgram(HONEST[of]), draft);
+      expect(
+        findings.filter((line) => line.startsWith(finding)),
+        `only ${findings.join()}`,
+      ).not.toEqual([]);
+    },
+  );
+});
