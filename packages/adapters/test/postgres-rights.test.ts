@@ -6,7 +6,8 @@ import { escapeIdentifier } from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { grantsSql, postgres, schemaSql } from "../src/postgres/index.ts";
 import { Bed } from "./postgres/bed.ts";
-import { advance, end, entry, Hand, kinds, rejection, signal, start } from "./hand.ts";
+import { advance, end, entry, eventually, Hand, kinds, rejection, signal, start } from "./hand.ts";
+import { Orders } from "./postgres/orders.ts";
 import { connect, Place } from "./postgres/place.ts";
 
 /** A role that may log in, and nothing else. */
@@ -112,6 +113,32 @@ describe("what is said to one that lacks a right", () => {
     await place.rows(grantsSql(name, { schema: place.schema }));
     expect(await store.count({})).toBe(0);
   });
+});
+
+describe("F61: rights that are taken away while a worker works", () => {
+  test("are an outage that says what is missing: nothing fails, and all goes on once they are back", async () => {
+    const bed = new Bed();
+    const { name, url } = await role(bed.place);
+    await Orders.makeTable(bed);
+    await bed.place.rows(grantsSql(name, { schema: bed.place.schema }));
+    await bed.place.rows(`GRANT INSERT ON @bookings TO ${escapeIdentifier(name)}`);
+    const orders = await Orders.open(bed, bed.place.open({ over: url }));
+    const gate = orders.hold("charge");
+    await orders.start(10);
+    await gate.reached;
+    await bed.place.rows(
+      `REVOKE ALL ON ALL TABLES IN SCHEMA ${bed.place.quoted} FROM ${escapeIdentifier(name)}`,
+    );
+    gate.open();
+    const error = await rejection(bed.place.open({ over: url }).commit({ writes: [start("x")] }));
+    expect(error).toBeInstanceOf(StoreUnavailableError);
+    expect(error.message).toMatch(/42501.*grantsSql\(\)/);
+    await eventually("its log says so", () => orders.complaints.some((text) => text.includes("grantsSql()")));
+    await bed.place.rows(grantsSql(name, { schema: bed.place.schema }));
+    await bed.place.rows(`GRANT INSERT ON @bookings TO ${escapeIdentifier(name)}`);
+    await orders.allWell();
+    expect(orders.complaints, "said once").toEqual([expect.stringMatching(/waits for its store.*grantsSql/)]);
+  }, 60_000);
 });
 
 describe("what is said to one that does not get in", () => {

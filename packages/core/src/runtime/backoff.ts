@@ -12,11 +12,6 @@ export class Backoff {
     this.#clock = clock;
   }
 
-  /** It has answered since the last failure, or there was none. */
-  get isOver(): boolean {
-    return this.#failures === 0;
-  }
-
   over(): void {
     this.#failures = 0;
   }

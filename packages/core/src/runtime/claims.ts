@@ -18,6 +18,7 @@ export interface Claimant {
   readonly free: number;
   /** Runs not to claim: an old body of theirs still runs here. */
   readonly haunted: readonly string[];
+  storeIsOut(error: Error): void;
   held(runId: string): Activation | undefined;
   take(claim: Claim): void;
 }
@@ -82,8 +83,8 @@ export class Claims {
         this.#outages.over();
       } catch (error) {
         for (const activation of inboxes) this.#inboxes.add(activation);
-        if (!(error instanceof StoreUnavailableError))
-          this.#worker.logger.error(`runs can't be claimed: ${String(error)}`);
+        if (error instanceof StoreUnavailableError) this.#worker.storeIsOut(error);
+        else this.#worker.logger.error(`runs can't be claimed: ${String(error)}`);
         await this.#outages.wait();
         this.#again = !this.#stopped;
       }

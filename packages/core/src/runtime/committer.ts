@@ -41,16 +41,18 @@ export class Committer {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #outages: Backoff;
+  readonly #storeIsOut: (error: StoreUnavailableError) => void;
   #queue: Pending[] = [];
   #scheduled = false;
   #inFlight = false;
   /** With so many writes the next batch is sent at once. */
   #half = Number.POSITIVE_INFINITY;
 
-  constructor(store: Store, clock: Clock) {
+  constructor(store: Store, clock: Clock, storeIsOut: (error: StoreUnavailableError) => void = () => {}) {
     this.#store = store;
     this.#clock = clock;
     this.#outages = new Backoff(clock);
+    this.#storeIsOut = storeIsOut;
   }
 
   /** Calls back with the outcome once it is durable. Writes of one writer are applied in the order of their submission. */
@@ -112,6 +114,7 @@ export class Committer {
         outcomes = await this.#store.commit(request);
       } catch (error) {
         if (!(error instanceof StoreUnavailableError)) throw error;
+        this.#storeIsOut(error);
         // Before the wait: whoever calls during it is to be answered by the next try.
         if (this.#clock.monotonic() - sentAt > PATIENCE_MS) this.#giveUp(batch);
         await this.#outages.wait();

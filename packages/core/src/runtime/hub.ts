@@ -16,6 +16,8 @@ export interface LocalWorker {
   /** The run was born claimed, by a batch of this writer. */
   adopt(born: BornRun, writer: Writer): void;
   holds(runId: string): boolean;
+  /** The store can't be used for now: what it was asked for waits. */
+  storeIsOut(error: Error): void;
 }
 
 export interface BornRun {
@@ -58,7 +60,9 @@ export class Hub {
   readonly workers: Set<LocalWorker> = new Set();
 
   constructor(store: Store, clock: Clock) {
-    this.committer = new Committer(store, clock);
+    this.committer = new Committer(store, clock, (error) => {
+      for (const worker of this.workers) worker.storeIsOut(error);
+    });
     this.results = new Results(store, clock, (runId) => this.#held(runId));
   }
 

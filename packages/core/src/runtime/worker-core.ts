@@ -21,6 +21,7 @@ import type { Host, LetGo } from "./host.ts";
 import { HeldLease } from "./lease.ts";
 import { PAYLOAD_MAX_BYTES } from "./limits.ts";
 import { consoleLogger, unfailing } from "./log.ts";
+import { outageNotice } from "./outage-notice.ts";
 import type { StopOptions, WorkerOptions } from "./worker.ts";
 
 const TICK_MS = 500;
@@ -37,6 +38,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   readonly codec: Codec | undefined;
   readonly maxPayloadBytes: number;
   readonly workflows: readonly WorkflowRef[];
+  readonly storeIsOut: (error: Error) => void;
   readonly gate: BodyGate = new BodyGate(() => this.#pumpAll());
   readonly #hub: Hub;
   readonly #claims: Claims;
@@ -64,6 +66,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     this.clock = options.clock ?? systemClock;
     this.store = options.store;
     this.logger = unfailing(options.logger ?? consoleLogger);
+    this.storeIsOut = outageNotice(this.clock, this.logger);
     this.codec = options.codec;
     this.maxPayloadBytes = options.maxPayloadBytes ?? PAYLOAD_MAX_BYTES;
     this.#concurrency = options.concurrency ?? 100;
@@ -122,7 +125,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
         return;
       } catch (error) {
         if (!(error instanceof StoreUnavailableError) || this.#state !== "running") throw error;
-        if (this.#outages.isOver) this.logger.warn(`this worker waits for its store: ${error.message}`);
+        this.storeIsOut(error);
         await this.#outages.wait();
       }
     }

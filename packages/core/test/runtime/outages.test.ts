@@ -54,6 +54,36 @@ test("steps wait for the store, and their results are kept", async () => {
   expect(world.effectNames).toEqual(["a", "b", "c"]);
 });
 
+test("F61: a worker whose store goes out while it works says so, and why, once a minute at most", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    for (let n = 0; n < 30; n++)
+      await ctx.step("step", () => new Promise<void>((resolve) => world.clock.after(1000, resolve)), {
+        key: `${n}`,
+      });
+  });
+  const process = await world.worker([definition], { lease: "1h" });
+  const database = breaker(process);
+  const run = await process.start(definition, undefined);
+  for (let outage = 0; outage < 10; outage++) {
+    database.out = true;
+    await world.pass(1500);
+    database.out = false;
+    await world.pass(2500);
+  }
+  const line = {
+    level: "warn",
+    message: "this worker waits for its store: the database is away",
+    fields: {},
+  };
+  expect(world.lines).toEqual([line]);
+  database.out = true;
+  await world.pass(60_000);
+  expect(world.lines).toEqual([line, line]);
+  database.out = false;
+  await world.settle(run.result());
+});
+
 test("an outage longer than the lease costs the lease, and nothing else", async () => {
   const world = new World();
   const definition = workflow({ name: "w" }, async (ctx) => {
