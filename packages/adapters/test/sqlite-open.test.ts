@@ -53,7 +53,7 @@ function refusal(file: string): Error {
 }
 
 describe("durability", () => {
-  test("F16: WAL and synchronous=FULL hold on the first open and on every later one", async () => {
+  test("P1 F16: WAL and synchronous=FULL hold on the first open and on every later one", async () => {
     const file = tempFile();
     for (let open = 1; open <= 3; open++) {
       expect(await pragmaOf(file, "synchronous"), `open ${open}`).toBe(2);
@@ -171,6 +171,39 @@ describe("F28: what is not a sound database is never recreated", () => {
 });
 
 describe("the schema", () => {
+  test("F55 F58: counts, instants and tokens are integers, and SQLite refuses anything else in their place", async () => {
+    const file = await storeWithOneRun();
+    const db = connect(file);
+    const tables = db
+      .prepare<[], { name: string; strict: number }>(
+        "SELECT name, strict FROM pragma_table_list WHERE name LIKE 'everstep\\_%' ESCAPE '\\'",
+      )
+      .all();
+    expect(tables.length).toBeGreaterThan(8);
+    expect(tables.filter(({ strict }) => strict !== 1)).toEqual([]);
+    const typeOf = db.prepare("SELECT type FROM pragma_table_info(?) WHERE name = ?").pluck();
+    const tokens =
+      "runs.owner runs.attempt runs.due_at journal.attempt workers.id workers.batch workers.expires_at";
+    for (const token of tokens.split(" ")) {
+      const [table, column] = token.split(".");
+      expect([token, typeOf.get(`everstep_${table}`, column)]).toEqual([token, "INTEGER"]);
+    }
+  });
+
+  test("F125: a migration that breaks off leaves nothing, and the next one makes all of it", async () => {
+    const file = tempFile();
+    const db = connect(file);
+    // One table is in its way: it fails in the middle.
+    db.exec("CREATE TABLE everstep_workers (id TEXT)");
+    const tables = (): unknown[] =>
+      db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all();
+    expect(() => sqlite(file)).toThrow("everstep_workers");
+    expect(tables()).toEqual(["everstep_workers"]);
+    db.exec("DROP TABLE everstep_workers");
+    expect(await openStore(file).count({})).toBe(0);
+    expect(tables()).toContain("everstep_meta");
+  });
+
   test("F125: a file that a newer everstep has made is left alone", async () => {
     const file = await storeWithOneRun();
     const db = new SqliteDatabase(file);
