@@ -1,6 +1,6 @@
 /** The test kit's worker on a real file, in real time. */
 import { InvalidArgumentError, type Store, workflow } from "@everstep/core";
-import { type TestWorker, testWorker } from "@everstep/core/testing";
+import { replay, type TestWorker, testWorker } from "@everstep/core/testing";
 import type { Database } from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import { transaction } from "../src/sqlite/index.ts";
@@ -34,7 +34,7 @@ async function shop(): Promise<{
 }
 
 test("a run on a real file: mocked, failed, signaled, and its journal read", async () => {
-  const { worker, bookings } = await shop();
+  const { worker, store, bookings } = await shop();
   worker.mock("charge", ({ attempt }) => `ch_${attempt}`);
   worker.fail("charge", { error: new Error("down") });
   worker.fail("book");
@@ -47,6 +47,8 @@ test("a run on a real file: mocked, failed, signaled, and its journal read", asy
     "book body 2",
   ]);
   expect(bookings()).toEqual(["42"]);
+  const recorded = JSON.stringify(await store.read("42"));
+  expect(await replay(order, recorded)).toMatchObject({ is: "waiting", for: [{ key: "approval" }] });
   await worker.signal(run, "approval", "yes");
   expect(await worker.result(run)).toBe("ch_2, yes");
   expect(await worker.outline(run)).toEqual([

@@ -128,6 +128,7 @@ class Tested<Tx> implements TestWorker<Tx> {
   #process: TestProcess<Tx>;
   /** What lets time pass goes one after the other. */
   #last: Promise<unknown> = Promise.resolve();
+  #stopped = false;
 
   constructor(options: TestWorkerOptions<Tx>) {
     const { codec, concurrency, logger = silent, seed = "0", patience = "2s" } = options;
@@ -236,11 +237,13 @@ class Tested<Tx> implements TestWorker<Tx> {
   }
 
   async stop(): Promise<void> {
-    await this.#inTurn(async () => {
-      if (this.#process.dead) return;
-      await this.#time.settle(this.#process.worker.stop({ grace: 0 }));
+    if (this.#stopped) return;
+    const stopping = this.#inTurn(async () => {
+      if (!this.#process.dead) await this.#time.settle(this.#process.worker.stop({ grace: 0 }));
       this.#bodies.forget();
     });
+    this.#stopped = true;
+    await stopping;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -280,6 +283,7 @@ class Tested<Tx> implements TestWorker<Tx> {
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#stopped) return Promise.reject(new Error("this test worker was stopped: make a new one"));
     const turn = this.#last.then(work);
     this.#last = turn.catch(() => {});
     return turn;

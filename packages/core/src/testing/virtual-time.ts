@@ -12,6 +12,8 @@ const INSTANTS_MAX = 20_000;
 const LINGER_MAX_MS = 6000;
 /** Two looks at such a run are this far apart in real time, and at most one tick of a worker in virtual time. */
 const HOLD_MS = 20;
+/** No timer is set at all, and yet something is expected to happen. */
+const IDLE_MS = 1000;
 /** Time is skipped to this long before something is due: the worker looks after its lease first. */
 const RUN_UP_MS = 1;
 
@@ -139,8 +141,10 @@ export class VirtualTime implements TestTime {
 
   /** Lets time pass to the next instant at which something may happen, at most `maxMs`. */
   async #pass(quietMs: number, maxMs: number): Promise<void> {
-    if (Math.min(quietMs, maxMs) <= RUN_UP_MS)
-      await this.#clock.advance(Math.min(maxMs, this.#clock.nextMs ?? maxMs));
-    else await this.#processes.leap(Math.min(quietMs - RUN_UP_MS, maxMs));
+    const aheadMs = Math.min(quietMs, maxMs);
+    if (aheadMs > RUN_UP_MS) {
+      await this.#processes.leap(aheadMs - RUN_UP_MS);
+      await this.#clock.advance(RUN_UP_MS);
+    } else await this.#clock.advance(Math.min(maxMs, this.#clock.nextMs ?? IDLE_MS));
   }
 }

@@ -258,6 +258,32 @@ describe("changed code", () => {
 });
 
 describe("what is kept", () => {
+  test("a run that took too long fails again; one that is to be canceled is canceled", async () => {
+    const brief = workflow({ name: "brief", timeout: "1h" }, async (ctx) => {
+      await ctx.step("one", body("one"));
+      await ctx.waitForSignal("never");
+    });
+    const worker = await workerOf(brief);
+    await worker.start(brief, null, { id: "late" });
+    await worker.skip("1h");
+    for (const form of Object.values(await formsOf(worker, "late")))
+      expect(await replay(brief, form)).toMatchObject({
+        is: "ended",
+        status: "failed",
+        error: { name: "RunTimeoutError" },
+      });
+    const run = await worker.start(brief, null, { id: "canceled" });
+    await worker.idle();
+    await worker.stop();
+    await run.cancel();
+    const { details } = await formsOf(worker, "canceled");
+    expect(await replay(brief, details ?? "")).toMatchObject({
+      is: "ended",
+      status: "canceled",
+      adds: ["cancel", "end canceled"],
+    });
+  });
+
   test("a signal that no wait has taken yet is taken, where its payload was kept", async () => {
     const worker = await workerOf(order);
     const run = await worker.start(order, { cents: 1 }, { id: "1" });

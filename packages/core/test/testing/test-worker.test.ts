@@ -489,6 +489,8 @@ describe("odd programs", () => {
     await worker.stop();
     expect(await run.status()).toBe("ready");
     await worker.stop();
+    for (const late of [worker.idle(), worker.skip(1), worker.result(run), worker.crash()])
+      expect((await rejection(late)).message).toContain("was stopped");
   });
 });
 
