@@ -10,6 +10,8 @@ export interface BodyCall {
   /** As the handler named it; `key` as it was given in the options. */
   readonly name: string;
   readonly key?: string;
+  /** The step has a `compensate` of its own. */
+  readonly isCompensated?: boolean;
   /** What the body gets; a transaction's has none. */
   readonly step?: StepContext;
 }
@@ -71,7 +73,10 @@ function aroundStep<T>(
   // What is no function is refused by the context, with its own words.
   if (typeof fn !== "function") return fn;
   return (step) =>
-    around({ kind: "step", runId, name, step, ...keyOf(options) }, () => fn(step)) as T | Promise<T>;
+    around(
+      { kind: "step", runId, name, step, isCompensated: options.compensate !== undefined, ...keyOf(options) },
+      () => fn(step),
+    ) as T | Promise<T>;
 }
 
 function aroundOptions<T>({ runId, name, options }: Asked<T>, around: AroundBody): StepOptions<T> {

@@ -23,12 +23,8 @@ import type {
   Write,
 } from "../store.ts";
 
-export type CrashPlan = {
-  /** Which of the counted calls: 1 is the first. `commit`, `transact`, `claim`, `join` and `renew` count. */
-  readonly at: number;
-  /** Called at the moment of death: end the rest of the process here, e.g. `processClock().kill`. */
-  readonly onCrash?: () => void;
-} & (
+/** What befalls one call. */
+export type Blow =
   | {
       /** `before`: the call never reaches the store. `after`: it does all it does, but its answer never arrives. */
       readonly when: "before" | "after";
@@ -38,8 +34,14 @@ export type CrashPlan = {
       readonly when: "instead";
       /** Whether the store did what it was asked. Where it did not, the body of a `transact` has run all the same. */
       readonly applied: boolean;
-    }
-);
+    };
+
+export type CrashPlan = {
+  /** Which of the counted calls: 1 is the first. `commit`, `transact`, `claim`, `join` and `renew` count. */
+  readonly at: number;
+  /** Called at the moment of death: end the rest of the process here, e.g. `processClock().kill`. */
+  readonly onCrash?: () => void;
+} & Blow;
 
 export interface CrashStore<Tx> extends Store<Tx> {
   /** The counted calls so far, e.g. `commit(start order-1, advance order-2 [step, end] then end)`. */
@@ -51,12 +53,26 @@ export interface CrashStore<Tx> extends Store<Tx> {
 
 /** Dies as planned. From then on no call of it ever settles, and it gives no more hints. */
 export function crashStore<Tx>(store: Store<Tx>, plan: CrashPlan): CrashStore<Tx> {
-  return new Crashing(store, plan);
+  return mortalStore(store, {
+    befalls: (no) => (no === plan.at ? plan : undefined),
+    ...(plan.onCrash === undefined ? {} : { onCrash: plan.onCrash }),
+  });
 }
 
 /** Only counts, and dies when it is killed: a first pass without faults, to know where the next ones can crash. */
 export function recordCalls<Tx>(store: Store<Tx>): CrashStore<Tx> {
-  return new Crashing(store, undefined);
+  return mortalStore(store, {});
+}
+
+export interface Fate {
+  /** Asked at each counted call, of which the first is number 1, what befalls it. */
+  readonly befalls?: (no: number, call: string) => Blow | undefined;
+  readonly onCrash?: () => void;
+}
+
+/** Dies whenever its fate says so. */
+export function mortalStore<Tx>(store: Store<Tx>, fate: Fate): CrashStore<Tx> {
+  return new Crashing(store, fate);
 }
 
 /** Ends the body of a transaction whose process died: its database rolls back. Nobody gets to see it. */
@@ -75,14 +91,14 @@ const never = <T>(): Promise<T> => new Promise(() => {});
 class Crashing<Tx> implements CrashStore<Tx> {
   readonly calls: string[] = [];
   readonly #store: Store<Tx>;
-  readonly #plan: CrashPlan | undefined;
+  readonly #fate: Fate;
   readonly #atDeath: Promise<never>;
   #die: (death: Death) => void = () => {};
   #dead = false;
 
-  constructor(store: Store<Tx>, plan: CrashPlan | undefined) {
+  constructor(store: Store<Tx>, fate: Fate) {
     this.#store = store;
-    this.#plan = plan;
+    this.#fate = fate;
     this.#atDeath = new Promise((_, reject) => {
       this.#die = reject;
     });
@@ -97,7 +113,7 @@ class Crashing<Tx> implements CrashStore<Tx> {
     if (this.#dead) return;
     this.#dead = true;
     this.#die(new Death());
-    this.#plan?.onCrash?.();
+    this.#fate.onCrash?.();
   }
 
   commit(batch: Batch<Tx>): Promise<readonly Outcome[]> {
@@ -147,11 +163,12 @@ class Crashing<Tx> implements CrashStore<Tx> {
 
   #counted<T>(what: string, call: (losses: Losses) => Promise<T>): Promise<T> {
     if (this.#dead) return never();
-    const isPlanned = this.calls.push(what) === this.#plan?.at;
-    if (!isPlanned) return this.#answer(() => call(NOTHING));
-    if (this.#plan.when === "instead") return this.#loseAnswer(call, this.#plan.applied, what);
+    const no = this.calls.push(what);
+    const blow = this.#fate.befalls?.(no, what);
+    if (blow === undefined) return this.#answer(() => call(NOTHING));
+    if (blow.when === "instead") return this.#loseAnswer(call, blow.applied, what);
     const die = (): void => this.kill();
-    if (this.#plan.when === "before") die();
+    if (blow.when === "before") die();
     else call({ answer: true, commit: false }).then(die, die);
     return never();
   }

@@ -1,0 +1,403 @@
+/**
+ * One database, the processes around it and the world outside, in one process and in virtual time.
+ *
+ * Owns: time, births and deaths, what the outside does, what was seen. Does not own: who is hit when (nemesis.ts), what must
+ * hold for each workflow (its caller).
+ */
+import { isDeepStrictEqual } from "node:util";
+import type { Clock } from "../../clock.ts";
+import type { Duration, Logger } from "../../context.ts";
+import { durationMs } from "../../engine/duration.ts";
+import { StoreUnavailableError } from "../../errors.ts";
+import { Client, type StartOptions } from "../../runtime/client.ts";
+import type { RunHandle } from "../../runtime/run-handle.ts";
+import type { Entry } from "../../store.ts";
+import type { AnyWorkflow, Workflow } from "../../workflow.ts";
+import type { BodyCall } from "../around-bodies.ts";
+import { type MemoryStore, memoryStore } from "../memory-store.ts";
+import type { RunDump } from "../memory/reading.ts";
+import type { MemoryTx } from "../memory/transaction.ts";
+import { type VirtualClock, virtualClock } from "../virtual-clock.ts";
+import { Audit, type RunAudit } from "./audit.ts";
+import { Bodies } from "./bodies.ts";
+import { delayedStore } from "./delayed-store.ts";
+import type { RandomNemesis } from "./nemesis.ts";
+import { type Nemesis, SimulatedProcess } from "./process.ts";
+import { RealTime } from "./real-time.ts";
+import { Trace } from "./trace.ts";
+
+/** What a world is made with. */
+export interface WorldSetup {
+  /** Virtual: what the world waits for by this clock passes with the simulation. */
+  readonly clock: Clock;
+  /** What is durable of a run's journal at this moment. */
+  journal(runId: string): readonly Entry[];
+}
+
+/** The outside world's part: what people and other programs do while processes die. */
+export interface Outside<W = unknown> {
+  /** As it is, without crashes: what is called here does not count as an effect. */
+  readonly world: W;
+  readonly clock: VirtualClock;
+  /** Never fails. */
+  readonly store: MemoryStore;
+  /** A client in a process that never dies. */
+  readonly client: Client<MemoryTx>;
+  /** Starts a run through one of the processes, and again with the same id through another one as often as it takes. */
+  start<I, O>(
+    workflow: Workflow<I, O>,
+    input: I,
+    options?: Omit<StartOptions<MemoryTx>, "tx">,
+  ): Promise<RunHandle<O>>;
+  /** Lets time pass. */
+  sleep(duration: Duration): Promise<void>;
+  /** Lets time pass until it holds. */
+  until(condition: () => boolean): Promise<void>;
+  /** What is durable of a run's journal at this moment. */
+  journal(runId: string): readonly Entry[];
+  /** In [0, 1), drawn by the seed. */
+  random(): number;
+}
+
+export interface SimulationSetup<W> {
+  readonly workflows: (world: W, process: { readonly no: number }) => readonly AnyWorkflow[];
+  readonly world: ((setup: WorldSetup) => W) | undefined;
+  readonly drive: (outside: Outside<W>) => Promise<void>;
+  /** Payloads of the signals that the outside sends once a run waits for them, by name. */
+  readonly signals: Readonly<Record<string, unknown>>;
+  readonly workers: number;
+  readonly seed: string;
+  readonly nemesis: Nemesis;
+  /** Draws delays, lost hints, jumps of the clock and births; without it nothing of that happens. */
+  readonly chaos: RandomNemesis | undefined;
+  /** After so much virtual time nothing is broken any more; then all must end within `patienceMs`. */
+  readonly healAfterMs: number;
+  readonly patienceMs: number;
+  readonly leaseMs: number;
+  readonly concurrency: number | undefined;
+  readonly hints: boolean;
+  readonly logger: Logger;
+  readonly trace: boolean;
+}
+
+const POLL_MS = 20;
+/** Longer than that nobody waits for a process that does not answer. */
+const CALLER_PATIENCE_MS = 4000;
+/** How long the survivors are watched after the end, and how much longer when some are frozen. */
+const AFTERMATH_MS = 600;
+const THAW_MS = 4500;
+/** When nothing happens for longer than that, all processes rest until it does. */
+const REST_MS = 60_000;
+const BIRTH_MAX_MS = 2000;
+const RESUMES_MAX = 20;
+
+export class Simulation<W> implements Outside<W> {
+  readonly clock: VirtualClock;
+  readonly store: MemoryStore;
+  readonly client: Client<MemoryTx>;
+  readonly world: W;
+  readonly audit: Audit = new Audit();
+  readonly bodies: Bodies = new Bodies(this.audit);
+  readonly processes: SimulatedProcess[] = [];
+  readonly trace: Trace;
+  readonly #setup: SimulationSetup<W>;
+  readonly #realTime = new RealTime();
+  readonly #told = new Set<string>();
+  #births = 0;
+  #resumes = 0;
+  /** Callers who wait for an answer. */
+  #calling = 0;
+  #ids = 0;
+  #restedMs = 0;
+  /** When, by the monotonic clock, what drives the simulation goes on by itself. */
+  readonly #wakes = new Set<number>();
+  #healed = false;
+  #resting = false;
+  #driven = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(setup: SimulationSetup<W>) {
+    this.#setup = setup;
+    this.clock = virtualClock({ seed: setup.seed });
+    this.store = memoryStore({ clock: this.clock, hints: setup.hints });
+    this.client = new Client<MemoryTx>({ store: this.store.reopen(), clock: this.clock });
+    this.trace = new Trace(this.clock, setup.trace);
+    const clock = this.#realTime.watched(this.clock);
+    this.world = setup.world?.({ clock, journal: (id) => this.journal(id) }) as W;
+  }
+
+  /** Runs until the outside has done its part and every run has ended. Throws what is wrong. */
+  async run(): Promise<void> {
+    this.#replace();
+    this.#setup.drive(this).then(
+      () => {
+        this.#driven = true;
+      },
+      (error: unknown) => {
+        this.#failure = { error };
+      },
+    );
+    while (!this.#driven || !this.#allEnded()) {
+      this.#check();
+      this.#heal();
+      this.#replace();
+      await this.#pass();
+      await this.#answer();
+    }
+    // Whatever survivors and frozen processes still do, what has ended stays as it is.
+    const isFrozen = this.processes.some((process) => process.isFrozen && !process.isDead);
+    await this.clock.advance(isFrozen ? Math.max(THAW_MS, 4 * this.#setup.leaseMs) : AFTERMATH_MS);
+    this.#check();
+    this.#compareJournals();
+    this.#check();
+    for (const process of this.processes) process.kill();
+  }
+
+  // ------------------------------------------------------------------------------------------ the outside
+
+  async start<I, O>(
+    workflow: Workflow<I, O>,
+    input: I,
+    options: Omit<StartOptions<MemoryTx>, "tx"> = {},
+  ): Promise<RunHandle<O>> {
+    this.#ids += 1;
+    const id = options.id ?? `${workflow.name}-${this.#ids}`;
+    this.#calling += 1;
+    try {
+      while (!(await this.#tryStart(workflow, input, { ...options, id })));
+      return this.client.get<O>(id);
+    } finally {
+      this.#calling -= 1;
+    }
+  }
+
+  async #tryStart<I, O>(
+    workflow: Workflow<I, O>,
+    input: I,
+    options: Omit<StartOptions<MemoryTx>, "tx">,
+  ): Promise<boolean> {
+    const process = await this.#somebody();
+    const tried = process.started.then(() => process.client.start(workflow, input, options));
+    return this.#answered(process, tried);
+  }
+
+  sleep(duration: Duration): Promise<void> {
+    const ms = durationMs(duration, "sleep of the outside");
+    const wakeAt = this.clock.monotonic() + ms;
+    this.#wakes.add(wakeAt);
+    return new Promise((resolve) => {
+      this.clock.after(ms, () => {
+        this.#wakes.delete(wakeAt);
+        resolve();
+      });
+    });
+  }
+
+  async until(condition: () => boolean): Promise<void> {
+    this.#calling += 1;
+    while (!condition()) await this.sleep(POLL_MS);
+    this.#calling -= 1;
+  }
+
+  journal(runId: string): readonly Entry[] {
+    return this.audit.runs.get(runId)?.journal ?? [];
+  }
+
+  random(): number {
+    return this.#setup.chaos?.between(0, 1) ?? this.clock.random();
+  }
+
+  /** True when it did it, false when the process died, hung or did not know. */
+  #answered(process: SimulatedProcess, tried: Promise<unknown>): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      tried.then(
+        () => resolve(true),
+        (error: unknown) => {
+          if (error instanceof StoreUnavailableError) resolve(false);
+          else reject(error instanceof Error ? error : new Error(String(error)));
+        },
+      );
+      process.died.then(
+        () => resolve(false),
+        () => {},
+      );
+      this.clock.after(CALLER_PATIENCE_MS, () => process.isFrozen && resolve(false));
+    });
+  }
+
+  async #somebody(): Promise<SimulatedProcess> {
+    for (;;) {
+      const here = this.processes.filter((process) => !process.isGone);
+      const somebody = this.#setup.chaos?.pick(here) ?? here.at(-1);
+      if (somebody !== undefined) return somebody;
+      await new Promise<void>((resolve) => {
+        this.clock.after(POLL_MS, resolve);
+      });
+    }
+  }
+
+  /** Once a run waits for a signal that the outside knows, it is sent. */
+  async #answer(): Promise<void> {
+    const sent: Promise<unknown>[] = [];
+    for (const { id, waits } of this.audit.runs.values()) {
+      for (const { kind, key } of waits) {
+        const name = key.replace(/#\d+$/, "");
+        if (kind !== "signal" || this.#told.has(`${id} ${key}`) || !Object.hasOwn(this.#setup.signals, name))
+          continue;
+        this.#told.add(`${id} ${key}`);
+        sent.push(this.client.get(id).signal(name, this.#setup.signals[name], { id: key }));
+      }
+    }
+    if (sent.length === 0) return;
+    await this.clock.advance(0);
+    await Promise.all(sent);
+  }
+
+  // ------------------------------------------------------------------------------------------ births and time
+
+  #replace(): void {
+    const living = this.processes.filter((process) => !process.isGone).length;
+    for (let missing = this.#setup.workers - living - this.#births; missing > 0; missing--) this.#birthSoon();
+  }
+
+  #birthSoon(): void {
+    const { chaos } = this.#setup;
+    if (chaos === undefined || this.processes.length < this.#setup.workers) return this.#birth();
+    this.#births += 1;
+    this.clock.after(chaos.between(0, BIRTH_MAX_MS), () => {
+      this.#births -= 1;
+      if (!this.#resting) this.#birth();
+    });
+  }
+
+  #birth(): void {
+    const { nemesis, chaos, leaseMs, concurrency, logger, world } = this.#setup;
+    const watched = this.audit.watched(this.store.reopen());
+    const process = new SimulatedProcess({
+      no: this.processes.length + 1,
+      clock: this.clock,
+      store: chaos === undefined ? watched : delayedStore(watched, this.clock, chaos),
+      nemesis,
+      leaseMs,
+      concurrency,
+      logger,
+      hasWorld: world !== undefined,
+      happened: (what) => this.trace.add(what),
+      bodyBegins: (no, call) => this.#bodyBegins(no, call),
+      pending: (call) => this.#realTime.waitFor(call),
+    });
+    this.processes.push(process);
+    this.trace.add(`process ${process.no} was born`);
+    process.begin(this.#setup.workflows(process.view(this.world), process));
+  }
+
+  #bodyBegins(process: number, call: BodyCall): void {
+    this.bodies.begins(process, call);
+  }
+
+  async #pass(): Promise<void> {
+    await this.#realTime.settle();
+    const jumpMs = this.#setup.chaos?.clockJumpMs() ?? 0;
+    if (jumpMs !== 0) {
+      this.trace.add(`the store's clock jumps by ${jumpMs} ms`);
+      this.clock.jump(jumpMs);
+    }
+    const restMs = this.#restMs();
+    if (restMs > REST_MS) await this.#rest(restMs);
+    else await this.clock.advance(this.clock.nextMs ?? 0);
+  }
+
+  /** How long nothing will happen but heartbeats: every run is parked. */
+  #restMs(): number {
+    if (this.#realTime.isBusy || this.#calling > 0) return 0;
+    let restMs = Math.min(...this.#wakes) - this.clock.monotonic();
+    for (const { end, parkedUntil } of this.audit.runs.values()) {
+      if (end !== null || parkedUntil === null) continue;
+      if (parkedUntil === undefined) return 0;
+      restMs = Math.min(restMs, parkedUntil - this.clock.now());
+    }
+    return Number.isFinite(restMs) ? restMs : 0;
+  }
+
+  /** As if all had been switched off and on again: heartbeats of weeks would take minutes to simulate. */
+  async #rest(ms: number): Promise<void> {
+    this.trace.add(`all processes rest for ${ms} ms`);
+    for (const process of this.processes) process.kill();
+    this.#restedMs += ms;
+    this.#resting = true;
+    await this.clock.advance(ms);
+    this.#resting = false;
+  }
+
+  // ------------------------------------------------------------------------------------------ what must hold
+
+  #allEnded(): boolean {
+    for (const run of this.audit.runs.values()) if (run.end === null) return false;
+    return true;
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const problem = this.audit.problems[0] ?? this.bodies.problems[0];
+    if (problem !== undefined) throw new Error(problem);
+    for (const run of this.audit.runs.values()) if (run.stuck !== null) this.#stuck(run, run.stuck);
+    const { healAfterMs, patienceMs } = this.#setup;
+    if (this.#activeMs > healAfterMs + patienceMs) throw new Error(this.#unended());
+  }
+
+  /** A run whose processes died too often is resumed by the operator; any other reason is one too many. */
+  #stuck(run: RunAudit, { code, message }: NonNullable<RunAudit["stuck"]>): void {
+    this.#resumes += 1;
+    if (code !== "POISON" || this.#setup.chaos === undefined || this.#resumes > RESUMES_MAX)
+      throw new Error(`L1: run ${run.id} is stuck: ${message}`);
+    this.trace.add(`run ${run.id} is resumed`);
+    run.stuck = null;
+    this.client.runs.resume(run.id).catch((error: unknown) => {
+      this.#failure = { error };
+    });
+  }
+
+  #unended(): string {
+    const open = [...this.audit.runs.values()]
+      .filter(({ end }) => end === null)
+      .map(
+        ({ id, waits }) => `${id}${waits.map(({ kind, key }) => ` (it waits for ${kind} ${key})`).join("")}`,
+      );
+    const who =
+      open.length === 0
+        ? "what drives the simulation has not settled"
+        : `these runs have not ended: ${open.join(", ")}`;
+    return `L1: ${this.#setup.patienceMs} ms after the last fault ${who}`;
+  }
+
+  /** Virtual time but for the rests. */
+  get #activeMs(): number {
+    return this.clock.monotonic() - this.#restedMs;
+  }
+
+  #heal(): void {
+    if (this.#healed || this.#activeMs < this.#setup.healAfterMs) return;
+    this.#healed = true;
+    this.trace.add("healed");
+    this.#setup.chaos?.heal();
+  }
+
+  /** I1, I11: what is stored at the end is all that was ever accepted and appended. */
+  #compareJournals(): void {
+    const stored = this.runs();
+    for (const [id, { journal }] of this.audit.runs) {
+      const run = stored.find((candidate) => candidate.id === id);
+      if (run === undefined) this.audit.problems.push(`I1: run ${id} was accepted and is not there`);
+      else if (!isDeepStrictEqual(run.journal.filter(notByPerson), journal.filter(notByPerson)))
+        this.audit.problems.push(`I11: run ${id}: its journal is not what was written`);
+      else if (run.retries.length > 0)
+        this.audit.problems.push(`I21: run ${id} has ended, and rows of retries are left`);
+    }
+  }
+
+  runs(): readonly RunDump[] {
+    return this.store.dump().runs;
+  }
+}
+
+const notByPerson = ({ kind }: Entry): boolean => kind !== "resume";
