@@ -1,10 +1,12 @@
-/** The test kit's worker on a real file, in real time. */
+/** The test kit's worker on real databases, in real time. */
 import { InvalidArgumentError, type Store, workflow } from "@everstep/core";
 import { replay, type TestWorker, testWorker } from "@everstep/core/testing";
 import type { Database } from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
+import { transaction as postgresTransaction } from "../src/postgres/index.ts";
 import { transaction } from "../src/sqlite/index.ts";
 import { rejection } from "./hand.ts";
+import { Place } from "./postgres/place.ts";
 import { connect, openStore, tempFile } from "./sqlite-bed.ts";
 
 const order = workflow({ name: "order" }, async (ctx, cents: number) => {
@@ -100,4 +102,36 @@ test("real time can't be skipped, and a result that needs a person says so", asy
   expect((await rejection(worker.result(run))).message).toContain("waits for signal approval");
   await run.cancel({ reason: "enough" });
   expect((await rejection(run.result())).message).toContain("enough");
+}, 20_000);
+
+test("on Postgres as well: a transaction that fails, dies, and is done once", async () => {
+  const place = new Place();
+  const book = workflow({ name: "book" }, async (ctx) => {
+    await ctx.step("charge", () => "ch_1");
+    await postgresTransaction(ctx, "book", (db) =>
+      db.query(`INSERT INTO ${place.quoted}.bookings VALUES ($1)`, [ctx.run.id]).then(() => 1),
+    );
+    return ctx.waitForSignal("approval");
+  });
+  const worker = await testWorker({ workflows: [book], store: place.open() });
+  await place.rows("CREATE TABLE @bookings (run text PRIMARY KEY)");
+  onTestFinished(() => worker.stop());
+  let deaths = 0;
+  worker.fail("book");
+  worker.mock("book", async (_, body) => {
+    const booked = await body();
+    if (deaths++ === 0) await worker.crash();
+    return booked;
+  });
+  const run = await worker.start(book, null, { id: "a" });
+  await worker.idle();
+  expect(worker.calls.map(({ step, by }) => `${step} ${by}`)).toEqual([
+    "charge body",
+    "book fail",
+    "book mock",
+    "book mock",
+  ]);
+  expect(await place.rows("SELECT run FROM @bookings")).toEqual([{ run: "a" }]);
+  await worker.signal(run, "approval", "yes");
+  expect(await worker.result(run)).toBe("yes");
 }, 20_000);
