@@ -118,9 +118,9 @@ export class VirtualTime implements TestTime {
   async #quietMs(): Promise<number> {
     const { busy, nextDueAt, now } = await activityOf(this.#stage);
     if (busy.length > 0 && !(await this.#standsStill(busy))) return 0;
-    const long = busy.length > 0 ? this.#processes.longMs() : null;
     const dueMs = nextDueAt === null ? null : nextDueAt - now;
-    return Math.min(...[this.#processes.othersMs(), long, dueMs].map((ms) => ms ?? Number.POSITIVE_INFINITY));
+    const nextMs = [dueMs, this.#processes.longMs(), this.#processes.othersMs()];
+    return Math.min(...nextMs.map((ms) => ms ?? Number.POSITIVE_INFINITY));
   }
 
   /**

@@ -92,6 +92,15 @@ describe("a worker in virtual time", () => {
     await run.result({ timeout: "2w" });
   });
 
+  test("what the client waits for is over at its own instant", async () => {
+    const waits = workflow({ name: "waits" }, (ctx) => ctx.waitForSignal("go"));
+    const worker = await workerOf(waits);
+    const { id } = await worker.start(waits, null);
+    const late = rejection(worker.client.get(id).result({ timeout: "1d" })).then(() => worker.clock.now());
+    await worker.skip("30d");
+    expect(await late).toBe(Date.UTC(2026, 0, 2));
+  });
+
   test("results of several runs can be asked for together", async () => {
     const nap = workflow({ name: "nap" }, async (ctx, days: number) => {
       await ctx.sleep("nap", `${days}d`);
