@@ -205,6 +205,9 @@ export const FALSIFICATIONS: readonly Falsification[] = [
   falsification("I13 undo undo-8 never ran", "undone", (draft) => {
     draft.executions = draft.executions.filter(({ key }) => key !== "undo-8");
   }),
+  falsification("I13 undo step-7 succeeded", "undone", (draft) => {
+    draft.executions.push(execution(draft, "undo", "step-7"));
+  }),
   falsification("I13 undo step-7 began before", "undone", (draft) => {
     execution(draft, "undo", "step-7").durable = entry(draft, "unwinding", "failed").seq;
   }),
@@ -228,6 +231,7 @@ export const FALSIFICATIONS: readonly Falsification[] = [
   falsification("I14 message", "undone", (draft) => {
     draft.run.messages.push({ ...found(draft.run.messages[0]), id: "second", no: 2, consumedBy: 1 });
   }),
+  falsification("I14 a cancel", "canceled", (draft) => (found(draft.run.messages[0]).consumedBy = null)),
   falsification("I14 message", "canceled", (draft) => (found(draft.run.messages[0]).consumedBy = 1)),
   falsification("I14 unsent-5.0.0 got what sent-4", "undone", (draft) => {
     const own = entry(draft, "signal", "unsent-5.0.0");

@@ -6,6 +6,7 @@ import {
   lawful,
   type Node,
   PLAIN,
+  type PlainNode,
   type Program,
   SIDE_BY_SIDE,
   sizeOf,
@@ -17,43 +18,43 @@ const DEPTH_MAX = 5;
 
 const undo = fc.constantFrom("own", "own", "bare", "own-flaky", "bare-flaky");
 
-const step: fc.Arbitrary<StepNode> = fc
-  .record({
-    does: fc.oneof(
-      { weight: 6, arbitrary: fc.constantFrom("ok" as const, "ok" as const, "flaky" as const) },
-      { weight: 3, arbitrary: fc.constantFrom("declined", "fatal", "exhausted", "timeout") },
-    ),
-    undo: fc.option(undo, { nil: undefined, freq: 2 }),
-    looks: fc.nat(3).map((draw) => draw === 3),
-  })
-  .map(({ does, undo: undone, looks }) => ({
-    do: "step",
-    does,
-    ...(undone === undefined ? {} : { undo: undone }),
-    ...(looks && does === "ok" ? { looks: true } : {}),
-  }));
+function steps(...does: readonly StepNode["does"][]): fc.Arbitrary<Node> {
+  return fc
+    .record({
+      does: fc.constantFrom(...does),
+      undo: fc.option(undo, { nil: undefined, freq: 2 }),
+      looks: fc.nat(3).map((draw) => draw === 3),
+    })
+    .map(
+      ({ does: what, undo: undone, looks }): Node => ({
+        do: "step",
+        does: what,
+        ...(undone === undefined ? {} : { undo: undone }),
+        ...(looks && what === "ok" ? { looks: true } : {}),
+      }),
+    );
+}
 
-const plain: fc.Arbitrary<Node> = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.constantFrom("pivot", "patched", "tag", "draw").map((what): Node => ({ do: what })),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.constantFrom("fail", "cancel", "await-cancel").map((what): Node => ({ do: what })),
-  },
-);
+const plain = (...all: readonly PlainNode["do"][]): fc.Arbitrary<Node> =>
+  fc.constantFrom(...all).map((what) => ({ do: what }));
 
-const wait: fc.Arbitrary<Node> = fc.oneof(
-  fc.constantFrom(200, 3000, 90_000).map((ms): Node => ({ do: "sleep", ms })),
-  fc.constant<Node>({ do: "sent" }),
-  fc.constantFrom(200, 3000).map((ms): Node => ({ do: "unsent", ms })),
+const waits = (what: "sleep" | "unsent", ...all: readonly number[]): fc.Arbitrary<Node> =>
+  fc.constantFrom(...all).map((ms) => ({ do: what, ms }));
+
+/** What fails. Most of it stands in a `try`: a run that fails early shows little. */
+const risky: fc.Arbitrary<Node> = fc.oneof(
+  { weight: 4, arbitrary: steps("declined", "fatal", "exhausted", "timeout") },
+  { weight: 2, arbitrary: waits("unsent", 200, 3000) },
+  { weight: 1, arbitrary: plain("fail") },
 );
 
 const leaf: fc.Arbitrary<Node> = fc.oneof(
-  { weight: 6, arbitrary: step },
-  { weight: 2, arbitrary: wait },
-  { weight: 2, arbitrary: plain },
+  { weight: 12, arbitrary: steps("ok", "ok", "flaky") },
+  { weight: 2, arbitrary: waits("sleep", 200, 3000, 90_000) },
+  { weight: 2, arbitrary: fc.constant<Node>({ do: "sent" }) },
+  { weight: 4, arbitrary: plain("pivot", "patched", "tag", "draw") },
+  { weight: 2, arbitrary: risky },
+  { weight: 1, arbitrary: plain("cancel", "await-cancel") },
 );
 
 const statement = fc.letrec<{ node: Node; block: Block; slow: Block }>((tie) => ({
@@ -74,8 +75,16 @@ const statement = fc.letrec<{ node: Node; block: Block; slow: Block }>((tie) => 
       arbitrary: fc.record({ do: fc.constant("if" as const), odd: tie("block"), even: tie("block") }),
     },
     {
-      weight: 1,
-      arbitrary: fc.record({ do: fc.constant("try" as const), body: tie("block"), caught: tie("block") }),
+      weight: 2,
+      arbitrary: fc
+        .record({ calm: tie("block"), end: fc.option(risky, { freq: 3 }), caught: tie("block") })
+        .map(
+          ({ calm, end, caught }): Node => ({
+            do: "try",
+            body: end === null ? calm : [...calm, end],
+            caught,
+          }),
+        ),
     },
   ),
   block: fc.array(tie("node"), { minLength: 0, maxLength: 3, depthIdentifier: "blocks" }),
@@ -107,7 +116,7 @@ function sideBySide(block: fc.Arbitrary<Block>, slow: fc.Arbitrary<Block>): fc.A
 
 /** Lawful programs of at most `NODES_MAX` nodes; what they shrink to is lawful as well. */
 export const programs: fc.Arbitrary<Program> = fc
-  .array(statement.node, { minLength: 1, maxLength: 6, size: "max" })
+  .array(statement.node, { minLength: 1, maxLength: 8, size: "max" })
   .map(lawful)
   .filter((program) => sizeOf(program) <= NODES_MAX);
 

@@ -21,6 +21,8 @@ export function undoFindings(known: Case): string[] {
     const own = executions.get(`undo ${key}`) ?? [];
     const before = index === 0 ? decision : undone[index - 1];
     if (own.length === 0) findings.push(`I13 undo ${key} never ran`);
+    if (own.filter(({ ended }) => ended === "returned").length > 1 && !evidence.faulty)
+      findings.push(`I13 undo ${key} succeeded more than once`);
     if (own.some(({ durable, thawed }) => thawed !== true && durable < (before?.seq ?? 0)))
       findings.push(`I13 undo ${key} began before its turn`);
     findings.push(...toldFindings(known, key));

@@ -271,11 +271,13 @@ function signalFindings({ evidence, journal, deeds }: Case): string[] {
   }
   for (const { id, type, consumedBy, payload } of messages) {
     const entry = consumedBy === null ? undefined : journal[consumedBy - 1];
-    const isTaken =
-      type === "cancel" ? entry?.kind === "cancel" : entry?.kind === "signal" && entry.value === payload;
+    const isTaken = entry?.kind === type && (type === "cancel" || entry.value === payload);
     if (consumedBy !== null && !isTaken)
       findings.push(`I14 message ${id} is consumed by entry ${consumedBy}`);
   }
+  const cancels = journal.filter(({ kind }) => kind === "cancel");
+  if (cancels.some(({ seq }) => !messages.some(({ consumedBy }) => consumedBy === seq)))
+    findings.push("I14 a cancel is recorded that consumed no message");
   const lost = (evidence.sent ?? []).filter((id) => !messages.some((message) => message.id === id));
   return [...findings, ...lost.map((id) => `I14 signal ${id} was accepted, and is lost`)];
 }
