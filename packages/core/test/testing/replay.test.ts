@@ -242,7 +242,7 @@ describe("changed code", () => {
     const since = performance.now();
     for (const form of Object.values(await formsOf(worker, "1")))
       expect(await replay(own, form)).toMatchObject({ is: "waiting", for: [{ key: "go" }] });
-    expect(performance.now() - since).toBeLessThan(900);
+    expect(performance.now() - since).toBeLessThan(3000);
   });
 
   test("a handler that waits for something of its own for ever is said to", async () => {

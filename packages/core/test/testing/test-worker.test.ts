@@ -406,7 +406,7 @@ describe("what can't go on", () => {
       await Promise.all([1, 2, 3].map((n) => ctx.step("work", () => n, { key: String(n) })));
       return ctx.now().getTime();
     });
-    const worker = await workerOf(slow);
+    const worker = await workerOf(slow, { patience: 5000 });
     worker.mock("work", () => new Promise((resolve) => setTimeout(resolve, 60)));
     const run = await worker.start(slow, null);
     await worker.idle();
@@ -422,7 +422,7 @@ describe("odd programs", () => {
       await ctx.step("work", () => 1);
       return worker.clock.now();
     });
-    const worker = await workerOf(own);
+    const worker = await workerOf(own, { patience: 5000 });
     expect(await worker.result(await worker.start(own, null))).toBeLessThan(Date.UTC(2026, 0, 1, 0, 0, 20));
   });
 
