@@ -58,7 +58,7 @@ async function untilReaped(heir: Hand): Promise<void> {
   await eventually("the dead worker is taken over", async () => (await heir.renew()).reaped > 0);
 }
 
-describe("F63 S3: a takeover against a batch", () => {
+describe("P5 F63 S3: a takeover against a batch", () => {
   test("a batch that is under way is let finish, and nobody waits for it", async () => {
     const { victim, victims, heir, heirs } = await pair();
     const batch = victims.uncommitted("commit");
@@ -250,7 +250,7 @@ describe("F65 S5: two that claim", () => {
   });
 });
 
-describe("F12 F120 S6: a message against a park", () => {
+describe("P7 F12 F120 S6: a message against a park", () => {
   test("a message that came after the owner looked, and before it parks, keeps the run awake", async () => {
     const { place, victim } = await pair();
     const holder = await Holder.ofRun(place, "a");

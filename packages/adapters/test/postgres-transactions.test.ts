@@ -247,7 +247,7 @@ describe("F63 S3: a takeover against a transaction", () => {
   });
 });
 
-describe("F38 P4: its session ends at any point", () => {
+describe("F6 F38 P4: its session ends at any point", () => {
   const kill = (place: Place, pid: number): Promise<unknown> =>
     place.rows("SELECT pg_terminate_backend($1)", pid);
 

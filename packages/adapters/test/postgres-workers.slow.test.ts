@@ -1,4 +1,4 @@
-/** Real processes that are killed, frozen, cut off and started together. Each prints how long it took. */
+/** P5: real processes that are killed, frozen, cut off and started together. Each prints how long it took. */
 import { Client, type Logger, type Store, Worker, type Workflow, workflow } from "@everstep/core";
 import { startPostgres } from "@everstep/postgres-server";
 import { describe, expect, onTestFinished, test } from "vitest";

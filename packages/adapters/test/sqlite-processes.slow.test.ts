@@ -74,7 +74,7 @@ describe("the death of another process", () => {
     expect((await heirs[0]?.store.read("a"))?.run.strikes).toBe(1);
   }, 60_000);
 
-  test("F24: processes that are killed while they work lose no run and end none twice", async () => {
+  test("F6 F24: processes that are killed while they work lose no run and end none twice", async () => {
     const file = tempFile();
     const store = openStore(file);
     const ids = Array.from({ length: 400 }, (_, n) => `run-${n}`);

@@ -55,7 +55,7 @@ describe("workers of one process", () => {
     ]);
   });
 
-  test("S5: the number of a dead worker is never used again, also when its row was tidied away", async () => {
+  test("P5 S5 F69: the number of a dead worker is never used again, also when its row was tidied away", async () => {
     const file = tempFile();
     const store = openStore(file);
     const first = await Hand.join(store);
@@ -71,7 +71,7 @@ describe("workers of one process", () => {
     expect((await rejection(store.commit({ writes: [], lease }))).message).toContain("there is no worker");
   });
 
-  test("F76: a worker without a lock file is judged by its lease alone", async () => {
+  test("F68 F76: a worker without a lock file is judged by its lease alone", async () => {
     const file = tempFile();
     const store = openStore(file);
     const [unlocked, other] = [await Hand.join(store), await Hand.join(store)];

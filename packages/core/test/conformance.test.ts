@@ -1,3 +1,4 @@
+/** P5 (S3, S4, S5), P7 (S6, S7): every case over the memory store, each named by the invariants and failures that it defends. */
 import { describe, test } from "vitest";
 import {
   type MemoryStore,

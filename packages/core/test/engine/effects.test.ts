@@ -201,7 +201,7 @@ describe("what waits", () => {
     expect(rig.settle()).toEqual(["timer early", "signal middle", "timer late"]);
   });
 
-  test("a signal that came before its wait's deadline wins over the timeout, however late both are looked at", () => {
+  test("F121: a signal that came before its wait's deadline wins over the timeout, however late both are looked at", () => {
     const at = (ms: number) =>
       ({ no: 1, type: "signal", id: "m", name: "s", payload: "7", at: START + ms }) as const;
     const early = new MachineRig({ messages: [at(200)] });

@@ -6,7 +6,7 @@ test("Key = name", () => {
   expect(new MachineRig().step("charge").key).toBe("charge");
 });
 
-test("Key = name#n for the nth ask of that name", () => {
+test("F81: Key = name#n for the nth ask of that name", () => {
   const rig = new MachineRig();
   expect([rig.step("a").key, rig.step("b").key, rig.step("a").key, rig.step("a").key]).toEqual([
     "a",
@@ -47,7 +47,7 @@ test.each(["timer", "signal", "pivot", "undo"] as const)(
   },
 );
 
-test("Asked more than once, the last time outside a turn: key is required, else it sticks before the body", () => {
+test("F81: Asked more than once, the last time outside a turn: key is required, else it sticks before the body", () => {
   const rig = new MachineRig();
   const first = rig.step("a");
   expect(rig.tryAsk({ kind: "step", name: "a" }, false)).toBeUndefined();

@@ -68,7 +68,7 @@ function expectSameEnd({ run }: Stage, recording: Recording): void {
 describe.each(VERSIONS.flatMap(keptOf))(
   "F126: the journal of $name that $version wrote",
   ({ scenario, recording }) => {
-    test("I12: replays to the same end, without any body", async () => {
+    test("F92 I12: replays to the same end, without any body", async () => {
       const journal = recording.journal.filter(({ kind }) => kind !== "end");
       const [last] = recording.moments.slice(-1);
       if (last === undefined) throw new Error("nothing was recorded before its end");

@@ -34,7 +34,7 @@ test("before its first claim: nothing ran, nothing is undone", async () => {
   expect(world.journal("r")).toEqual(["cancel", "end canceled"]);
 });
 
-test("while it waits: what it did is undone", async () => {
+test("P6: while it waits: what it did is undone", async () => {
   const world = new World();
   const definition = saga(world);
   const process = await world.worker([definition]);
@@ -260,7 +260,7 @@ describe("a stuck run", () => {
   });
 });
 
-test("I18: whatever call it falls between, no step begins after the cancel was observed", async () => {
+test("I18 F123: whatever call it falls between, no step begins after the cancel was observed", async () => {
   for (let at = 1; at <= 12; at++) {
     const world = new World();
     const definition = workflow({ name: "w" }, async (ctx) => {

@@ -44,7 +44,7 @@ const decline = (ctx: Context, name = "declined"): Promise<never> =>
     throw new FatalError("declined");
   });
 
-test("undos run in reverse order of start, with the results of their steps", async () => {
+test("P6: undos run in reverse order of start, with the results of their steps", async () => {
   const saga = new Saga();
   const error = await saga.fails(async (ctx) => {
     await saga.step(ctx, "reserve", { seat: 7 });

@@ -193,7 +193,7 @@ test("awaits of the code's own, of up to a second, are no divergence", async () 
   expect(await process.execute(definition, undefined)).toBe("done");
 });
 
-describe("patched", () => {
+describe("F80: patched", () => {
   const version = (world: World, isNew: boolean): Workflow<undefined, readonly unknown[]> =>
     workflow({ name: "w" }, async (ctx) => {
       const told: unknown[] = [await ctx.step("a", () => "a")];

@@ -44,7 +44,7 @@ async function recovered({ world, definition }: Scene): Promise<Process> {
   return second;
 }
 
-test('by default, and with "rerun", the body runs again with the same idempotency key', async () => {
+test('F4 F5: by default, and with "rerun", the body runs again with the same idempotency key', async () => {
   for (const inDoubt of [undefined, "rerun"] as const) {
     const scene = await interrupted(inDoubt);
     await recovered(scene);
@@ -56,14 +56,14 @@ test('by default, and with "rerun", the body runs again with the same idempotenc
   }
 });
 
-test('with "stick" the run is stuck for a person, and the body does not run again', async () => {
+test('F5: with "stick" the run is stuck for a person, and the body does not run again', async () => {
   const scene = await interrupted("stick");
   await recovered(scene);
   expect(scene.world.run("r").stuck).toMatchObject({ code: "IN_DOUBT", key: "charge" });
   expect(scene.world.effectNames).toEqual(["charge"]);
 });
 
-describe("with a function that looks the effect up", () => {
+describe("F5: with a function that looks the effect up", () => {
   test("{ result } settles the step, and its body does not run again", async () => {
     const scene = await interrupted(async () => ({ result: "found" }));
     await recovered(scene);

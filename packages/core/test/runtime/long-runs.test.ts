@@ -65,7 +65,7 @@ const executed = (): never => {
   throw new Error("a body was executed again");
 };
 
-test("10,000 entries one after the other are replayed in a second, 20,000 in not much more than twice that", {
+test("F93: 10,000 entries one after the other are replayed in a second, 20,000 in not much more than twice that", {
   timeout: 60_000,
 }, async () => {
   const oneByOne = async (ctx: Context, count: number): Promise<unknown> => {
@@ -79,7 +79,7 @@ test("10,000 entries one after the other are replayed in a second, 20,000 in not
   expect(long).toBeLessThan(short * 4);
 });
 
-test("10,000 entries side by side are replayed in a second", { timeout: 60_000 }, async () => {
+test("F93: 10,000 entries side by side are replayed in a second", { timeout: 60_000 }, async () => {
   const sideBySide = async (ctx: Context, count: number): Promise<unknown> => {
     const all = Array.from({ length: count }, (_, n) => ctx.step("step", executed, { key: `${n + 1}` }));
     return (await Promise.all(all)).at(-1);

@@ -128,7 +128,7 @@ test("a pill in the handler itself is caught as well", async () => {
   expect(world.run("pill").stuck).toMatchObject({ code: "POISON" });
 });
 
-test("a run that makes progress between crashes is under suspicion no longer", async () => {
+test("F14 F20: a run that makes progress between crashes is under suspicion no longer", async () => {
   const world = new World();
   const definition = workflow({ name: "w" }, async (ctx) => {
     for (let n = 0; n < 10; n++) {
@@ -147,7 +147,7 @@ test("a run that makes progress between crashes is under suspicion no longer", a
   expect(supervisor.deaths).toBe(10);
 });
 
-test("a poisoned run can be canceled, and is undone without the body that kills", async () => {
+test("F19: a poisoned run can be canceled, and is undone without the body that kills", async () => {
   const { world, pill, supervisor } = pillWorld();
   await world.process().start(pill, undefined, { id: "pill" });
   await supervisor.until(() => world.run("pill").stuck !== null);

@@ -66,7 +66,7 @@ test("a signal reaches a run whose body executes, also without any hint", async 
   await world.settle(run.result());
 });
 
-test("F120: a signal that falls between the decision to park and the park is not lost", async () => {
+test("F12 F120: a signal that falls between the decision to park and the park is not lost", async () => {
   const definition = waiter(async (ctx) => {
     await ctx.step("before", () => 1);
     return ctx.waitForSignal("go");
@@ -123,7 +123,7 @@ test("I14: parallel waits of one name get one signal each, in the order in which
   expect(await world.settle(run.result())).toEqual(["first", "second"]);
 });
 
-test("a signal with an id is accepted once", async () => {
+test("F120: a signal with an id is accepted once", async () => {
   const world = new World();
   const definition = waiter(async (ctx) => [
     await ctx.waitForSignal("go"),

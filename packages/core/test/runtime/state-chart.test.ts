@@ -239,7 +239,7 @@ describe("closing", () => {
     expect(world.effectNames).toEqual(["reserve", "undo reserve"]);
   });
 
-  test("F112: a crash while it is being undone: it goes on with the undo that was interrupted", async () => {
+  test("F13 F112: a crash while it is being undone: it goes on with the undo that was interrupted", async () => {
     const world = new World();
     const definition = workflow({ name: "w" }, async (ctx) => {
       for (const name of ["a", "b", "c"])

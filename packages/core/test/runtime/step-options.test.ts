@@ -37,7 +37,7 @@ async function attemptsOf(world: World, failures: number, options: StepOptions<s
   return at.map((instant) => instant - (at[0] ?? 0));
 }
 
-test("`key` gives a step the identity name[key], whatever the order of a parallel map", async () => {
+test("F81: `key` gives a step the identity name[key], whatever the order of a parallel map", async () => {
   const world = new World();
   const keys: string[] = [];
   const result = await execute(world, (ctx) =>
@@ -59,7 +59,7 @@ test("`key` gives a step the identity name[key], whatever the order of a paralle
   expect(world.journal("r")).toEqual(["step reserve[b]", "step reserve[a]", "end completed"]);
 });
 
-test("the nth step of a name has the key name#n", async () => {
+test("F81: the nth step of a name has the key name#n", async () => {
   const world = new World();
   const keys = await execute(world, async (ctx) => {
     const own: string[] = [];
@@ -193,7 +193,7 @@ test.each([
   expect((at[1] ?? 0) - (at[0] ?? 0)).toBeLessThan(22_000);
 });
 
-test("the attempt's number and its failures outlive the process", async () => {
+test("F95: the attempt's number and its failures outlive the process", async () => {
   const world = new World();
   const attempts: number[] = [];
   const definition = workflow({ name: "w" }, (ctx) =>
@@ -216,7 +216,7 @@ test("the attempt's number and its failures outlive the process", async () => {
   expect(attempts).toEqual([1, 2, 3, 4]);
 });
 
-test("the idempotency key is the same in every attempt, and at most 255 characters long", async () => {
+test("P3: the idempotency key is the same in every attempt, and at most 255 characters long", async () => {
   const world = new World();
   const keys: string[] = [];
   const definition = workflow({ name: "w" }, (ctx) =>
@@ -238,7 +238,7 @@ test("the idempotency key is the same in every attempt, and at most 255 characte
 
 // -------------------------------------------------------------------------------- timeout
 
-test("a timeout aborts the signal, counts as a failure and says that its outcome is unknown", async () => {
+test("F96: a timeout aborts the signal, counts as a failure and says that its outcome is unknown", async () => {
   const world = new World();
   const reasons: unknown[] = [];
   const error = await execute(world, (ctx) =>
@@ -257,7 +257,7 @@ test("a timeout aborts the signal, counts as a failure and says that its outcome
   expect(reasons).toMatchObject([{ code: "STEP_TIMEOUT" }, { code: "STEP_TIMEOUT" }]);
 });
 
-test("a late success counts", async () => {
+test("F96: a late success counts", async () => {
   const world = new World();
   const result = await execute(world, (ctx) =>
     ctx.step(
@@ -273,7 +273,7 @@ test("a late success counts", async () => {
   expect(world.effectNames).toEqual(["slow"]);
 });
 
-test("a body that ignores its signal for as long again is given up, and the next attempt begins beside it", async () => {
+test("F96: a body that ignores its signal for as long again is given up, and the next attempt begins beside it", async () => {
   const world = new World();
   const first = gate<string>();
   const began: number[] = [];

@@ -1,4 +1,4 @@
-/** F85, F86, F99–F107: what a step returns is what every replay sees, or a recorded failure; its effect happens once. */
+/** F84 to F86, F99 to F107: what a step returns is what every replay sees, or a recorded failure; its effect happens once. */
 import { describe, expect, test } from "vitest";
 import { type Codec, type Context, FatalError, workflow } from "../../src/index.ts";
 import { rejection, World } from "../support/world.ts";
@@ -64,7 +64,7 @@ const STORABLE: Readonly<Record<string, unknown>> = {
   "deep arrays": Array.from({ length: 500 }).reduce((inner) => [inner], "bottom"),
 };
 
-describe("F99–F105: storable", () => {
+describe("F85 F99 F100 F101 F102 F103 F105: storable", () => {
   test.each(Object.entries(STORABLE))("%s", async (_, value) => {
     const world = new World();
     const [first, second, third] = await seen(world, () => value);
@@ -110,7 +110,7 @@ const UNSTORABLE: Readonly<Record<string, unknown>> = {
   "a WeakMap": new WeakMap(),
 };
 
-describe("F100–F102: not storable: a recorded failure that names the step, and the effect is not repeated", () => {
+describe("F100 F101 F102: not storable: a recorded failure that names the step, and the effect is not repeated", () => {
   test.each(Object.entries(UNSTORABLE))("%s", async (_, value) => {
     const world = new World();
     // A thenable would be awaited: it is handed over inside of something.

@@ -5,7 +5,7 @@ import { gate, rejection, World } from "../support/world.ts";
 
 const why = (world: World, id = "r"): Promise<string> => world.settle(world.process().client.runs.why(id));
 
-test("ready, and no worker has its code", async () => {
+test("F73: ready, and no worker has its code", async () => {
   const world = new World();
   const definition = workflow({ name: "order", version: "3" }, () => 1);
   await world.process().start(definition, undefined, { id: "r" });
