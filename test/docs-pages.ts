@@ -116,3 +116,12 @@ export const pathsAreRelative: PageRule = ({ path, text }) =>
   [
     ...text.matchAll(/(?<![\w.\-/])\/(?:work|home|Users|root|tmp|var|opt|mnt|usr)\/|\b[A-Z]:\\|file:\/\//g),
   ].map(({ index, 0: found }) => `${path}:${lineOf(text, index)}: ${found} is a path of one machine`);
+
+/** From `**P1**` to the next promise or heading. */
+export function promiseIn(path: string, promise: string): string {
+  const { text } = readPage(path);
+  const from = text.indexOf(`**${promise}**`);
+  if (from === -1) return "";
+  const end = text.slice(from + 1).search(/\*\*P\d\*\*|\*\*Not promised|^#/m);
+  return text.slice(from, end === -1 ? undefined : from + 1 + end);
+}

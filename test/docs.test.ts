@@ -6,6 +6,7 @@ import {
   namedTestsExist,
   type PageRule,
   pathsAreRelative,
+  promiseIn,
   readPage,
   readPages,
   testsNamedIn,
@@ -91,15 +92,6 @@ test("every page of docs/ is in its table of contents", () => {
 });
 
 const PROMISES = ["P1", "P2", "P3", "P4", "P5", "P6", "P7"];
-
-/** From `**P1**` to the next promise or heading. */
-function promiseIn(path: string, promise: string): string {
-  const { text } = readPage(path);
-  const from = text.indexOf(`**${promise}**`);
-  if (from === -1) return "";
-  const end = text.slice(from + 1).search(/\*\*P\d\*\*|\*\*Not promised|^#/m);
-  return text.slice(from, end === -1 ? undefined : from + 1 + end);
-}
 
 test.for(PROMISES)(
   "%s is made in the README and in docs/guarantees.md, and both name its tests",
