@@ -9,8 +9,8 @@ import { campaign } from "./chaos/campaign.ts";
 import { postgresArena } from "./chaos/postgres-arena.ts";
 import { lineOf, missingIn } from "./chaos/summary.ts";
 
-const KILLS = Number(process.env["EVERSTEP_KILLS"] ?? 60);
-const RUNS = Number(process.env["EVERSTEP_RUNS"] ?? 5_000);
+const KILLS = Number(process.env["EVERSTEP_KILLS"] ?? 300);
+const RUNS = Number(process.env["EVERSTEP_RUNS"] ?? 2_000);
 const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const REPEAT = `EVERSTEP_SEED=${SEED} EVERSTEP_KILLS=${KILLS} EVERSTEP_RUNS=${RUNS}`;
 

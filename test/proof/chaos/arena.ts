@@ -20,7 +20,7 @@ export interface Arena {
   /** The workers' lease; its default when undefined. */
   readonly leaseMs: number | undefined;
   /** What is here twice happens twice as often. */
-  readonly acts: readonly [Act, ...Act[]];
+  readonly acts: readonly Act[];
   readonly disasters: readonly Disaster[];
   /** Simultaneous callers, and how many runs that have not ended they leave there. */
   readonly callers: number;

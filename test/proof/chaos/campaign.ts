@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Arena } from "./arena.ts";
-import { deciphered } from "./canary.ts";
+import { CANARY, deciphered } from "./canary.ts";
 import { type Evidence, readAllRuns } from "./evidence.ts";
 import { Field } from "./field.ts";
 import { type Ground, groundAt } from "./ground.ts";
 import { problemsIn } from "./invariants.ts";
 import { Ledger } from "./ledger.ts";
+import { FULL_DISKS } from "./small-disk.ts";
 import { Stripe } from "./stripe.ts";
 import { type Summary, summaryOf } from "./summary.ts";
 import { Tally } from "./tally.ts";
@@ -76,6 +77,11 @@ class Campaign {
         "restarts of workers",
         slots.reduce((sum, slot) => sum + slot.restarts, 0),
       );
+      if (arena.disasters.some(({ name }) => name === FULL_DISKS))
+        this.#tally.count(
+          "calls that a full disk refused",
+          slots.reduce((sum, slot) => sum + slot.fullDisks, 0),
+        );
       return {
         problems: [...found, ...problemsIn(evidence)],
         summary: { ...summaryOf(evidence), ...this.#tally.counts },
@@ -99,6 +105,7 @@ class Campaign {
       runs: (await readAllRuns(this.#ground.store)).map(deciphered),
       events: await ledger.finish(),
       sessions,
+      leaks: await this.#ground.find(CANARY),
       ...(await this.#ground.readApplication()),
     };
     if (process.env["EVERSTEP_KEEP"] === "1")

@@ -14,6 +14,8 @@ export interface ChildOptions {
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** What it wrote to its standard output. */
+  readonly said: string;
   /** What it wrote to its standard error. */
   readonly complaints: string;
   /** I20: where in its output the secret is. */
@@ -57,7 +59,7 @@ export class Child {
       this.#process.once("close", (code, signal) => {
         living.delete(this.#process);
         const leaks = [said, complaints].flatMap((text) => leaksIn(text));
-        resolve({ code, signal, complaints, leaks });
+        resolve({ code, signal, said, complaints, leaks });
       });
     });
     this.exited.then(onExit, () => {});

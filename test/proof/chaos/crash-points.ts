@@ -46,10 +46,21 @@ const trapsAt = (point: Point): readonly Trap[] => {
 
 export const TRAPS: readonly Trap[] = POINTS.flatMap(trapsAt);
 
+/** When in the life of a process a trap is come to. */
+export type Way = "beginning" | "life" | "end";
+
+export function wayOf(trap: Trap | undefined): Way {
+  if (trap?.point === "join") return "beginning";
+  return trap !== undefined && isLeaving(trap) ? "end" : "life";
+}
+
 /** What only a worker does that is told to stop. */
 export function isLeaving({ point }: Trap): boolean {
   return point === "leave" || point === "release";
 }
+
+/** How a process that dies says where. */
+export const FALLEN = "fell into:";
 
 export function nameOf({ point, when }: Trap): string {
   return `kills ${when} ${point}`;

@@ -33,6 +33,10 @@ export interface Evidence {
   /** What the database says of its own files; nothing, or "ok", when they are whole. */
   readonly integrity: readonly string[];
   readonly sessions: readonly Session[];
+  /** Where in the database the secret is in the clear. */
+  readonly leaks: readonly string[];
+  /** Workers that the store takes for living when all of them are stopped. */
+  readonly liveWorkers: number;
 }
 
 const PAGE = 500;

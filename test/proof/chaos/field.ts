@@ -2,13 +2,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Client, type RunStatus, type Store } from "@everstep/core";
 import type { Arena } from "./arena.ts";
 import { Callers } from "./callers.ts";
-import { cipher } from "./canary.ts";
-import type { Session } from "./evidence.ts";
+import { cipher, deciphered } from "./canary.ts";
+import { readAllRuns, type Session } from "./evidence.ts";
 import type { Ground } from "./ground.ts";
 import type { Ledger } from "./ledger.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Operator } from "./operator.ts";
 import { Random } from "./random.ts";
+import { replayAll } from "./replays.ts";
 import { storm } from "./storm.ts";
 import type { Stripe } from "./stripe.ts";
 import type { Tally } from "./tally.ts";
@@ -19,6 +20,7 @@ import { type World, workflowsOf } from "./workflows.ts";
 /** When nothing is broken any more, all runs have ended after so long. */
 const HEALING_MS = 30_000;
 const HEALING_POLL_MS = 20;
+const REPLAYS_MAX = 500;
 const STOP_MS = 10_000;
 const LIVE: readonly RunStatus[] = ["ready", "running", "waiting", "compensating"];
 
@@ -88,6 +90,7 @@ export class Field {
       ...this.#watcher.problems,
       ...slots.flatMap(({ problems }) => problems),
       ...(await this.#unended()),
+      ...(await this.#replayed()),
     ];
   }
 
@@ -132,6 +135,19 @@ export class Field {
     }
     await until(() => this.#watcher.open.size === 0);
     await until(async () => (await this.#store.count({ status: LIVE })) === 0);
+  }
+
+  /** I12. */
+  async #replayed(): Promise<readonly string[]> {
+    const { ground, tally, seed } = this.#options;
+    const runs = (await readAllRuns(this.#store)).map(deciphered);
+    const { problems, count } = await replayAll(runs, {
+      workflows: workflowsOf({ ...NOWHERE, ground }),
+      random: new Random(seed + 4),
+      max: REPLAYS_MAX,
+    });
+    tally.count("replays", count);
+    return problems;
   }
 
   async #unended(): Promise<string[]> {

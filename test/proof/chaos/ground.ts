@@ -24,7 +24,9 @@ export interface Ground {
   isOutage(error: unknown): boolean;
   /** Whether a worker of that process has a lease that nobody took over. */
   isLive(pid: number): Promise<boolean>;
-  readApplication(): Promise<Pick<Evidence, "postings" | "requests" | "integrity">>;
+  readApplication(): Promise<Pick<Evidence, "postings" | "requests" | "integrity" | "liveWorkers">>;
+  /** Where in all that everstep has stored that text is. */
+  find(text: string): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 

@@ -208,6 +208,18 @@ const L4_sessionsAreLetGo: Check = ({ sessions }) => [
     .map(({ state }) => `L4 all workers are stopped, and a session of theirs is ${state}`),
 ];
 
+const I20_noSecretIsInTheClear: Check = ({ leaks }) => leaks.map((place) => `I20 the secret is in ${place}`);
+
+const L6_nothingIsLeftBehind: Check = ({ runs, liveWorkers }) => [
+  ...runs
+    .filter(({ run, retries }) => run.end !== null && retries.length > 0)
+    .map(
+      ({ run, retries }) =>
+        `L6 ${run.id}: has ended, and is to try ${retries.map(({ key }) => key).join()} again`,
+    ),
+  ...(liveWorkers > 0 ? [`L6 all workers are stopped, and ${liveWorkers} are taken for living`] : []),
+];
+
 const CHECKS: readonly Check[] = [
   I1_acceptedRunsExist,
   I2_oneRunPerId,
@@ -225,9 +237,11 @@ const CHECKS: readonly Check[] = [
   ({ runs, operations }) => moneyProblems(runs, operations),
   I17_interruptionsAreNoFailures,
   I19_resultsAreWhatWasJournaled,
+  I20_noSecretIsInTheClear,
   I21_theDatabaseIsWhole,
   L1_allRunsEnd,
   L4_sessionsAreLetGo,
+  L6_nothingIsLeftBehind,
 ];
 
 export function problemsIn(evidence: Evidence): string[] {

@@ -26,20 +26,29 @@ export interface Ownership {
   readonly entries: number;
 }
 
-/** A store whose process dies at the call for which a trap is set, and which tells first of all of each run that it was given. */
+export interface MortalOptions {
+  /** Told first of all of each run that this process was given. */
+  readonly own: (runs: readonly Ownership[]) => Promise<void>;
+  /** Ends this process. */
+  readonly fall: (trap: Trap) => void;
+  /** A call was refused, or nobody knows how it came out. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** A store whose process dies at the call for which a trap is set. */
 export class MortalStore<Tx> implements Store<Tx> {
   readonly #store: Store<Tx>;
-  readonly #own: (runs: readonly Ownership[]) => Promise<void>;
-  #trap: Trap | undefined;
+  readonly #options: MortalOptions;
+  #traps: readonly Trap[] = [];
 
-  constructor(store: Store<Tx>, own: (runs: readonly Ownership[]) => Promise<void>) {
+  constructor(store: Store<Tx>, options: MortalOptions) {
     this.#store = store;
-    this.#own = own;
+    this.#options = options;
   }
 
-  /** Replaces the one that was there. */
-  set(trap: Trap | undefined): void {
-    this.#trap = trap;
+  /** Instead of those that were there. */
+  set(traps: readonly Trap[]): void {
+    this.#traps = traps;
   }
 
   // The store is called at once: with a synchronous driver and a transaction of the caller all is over when this returns.
@@ -66,10 +75,10 @@ export class MortalStore<Tx> implements Store<Tx> {
 
   async claim(request: ClaimRequest): Promise<ClaimResult> {
     this.#pass("before", "claim");
-    const result = await this.#store.claim(request);
+    const result = await this.#heard(this.#store.claim(request));
     if (result.claims.length === 0) return result;
     this.#pass("after", "claim");
-    await this.#own(
+    await this.#options.own(
       result.claims.map(({ run, journal }) => ({
         run: run.id,
         attempt: run.attempt,
@@ -113,26 +122,35 @@ export class MortalStore<Tx> implements Store<Tx> {
     points: readonly Point[],
     committing: Promise<readonly Outcome[]>,
   ): Promise<readonly Outcome[]> {
-    const outcomes = await committing;
+    const outcomes = await this.#heard(committing);
     this.#pass("after", ...points);
     const born = writes.flatMap((write, index) => {
       const outcome = outcomes[index];
       if (write.kind !== "start" || outcome?.is !== "created" || !outcome.claimed) return [];
       return [{ run: write.run.id, attempt: 1, worker: lease?.worker ?? 0, entries: 0 }];
     });
-    if (born.length > 0) await this.#own(born);
+    if (born.length > 0) await this.#options.own(born);
     return outcomes;
   }
 
   async #around<T>(point: Point, call: () => Promise<T>): Promise<T> {
     this.#pass("before", point);
-    const answer = await call();
+    const answer = await this.#heard(call());
     this.#pass("after", point);
     return answer;
   }
 
+  async #heard<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      this.#options.failed(error);
+      throw error;
+    }
+  }
+
   #pass(when: Trap["when"], ...points: readonly Point[]): void {
-    const trap = this.#trap;
-    if (trap?.when === when && points.includes(trap.point)) process.kill(process.pid, "SIGKILL");
+    const trap = this.#traps.find((set) => set.when === when && points.includes(set.point));
+    if (trap !== undefined) this.#options.fall(trap);
   }
 }

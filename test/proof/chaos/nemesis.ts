@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Act } from "./arena.ts";
-import { nameOf, type Trap, TRAPS } from "./crash-points.ts";
+import { nameOf, type Trap, TRAPS, wayOf } from "./crash-points.ts";
 import type { Ground } from "./ground.ts";
 import type { Ledger } from "./ledger.ts";
 import { Random } from "./random.ts";
@@ -13,6 +13,8 @@ const UNNOTICED_LEASES = [0.5, 0.6] as const;
 const FREEZE_LEASES = [1.2, 3] as const;
 const SWIZZLE_GAP_MAX_MS = 400;
 const PACE_MS = 20;
+/** A process meets the first of so many. */
+const TRAPS_MAX = 8;
 /** After enough runs, what is still missing may happen for so long. */
 const OVERTIME_MS = 30_000;
 
@@ -23,7 +25,7 @@ export interface NemesisOptions {
   readonly tally: Tally;
   readonly seed: number;
   readonly kills: number;
-  readonly acts: readonly [Act, ...Act[]];
+  readonly acts: readonly Act[];
   readonly leaseMs: number;
   /** Which part of the campaign is over, up to 1 or more, but for the kills. */
   readonly progress: () => number;
@@ -36,8 +38,6 @@ export class Nemesis {
   readonly #tormentors: readonly Tormentor[];
   /** Acts to come: all of them in each round through it. */
   #deck: Act[] = [];
-  /** Traps to come, as well. */
-  #traps: Trap[] = [];
   #killed = 0;
   #freezes = 0;
   #enoughAt: number | undefined;
@@ -47,7 +47,7 @@ export class Nemesis {
     this.#options = options;
     this.#random = new Random(seed);
     const spend = (): boolean => this.#spend();
-    const nextTrap = (): Trap => this.#nextTrap();
+    const nextTraps = (): readonly Trap[] => this.#nextTraps();
     const frozenMs = (): number =>
       this.#frozenMs(this.#freezes++ % 2 === 0 ? UNNOTICED_LEASES : FREEZE_LEASES);
     this.#tormentors = slots.map(
@@ -55,7 +55,7 @@ export class Nemesis {
         new Tormentor(slot, {
           ...options,
           spend,
-          nextTrap,
+          nextTraps,
           frozenMs,
           random: new Random(seed + 101 * (index + 1)),
         }),
@@ -83,23 +83,26 @@ export class Nemesis {
       } else {
         await this.#torment(victims, acts);
       }
-      await delay(victims.length > 1 ? this.#random.between(0, CALM_MAX_MS) : PACE_MS);
+      await delay(victims.length > 1 ? this.#calmMs() : PACE_MS);
     }
+  }
+
+  /** Nobody dies for so long that the others notice who did, or hardly at all. */
+  #calmMs(): number {
+    return this.#random.chance(0.5) ? this.#random.between(0, CALM_MAX_MS) : PACE_MS;
   }
 
   /** While some are frozen or drained, which takes long, the others die again and again. */
   async #torment(victims: readonly Tormentor[], acts: readonly Act[]): Promise<void> {
     const killed = victims.filter((_, index) => acts[index] === "kill");
-    let isOver = false;
+    const over = new AbortController();
     const others = victims.map(async (victim, index) => {
       if (!killed.includes(victim)) await victim.torment(acts[index] ?? "kill");
     });
-    const all = Promise.all(others).finally(() => {
-      isOver = true;
-    });
+    const all = Promise.all(others).finally(() => over.abort());
     const killing = killed.map(async (victim) => {
       do await victim.torment("kill");
-      while (!isOver && killed.length < victims.length);
+      while (!over.signal.aborted && killed.length < victims.length);
     });
     await Promise.all([all, ...killing]);
   }
@@ -120,13 +123,11 @@ export class Nemesis {
     return this.#deck.pop() ?? "kill";
   }
 
-  /** All in each round, and those that have not been fallen into again at once. */
-  #nextTrap(): Trap {
-    if (this.#traps.length === 0) {
-      const missing = this.#missingTraps();
-      this.#traps = [...this.#random.shuffled(missing.length > 0 ? missing : TRAPS)];
-    }
-    return this.#traps.pop() ?? TRAPS[0] ?? { point: "join", when: "before" };
+  /** Those that nobody has fallen into yet, or else some, as far as they lie on one way. */
+  #nextTraps(): readonly Trap[] {
+    const missing = this.#missingTraps();
+    const traps = this.#random.shuffled(missing.length > 0 ? missing : TRAPS);
+    return traps.filter((trap) => wayOf(trap) === wayOf(traps[0])).slice(0, TRAPS_MAX);
   }
 
   /** All of them stop, one by one, and go on in another order. */

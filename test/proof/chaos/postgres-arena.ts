@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type PostgresServer, startPostgres } from "@everstep/postgres-server";
 import { Client } from "pg";
 import { TcpProxy } from "@everstep/postgres-server/tcp-proxy";
-import type { Arena, Disaster } from "./arena.ts";
+import type { Act, Arena, Disaster } from "./arena.ts";
 import type { Session } from "./evidence.ts";
 
 /** Short, so that frozen workers are taken over within the test. */
@@ -35,10 +35,10 @@ export async function postgresArena(seed: number): Promise<Arena> {
     place: { url: site.url("test"), schema: name },
     workerPlaces: [direct, proxied, direct, { ...proxied, transactionPooler: true }],
     leaseMs: LEASE_MS,
-    acts: ["kill", "kill", "kill", "kill", "freeze", "freeze", "swizzle", "drain", "drain"],
+    acts: [...Array<Act>(8).fill("kill"), "freeze", "freeze", "swizzle", "drain", "drain"],
     disasters: [...site.disasters(), ...networkDisasters(proxy)],
-    callers: 24,
-    openMax: 200,
+    callers: 12,
+    openMax: 100,
     readSessions: (when) => site.readSessions(when),
     close: async () => {
       await proxy.close();

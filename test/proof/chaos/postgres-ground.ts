@@ -5,7 +5,7 @@ import type { Evidence, Posting } from "./evidence.ts";
 import type { Ground, PostgresPlace } from "./ground.ts";
 
 /** The server ended the session, or there was none to be had: classes 57P and 08, and what the driver and the sockets say. */
-const OUTAGE_CODES = /^(?:57P0[0-9]|08...|ECONN\w+|EPIPE|ETIMEDOUT)$/;
+const OUTAGE_CODES = /^(?:57P0[0-9]|08...|53...|ECONN\w+|EPIPE|ETIMEDOUT)$/;
 const OUTAGE_WORDS = /^(?:Connection terminated|Client has encountered a connection error|timeout exceeded)/;
 
 /** The application's tables lie in a schema of their own, beside that of everstep. */
@@ -72,16 +72,35 @@ export class PostgresGround implements Ground {
     return (rowCount ?? 0) > 0;
   }
 
-  async readApplication(): Promise<Pick<Evidence, "postings" | "requests" | "integrity">> {
+  async readApplication(): Promise<Pick<Evidence, "postings" | "requests" | "integrity" | "liveWorkers">> {
     const postings = await this.#pool.query<Posting>(
       `SELECT run, step, token FROM ${this.#application}.postings`,
     );
     const requests = await this.#pool.query<{ run: string }>(`SELECT run FROM ${this.#application}.requests`);
+    const live = await this.#pool.query(`SELECT FROM ${this.#schema}.workers WHERE live`);
     return {
+      liveWorkers: live.rowCount ?? 0,
       postings: postings.rows,
       requests: requests.rows.map(({ run }) => run),
       integrity: await this.#damage(),
     };
+  }
+
+  /** The tables one by one, each of their rows as text. */
+  async find(text: string): Promise<readonly string[]> {
+    const tables = await this.#pool.query<{ name: string }>(
+      "SELECT oid::regclass::text AS name FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r'",
+      [this.#schema],
+    );
+    const found: string[] = [];
+    for (const { name } of tables.rows) {
+      const { rowCount } = await this.#pool.query(
+        `SELECT FROM ${name} AS found WHERE strpos(found::text, $1) > 0 LIMIT 1`,
+        [text],
+      );
+      if (rowCount !== 0) found.push(name);
+    }
+    return found;
   }
 
   async close(): Promise<void> {

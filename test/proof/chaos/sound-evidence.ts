@@ -188,6 +188,8 @@ export const SOUND: Evidence = {
   postings: [{ run: "posted-1", step: "debit", token: "row" }],
   requests: ["posted-1"],
   integrity: ["ok"],
+  leaks: [],
+  liveWorkers: 0,
   sessions: [
     { when: "idle", state: "idle", sinceMs: 90_000 },
     { when: "idle", state: "idle in transaction", sinceMs: 5 },

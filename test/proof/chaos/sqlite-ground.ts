@@ -1,8 +1,12 @@
+import { existsSync, readFileSync } from "node:fs";
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { type Context, type Store, StoreUnavailableError } from "@everstep/core";
 import { sqlite, transaction } from "@everstep/adapters/sqlite";
 import type { Evidence, Posting } from "./evidence.ts";
 import type { Ground } from "./ground.ts";
+
+/** The application's own connection meets a full disk as well. */
+const OUTAGE_CODES = /^SQLITE_(?:FULL|IOERR|CANTOPEN|BUSY)/;
 
 /** No constraint: a row too many is to be seen. */
 const APPLICATION_SCHEMA = `
@@ -51,7 +55,8 @@ export class SqliteGround implements Ground {
   }
 
   isOutage(error: unknown): boolean {
-    return error instanceof StoreUnavailableError;
+    const code = error instanceof SqliteDatabase.SqliteError ? error.code : "";
+    return error instanceof StoreUnavailableError || OUTAGE_CODES.test(code);
   }
 
   async isLive(pid: number): Promise<boolean> {
@@ -59,15 +64,23 @@ export class SqliteGround implements Ground {
     return this.#with({ readonly: true }, (db) => db.prepare(find).get(pid) !== undefined);
   }
 
-  async readApplication(): Promise<Pick<Evidence, "postings" | "requests" | "integrity">> {
+  async readApplication(): Promise<Pick<Evidence, "postings" | "requests" | "integrity" | "liveWorkers">> {
     return this.#with({ readonly: true }, (db) => ({
       postings: db.prepare<[], Posting>("SELECT run, step, token FROM postings").all(),
       requests: db.prepare<[], string>("SELECT run FROM requests").pluck().all(),
+      liveWorkers:
+        db.prepare<[], number>("SELECT count(*) FROM everstep_workers WHERE live = 1").pluck().get() ?? 0,
       integrity: [
         ...db.prepare<[], string>("PRAGMA integrity_check").pluck().all(),
         ...db.prepare("PRAGMA foreign_key_check").all().map(String),
       ],
     }));
+  }
+
+  async find(text: string): Promise<readonly string[]> {
+    return [this.#file, `${this.#file}-wal`].filter(
+      (file) => existsSync(file) && readFileSync(file).includes(text),
+    );
   }
 
   close(): Promise<void> {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Act } from "./arena.ts";
-import { isLeaving, nameOf, type Trap } from "./crash-points.ts";
+import { type Trap, wayOf } from "./crash-points.ts";
 import type { NemesisOptions } from "./nemesis.ts";
 import type { Random } from "./random.ts";
 import type { WorkerSlot } from "./worker-slot.ts";
@@ -13,8 +13,8 @@ const SERIES_MIN_KILLS = 3;
 const SERIES_MAX_KILLS = 14;
 /** An aimed shot lets up to so many effects pass. */
 const SKIP_MAX = 5;
-/** A process comes to its trap within so long, or is killed elsewhere; one that has to let go of everything first gets longer. */
-const TRAP_MS = 700;
+/** A process comes to a trap within so long, or is killed elsewhere; one that has to let go of everything first gets longer. */
+const TRAP_MS = 1_000;
 const TRAP_LEAVING_MS = 12_000;
 /** There are fewer freezes than kills: most are aimed, and each of these should hit. */
 const FREEZE_AIMED = 0.75;
@@ -26,7 +26,8 @@ export interface TormentorOptions extends NemesisOptions {
   readonly random: Random;
   /** False: enough were killed for now. */
   readonly spend: () => boolean;
-  readonly nextTrap: () => Trap;
+  /** Some that lie on one way: through the life of a process, to its end, or in its beginning. */
+  readonly nextTraps: () => readonly Trap[];
   /** For how long the next one is frozen. */
   readonly frozenMs: () => number;
 }
@@ -102,14 +103,14 @@ export class Tormentor {
   }
 
   async #trap(): Promise<boolean> {
-    const { nextTrap, tally } = this.#options;
-    const trap = nextTrap();
+    const { nextTraps, tally } = this.#options;
+    const traps = nextTraps();
     await this.#slot.ready;
-    const hasFallen = await (trap.point === "join"
-      ? this.#slot.trapNext(trap, TRAP_LEAVING_MS)
-      : this.#slot.trap(trap, isLeaving(trap) ? TRAP_LEAVING_MS : TRAP_MS));
-    if (hasFallen) tally.count(nameOf(trap));
-    return hasFallen;
+    const fallen = await (wayOf(traps[0]) === "beginning"
+      ? this.#slot.trapNext(traps, TRAP_LEAVING_MS)
+      : this.#slot.trap(traps, wayOf(traps[0]) === "end" ? TRAP_LEAVING_MS : TRAP_MS));
+    if (fallen !== undefined) tally.count(fallen);
+    return fallen !== undefined;
   }
 
   async #aim(name: string, timesMax: number = 1): Promise<void> {

@@ -1,8 +1,9 @@
 /** A worker, which also does what others ask of it, as a web server would. Killed and frozen again and again. */
+import { writeSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { Client, type Logger, Worker } from "@everstep/core";
 import { cipher } from "./canary.ts";
-import type { Trap } from "./crash-points.ts";
+import { FALLEN, nameOf, type Trap } from "./crash-points.ts";
 import { groundAt, type Place } from "./ground.ts";
 import { LedgerLink } from "./ledger-link.ts";
 import { MortalStore } from "./mortal-store.ts";
@@ -19,16 +20,16 @@ export interface WorkerSettings {
   readonly stripePort: number;
   /** The worker's lease; its default when undefined. */
   readonly leaseMs: number | undefined;
-  /** It dies there. */
-  readonly trap?: Trap | undefined;
+  /** It dies at the first of them that it comes to. */
+  readonly traps: readonly Trap[];
 }
 
 /** What the test tells this process. */
 export interface WorkerOrder {
   readonly request?: { readonly no: number; readonly request: Request };
   readonly stop?: true;
-  /** From now on it dies there; null: nowhere. */
-  readonly trap?: Trap | null;
+  /** From now on it dies at the first of these that it comes to. */
+  readonly traps?: readonly Trap[];
 }
 
 /** What this process tells the test. */
@@ -58,11 +59,19 @@ const logger: Logger = {
   },
 };
 
-const { place, port, stripePort, leaseMs, trap } = JSON.parse(process.argv[2] ?? "") as WorkerSettings;
+const { place, port, stripePort, leaseMs, traps } = JSON.parse(process.argv[2] ?? "") as WorkerSettings;
 const link = await LedgerLink.open(port);
 const ground = await groundAt(place);
-const store = new MortalStore(ground.store, (runs) => link.own(runs));
-store.set(trap);
+const store = new MortalStore(ground.store, {
+  own: (runs) => link.own(runs),
+  fall: (trap) => {
+    // At once, for this process will never do anything again.
+    writeSync(process.stdout.fd, `${FALLEN} ${nameOf(trap)}\n`);
+    process.kill(process.pid, "SIGKILL");
+  },
+  failed: (error) => console.log("failed", String(error)),
+});
+store.set(traps);
 const workflows = workflowsOf({ effects: link, ground, till: payments(stripePort) });
 const worker = new Worker({
   store,
@@ -76,8 +85,8 @@ const client = new Client({ store, codec: cipher });
 
 let leaving: string | undefined;
 
-async function obey({ request: asked, stop, trap: next }: WorkerOrder): Promise<void> {
-  if (next !== undefined) store.set(next ?? undefined);
+async function obey({ request: asked, stop, traps: next }: WorkerOrder): Promise<void> {
+  if (next !== undefined) store.set(next);
   if (asked !== undefined) {
     const { no, request } = asked;
     const answer = await answerTo(request, { client, ground, workflows });

@@ -1,13 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Child, type Exit } from "./child.ts";
-import { isLeaving, type Trap } from "./crash-points.ts";
+import { FALLEN, isLeaving, type Trap } from "./crash-points.ts";
 import type { Answer, Request } from "./requests.ts";
 import type { WorkerNews, WorkerOrder, WorkerSettings } from "./worker-process.ts";
 
-export interface SlotOptions extends Omit<WorkerSettings, "trap"> {
+export interface SlotOptions extends Omit<WorkerSettings, "traps"> {
   /** Where compiled code is kept. */
   readonly cache: string;
 }
+
+/** As SQLite and Postgres put it. */
+const FULL_DISK = /^failed .*(?:SQLITE_FULL|SQLITE_IOERR|\(53100\))/gm;
 
 /** A place for a worker's process. When that ends, as it is meant to again and again, the next one is started at once. */
 export class WorkerSlot {
@@ -19,13 +22,15 @@ export class WorkerSlot {
   #ready: PromiseWithResolvers<void>;
   #lastNo = 0;
   #condemned: Child | undefined;
-  /** It kills itself when it comes to its trap. */
+  /** It kills itself when it comes to one of its traps. */
   #trapped: Child | undefined;
   /** For the process that is started next. */
-  #nextTrap: Trap | undefined;
+  #nextTraps: readonly Trap[] = [];
   #drained: Child | undefined;
   #stopping = false;
   restarts = 0;
+  /** Calls of the store that were refused for want of space. */
+  fullDisks = 0;
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -53,21 +58,21 @@ export class WorkerSlot {
     await child.kill();
   }
 
-  /** False: it did not come there in time, and lives on. */
-  async trap(trap: Trap, withinMs: number): Promise<boolean> {
+  /** Answers with the one that it fell into; undefined: it came to none of them in time, and lives on. */
+  async trap(traps: readonly Trap[], withinMs: number): Promise<string | undefined> {
     const child = this.#child;
     this.#trapped = child;
-    this.#order(child, { trap });
-    if (isLeaving(trap)) {
+    this.#order(child, { traps });
+    if (traps.some(isLeaving)) {
       this.#drained = child;
       child.signal("SIGTERM");
     }
     return this.#falls(child, withinMs);
   }
 
-  /** The same for a new process, while it starts. */
-  async trapNext(trap: Trap, withinMs: number): Promise<boolean> {
-    this.#nextTrap = trap;
+  /** The same for a new process, from its beginning. */
+  async trapNext(traps: readonly Trap[], withinMs: number): Promise<string | undefined> {
+    this.#nextTraps = traps;
     await this.kill();
     const child = this.#child;
     this.#trapped = child;
@@ -113,14 +118,17 @@ export class WorkerSlot {
     await this.kill();
   }
 
-  async #falls(child: Child, withinMs: number): Promise<boolean> {
+  async #falls(child: Child, withinMs: number): Promise<string | undefined> {
     const late = new AbortController();
-    const timeout = delay(withinMs, false, { signal: late.signal });
+    const timeout = delay(withinMs, undefined, { signal: late.signal });
     timeout.catch(() => {});
-    const hasFallen = await Promise.race([child.exited.then(({ signal }) => signal === "SIGKILL"), timeout]);
+    const exit = await Promise.race([child.exited, timeout]);
     late.abort();
-    if (!hasFallen) this.#order(child, { trap: null });
-    return hasFallen;
+    if (exit === undefined) this.#order(child, { traps: [] });
+    return exit?.said
+      .split("\n")
+      .findLast((line) => line.startsWith(FALLEN))
+      ?.slice(FALLEN.length + 1);
   }
 
   async #ends(child: Child, withinMs: number): Promise<void> {
@@ -135,8 +143,8 @@ export class WorkerSlot {
 
   #start(): Child {
     const { cache, ...options } = this.#options;
-    const settings: WorkerSettings = { ...options, trap: this.#nextTrap };
-    this.#nextTrap = undefined;
+    const settings: WorkerSettings = { ...options, traps: this.#nextTraps };
+    this.#nextTraps = [];
     const child: Child = new Child("./worker-process.ts", {
       args: [JSON.stringify(settings)],
       cache,
@@ -147,7 +155,8 @@ export class WorkerSlot {
   }
 
   #ended(child: Child, exit: Exit): void {
-    const { code, signal, complaints, leaks } = exit;
+    const { code, signal, said, complaints, leaks } = exit;
+    this.fullDisks += said.match(FULL_DISK)?.length ?? 0;
     this.problems.push(...leaks.map((line) => `I20 worker ${child.pid} said: ${line}`));
     const isKilled = (this.#condemned === child || this.#trapped === child) && signal === "SIGKILL";
     const isInOrder = (this.#stopping || this.#drained === child) && code === 0;
