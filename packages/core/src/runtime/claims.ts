@@ -14,6 +14,8 @@ export interface Claimant {
   readonly logger: Logger;
   readonly workflows: readonly WorkflowRef[];
   readonly lease: HeldLease | undefined;
+  /** It has let go of everything, and whoever stopped it may have closed its store. */
+  readonly isOver: boolean;
   /** Free slots; 0 when it is stopping. */
   readonly free: number;
   /** Runs not to claim: an old body of theirs still runs here. */
@@ -84,7 +86,7 @@ export class Claims {
       } catch (error) {
         for (const activation of inboxes) this.#inboxes.add(activation);
         if (error instanceof StoreUnavailableError) this.#worker.storeIsOut(error);
-        else this.#worker.logger.error(`runs can't be claimed: ${String(error)}`);
+        else if (!this.#worker.isOver) this.#worker.logger.error(`runs can't be claimed: ${String(error)}`);
         await this.#outages.wait();
         this.#again = !this.#stopped;
       }

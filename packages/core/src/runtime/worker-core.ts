@@ -50,6 +50,8 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   readonly #haunted = new Set<Activation>();
   readonly #outages: Backoff;
   #orphans = new Set<string>();
+  /** Under this lease, with the attempt. */
+  readonly #givenBack = new Map<string, number>();
   #lease: HeldLease | undefined;
   #reserved = 0;
   #state: "new" | "running" | "stopping" | "stopped" = "new";
@@ -230,7 +232,8 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     const wasGood = lease.good;
     lease.renewed(renewal, askedAt);
     if (!wasGood) this.#pumpAll();
-    if (renewal.reaped > 0) this.#claims.soon();
+    // What became due while the lease was not good was not claimed.
+    if (renewal.reaped > 0 || !wasGood) this.#claims.soon();
     if (renewal.owned !== null) this.#compare(renewal.owned);
   }
 
@@ -251,6 +254,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   }
 
   #giveBack(runId: string, attempt: number): void {
+    this.#givenBack.set(runId, attempt);
     const then = { do: "release", interrupted: true } as const;
     this.submit({ kind: "advance", runId, attempt, entries: [], then }, () => {});
   }
@@ -267,6 +271,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   /** Nothing of ours can be written any more: another worker took over, or the store refused a whole batch. */
   async #fenced(): Promise<void> {
     this.#lease = undefined;
+    this.#givenBack.clear();
     this.logger.warn(
       "this worker's lease is over (it was silent for too long, or its store failed); its runs go on elsewhere, and it joins again",
     );
@@ -296,6 +301,10 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     this.#claims.want(activation);
   }
 
+  get isOver(): boolean {
+    return this.#state === "stopped";
+  }
+
   get free(): number {
     return this.#state === "running" ? Math.max(0, this.#concurrency - this.#held.size - this.#reserved) : 0;
   }
@@ -311,6 +320,8 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   take(claim: Claim): void {
     const definition = this.#definitions.get(definitionKey(claim.run.workflow, claim.run.version));
     if (definition === undefined || this.#held.has(claim.run.id)) return;
+    // The answer was under way for so long that the run was given back: others may have executed it since (P2).
+    if ((this.#givenBack.get(claim.run.id) ?? 0) >= claim.run.attempt) return;
     const activation = new Activation(this, claim, definition);
     this.#held.set(claim.run.id, activation);
     if (this.#state === "running") activation.begin();

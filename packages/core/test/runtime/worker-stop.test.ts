@@ -1,6 +1,7 @@
 /** Starting and stopping workers: hand-off burns no attempt, and nothing is let go while a body of it runs. */
 import { describe, expect, test } from "vitest";
-import { Worker, workflow } from "../../src/index.ts";
+import { StoreError, Worker, workflow } from "../../src/index.ts";
+import { memoryStore } from "../../src/testing/index.ts";
 import { gate, rejection, untilAborted, World } from "../support/world.ts";
 
 test("F17: a body that ends within the grace is waited for, its run goes on elsewhere at once", async () => {
@@ -23,6 +24,23 @@ test("F17: a body that ends within the grace is waited for, its run goes on else
   await world.worker([definition]);
   expect(await world.settle(run.result())).toBe(1);
   expect(world.effectNames).toEqual(["slow"]);
+});
+
+test("a claim that is under way when the worker stops may fail afterwards, and nobody is alarmed", async () => {
+  const world = new World();
+  const closed = gate<never>();
+  const store = Object.assign(memoryStore({ clock: world.clock }), { claim: () => closed.promise });
+  const worker = new Worker({
+    store,
+    clock: world.clock,
+    logger: world.logger,
+    workflows: [workflow({ name: "w" }, async () => {})],
+  });
+  await world.settle(worker.start());
+  await world.settle(worker.stop());
+  closed.fail(new StoreError("the store was closed"));
+  await world.pass(5_000);
+  expect(world.lines.filter(({ level }) => level === "error")).toEqual([]);
 });
 
 test("F17: after the grace bodies are aborted, and the interruption uses up no attempt", async () => {
