@@ -5,7 +5,7 @@ import type { ClientBase } from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { transaction } from "../src/postgres/index.ts";
 import { Bed } from "./postgres/bed.ts";
-import { eventually, Hand, rejection, start } from "./hand.ts";
+import { advance, eventually, Hand, rejection, start } from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
 
 const TIMEOUT = { timeout: 40_000 };
@@ -85,6 +85,27 @@ describe("F40 F56: a failover, in which all that one can reach is read-only", TI
     await bed.setForNewSessions("default_transaction_read_only", "off");
     await orders.start(5);
     await orders.allWell();
+  });
+
+  test("F56: a store that could only read decides nothing by what it reads", async () => {
+    const bed = await Bed.ofOwnDatabase();
+    const store = bed.open();
+    const hand = await Hand.join(store);
+    await store.commit({ writes: [start("a")] });
+    await bed.setForNewSessions("default_transaction_read_only", "on");
+    await bed.terminate();
+    const decisions = {
+      join: () => Hand.join(bed.open()),
+      claim: () => hand.claim(),
+      commit: () => hand.commit(advance("a")),
+      "an empty commit": () => hand.commit(),
+    };
+    for (const [what, decide] of Object.entries(decisions)) {
+      const error = await rejection(decide());
+      expect(error, what).toBeInstanceOf(StoreUnavailableError);
+      expect(error.message, what).toContain("25006");
+    }
+    await bed.setForNewSessions("default_transaction_read_only", "off");
   });
 });
 
