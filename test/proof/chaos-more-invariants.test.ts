@@ -1,10 +1,13 @@
 /** The judge of the kill test, shown evidence with one thing wrong in it: who may write, what operators ask, and money. */
+import type { RunDetails } from "@everstep/core";
 import { expect, test } from "vitest";
 import type { Evidence } from "./chaos/evidence.ts";
 import { problemsIn } from "./chaos/invariants.ts";
 import { given, journalOf, numbered, runWith, SOUND } from "./chaos/sound-evidence.ts";
 
-const { events, operations } = SOUND;
+const { events, operations, runs } = SOUND;
+const [FIVE] = runs as [RunDetails];
+const RETRY = { key: "one", failures: 1, firstAt: 1_000, nextAt: 1_100, inDoubt: false };
 const CHARGE = { kind: "charged", orderId: "paid-1", amount: 1_999 } as const;
 
 const WRONG: readonly (readonly [number: string, what: string, doctored: Partial<Evidence>])[] = [
@@ -85,6 +88,13 @@ const WRONG: readonly (readonly [number: string, what: string, doctored: Partial
   ["I6", "a completed run that was not charged", { operations: [] }],
   ["I6", "a failed run that kept the money", runWith("paid-1", { end: "failed", input: '{"no":3}' })],
   ["I6", "money of nobody", { operations: [...operations, { ...CHARGE, orderId: "paid-2" }] }],
+  ["I20", "a secret in the clear", { leaks: ["shop.db-wal"] }],
+  [
+    "L6",
+    "a run that has ended and is to try something again",
+    { runs: [...runs.slice(1), { ...FIVE, retries: [RETRY] }] },
+  ],
+  ["L6", "a worker that outlives all", { liveWorkers: 1 }],
   ["L1", "a run that was to fail and did not", runWith("paid-1", { input: '{"no":3}' })],
 ];
 

@@ -184,13 +184,13 @@ export class Callers {
       const isThere = this.#startOf.get(request.id)?.tries.includes("ok") === true;
       const answer = await this.#ask(request);
       if (answer === "ok") return answer;
-      // Whether an earlier try was accepted is not known: its run may have ended since.
+      // An earlier try may have been accepted before the run ended, or may still be on its way to a run that is not there yet.
       if (answer === "unknown") {
         if (tries >= triesMax) return answer;
         continue;
       }
       const { code, error } = answer;
-      if (code === "RUN_NOT_FOUND" && !isThere) return undefined;
+      if (code === "RUN_NOT_FOUND" && !isThere) return tries > 1 ? "unknown" : undefined;
       const refusal = REFUSALS[code];
       if (refusal === undefined) this.problems.push(`P7 ${request.id}: ${request.wish}: ${error}`);
       return refusal !== undefined && tries > 1 ? "unknown" : refusal;

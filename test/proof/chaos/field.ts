@@ -7,6 +7,7 @@ import { readAllRuns, type Session } from "./evidence.ts";
 import type { Ground } from "./ground.ts";
 import type { Ledger } from "./ledger.ts";
 import { Nemesis } from "./nemesis.ts";
+import { NOWHERE } from "./nowhere.ts";
 import { Operator } from "./operator.ts";
 import { Random } from "./random.ts";
 import { replayAll } from "./replays.ts";
@@ -15,7 +16,7 @@ import type { Stripe } from "./stripe.ts";
 import type { Tally } from "./tally.ts";
 import { Watcher } from "./watcher.ts";
 import type { WorkerSlot } from "./worker-slot.ts";
-import { type World, workflowsOf } from "./workflows.ts";
+import { workflowsOf } from "./workflows.ts";
 
 /** When nothing is broken any more, all runs have ended after so long. */
 const HEALING_MS = 30_000;
@@ -161,13 +162,3 @@ export class Field {
     ];
   }
 }
-
-const nothing = (): never => {
-  throw new Error("this process executes nothing");
-};
-
-/** The test's own process only starts runs. */
-const NOWHERE: Pick<World, "effects" | "till"> = {
-  effects: { perform: nothing },
-  till: { open: nothing, charge: nothing, giveBack: nothing },
-};

@@ -1,9 +1,11 @@
+import { chownSync, statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { type PostgresServer, startPostgres } from "@everstep/postgres-server";
 import { Client } from "pg";
 import { TcpProxy } from "@everstep/postgres-server/tcp-proxy";
 import type { Act, Arena, Disaster } from "./arena.ts";
 import type { Session } from "./evidence.ts";
+import { type SmallDisk, smallDisk } from "./small-disk.ts";
 
 /** Short, so that frozen workers are taken over within the test. */
 const LEASE_MS = 2_000;
@@ -13,15 +15,18 @@ const TRAP_MS = 2_000;
 /** The server needs a moment to end the sessions of whoever has hung up. */
 const HANG_UP_MS = 2_000;
 const HANG_UP_POLL_MS = 50;
+/** Ten thousand runs are about 100 MB. */
+const DISK_MEGABYTES = 256;
 
 /** What requests have in them whose replies get lost: calls of everstep's functions, by the name of a prepared statement or in SQL. */
 const LOST_REPLIES = [/ commit\0|\.commit\(/, /COMMIT/, / claim\0|\.claim\(/, / renew\0|\.renew\(/] as const;
 
 /**
  * Four workers, in a schema of a server that is restarted unless it is somebody else's. Two reach it through a proxy, and one of
- * these does without sessions.
+ * these does without sessions. The tables lie on a disk of their own that is full now and then; what the server writes ahead does not,
+ * for a server that can't write that is down, which is shown by its restarts.
  */
-export async function postgresArena(seed: number): Promise<Arena> {
+export async function postgresArena(seed: number, { diskMegabytes = DISK_MEGABYTES } = {}): Promise<Arena> {
   const server = await startPostgres();
   if (server.own === null) console.log("the server at DATABASE_URL is somebody else's: it is not restarted");
   const { hostname, port } = new URL(server.url);
@@ -29,6 +34,8 @@ export async function postgresArena(seed: number): Promise<Arena> {
   const name = `chaos_${seed}`;
   const site = new Site(server, name);
   await site.clear();
+  const disk = server.own === null ? undefined : smallDisk(diskMegabytes);
+  if (disk !== undefined) await site.moveTo(disk);
   const direct = { url: site.url("worker"), schema: name };
   const proxied = { url: site.url("worker", proxy.port), schema: name };
   return {
@@ -36,7 +43,11 @@ export async function postgresArena(seed: number): Promise<Arena> {
     workerPlaces: [direct, proxied, direct, { ...proxied, transactionPooler: true }],
     leaseMs: LEASE_MS,
     acts: [...Array<Act>(8).fill("kill"), "freeze", "freeze", "swizzle", "drain", "drain"],
-    disasters: [...site.disasters(), ...networkDisasters(proxy)],
+    disasters: [
+      ...site.disasters(),
+      ...networkDisasters(proxy),
+      ...(disk === undefined ? [] : [disk.disaster]),
+    ],
     callers: 12,
     openMax: 100,
     readSessions: (when) => site.readSessions(when),
@@ -44,6 +55,7 @@ export async function postgresArena(seed: number): Promise<Arena> {
       await proxy.close();
       if (server.own === null) await site.clear();
       await server.stop();
+      disk?.close();
     },
   };
 }
@@ -88,6 +100,15 @@ class Site {
         return sessions.map((session) => ({ ...session, when }));
       await delay(HANG_UP_POLL_MS);
     }
+  }
+
+  /** All tables that are created from now on. */
+  async moveTo({ folder }: SmallDisk): Promise<void> {
+    const [data] = await this.#query<{ data_directory: string }>("SHOW data_directory", []);
+    const { uid, gid } = statSync(data?.data_directory ?? folder);
+    chownSync(folder, uid, gid);
+    await this.#query(`CREATE TABLESPACE small LOCATION '${folder}'`, []);
+    await this.#query("ALTER DATABASE postgres SET default_tablespace = small", []);
   }
 
   async clear(): Promise<void> {
