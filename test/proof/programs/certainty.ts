@@ -111,6 +111,9 @@ class Teller {
         return this.#wait("signal", nameAt(here.place, "sent"), here, ok("sent"));
       case "unsent":
         return this.#wait("signal", nameAt(here.place, "unsent"), here, FAILED);
+      case "maybe":
+      case "offer":
+        return ok("?");
       default:
         return this.#plain(node, here);
     }

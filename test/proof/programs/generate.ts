@@ -38,7 +38,7 @@ function steps(...does: readonly StepNode["does"][]): fc.Arbitrary<Node> {
 const plain = (...all: readonly PlainNode["do"][]): fc.Arbitrary<Node> =>
   fc.constantFrom(...all).map((what) => ({ do: what }));
 
-const waits = (what: "sleep" | "unsent", ...all: readonly number[]): fc.Arbitrary<Node> =>
+const waits = (what: "sleep" | "unsent" | "maybe" | "offer", ...all: readonly number[]): fc.Arbitrary<Node> =>
   fc.constantFrom(...all).map((ms) => ({ do: what, ms }));
 
 /** What fails. Most of it stands in a `try`: a run that fails early shows little. */
@@ -52,6 +52,8 @@ const leaf: fc.Arbitrary<Node> = fc.oneof(
   { weight: 12, arbitrary: steps("ok", "ok", "flaky") },
   { weight: 2, arbitrary: waits("sleep", 200, 3000, 90_000) },
   { weight: 2, arbitrary: fc.constant<Node>({ do: "sent" }) },
+  { weight: 1, arbitrary: waits("maybe", 1, 200, 3000) },
+  { weight: 1, arbitrary: waits("offer", 1, 200, 3000) },
   { weight: 4, arbitrary: plain("pivot", "patched", "tag", "draw") },
   { weight: 2, arbitrary: risky },
   { weight: 1, arbitrary: plain("cancel", "await-cancel") },
@@ -180,5 +182,7 @@ export const WORDS: readonly string[] = [
   "sleep",
   "sent",
   "unsent",
+  "maybe",
+  "offer",
   ...PLAIN,
 ];

@@ -2,6 +2,7 @@
 import {
   type Context,
   FatalError,
+  SignalTimeoutError,
   type StepContext,
   type StepOptions,
   workflow,
@@ -138,6 +139,10 @@ class Pass {
         return this.#signal("sent", here);
       case "unsent":
         return this.#signal("unsent", here, node.ms);
+      case "maybe":
+        return this.#signal("maybe", here, node.ms).catch(lateIfTimedOut);
+      case "offer":
+        return this.#offer(node.ms, here);
       default:
         return this.#plain(node.do, here);
     }
@@ -223,6 +228,17 @@ class Pass {
     const name = nameAt(here.place, what);
     const options = timeout === undefined ? {} : { timeout };
     return this.#ask(here, "signal", this.#keys.next(name), () => this.#ctx.waitForSignal(name, options));
+  }
+
+  async #offer(ms: number, here: Here): Promise<unknown> {
+    const name = nameAt(here.place, "offer");
+    const wait = (lost: AbortSignal | undefined): Promise<unknown> =>
+      this.#ask({ ...here, lost }, "signal", this.#keys.next(name), () => this.#ctx.waitForSignal(name));
+    const { winner, value } = await this.#ctx.race({
+      taken: wait,
+      late: (lost) => this.#sleep(ms, { ...here, lost }),
+    });
+    return winner === "taken" ? value : wait(here.lost);
   }
 
   async #plain(what: PlainNode["do"], here: Here): Promise<unknown> {
@@ -365,6 +381,11 @@ class Pass {
 
 function outcomeOf(outcome: PromiseSettledResult<unknown>): unknown {
   return outcome.status === "fulfilled" ? outcome.value : ["failed", describeError(outcome.reason)];
+}
+
+function lateIfTimedOut(error: unknown): string {
+  if (error instanceof SignalTimeoutError) return "late";
+  throw error;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import type { Entry } from "@everstep/core";
 import type { Evidence, Execution } from "./evidence.ts";
 import { codeFindings, type Watching, watch } from "./judge-code.ts";
 import { undoFindings } from "./judge-undo.ts";
+import { deadlineFindings, signalFindings, timerFindings } from "./judge-waits.ts";
 import type { Program } from "./program.ts";
 import { type Deed, errorOf, errorText, read, type Reading, valueOf } from "./reading.ts";
 
@@ -41,6 +42,7 @@ export function judge(program: Program, evidence: Evidence): string[] {
     ...undoFindings(known),
     ...signalFindings(known),
     ...timerFindings(known),
+    ...deadlineFindings(known),
     ...codeFindings(known),
   ];
 }
@@ -250,48 +252,4 @@ function beginProblems(known: Case, execution: Execution): (string | false)[] {
     !isUndo && canceledAt <= durable && "I18 it began after the cancel was recorded",
     records && !isDurable(`started ${key}`) && "I13 it began before its start was durable",
   ];
-}
-
-/** I14: each signal is taken by one wait, and by none that nobody answers. */
-function signalFindings({ evidence, journal, deeds }: Case): string[] {
-  const { messages } = evidence.run;
-  const findings: string[] = [];
-  const owners = new Map<string, Entry>();
-  for (const entry of journal) {
-    if (entry.kind !== "signal" || entry.value === undefined) continue;
-    const before = owners.get(entry.value);
-    const message = messages.find(({ type, payload }) => type === "signal" && payload === entry.value);
-    const name = entry.key.replace(/#\d+$/, "");
-    if (message?.name !== name) findings.push(`I14 ${entry.key} got what nobody sent it`);
-    if (before !== undefined && deeds.get(`signal ${before.key}`)?.gotAt === before.seq)
-      findings.push(`I14 ${entry.key} got what ${before.key} had got`);
-    if (before === undefined && message?.consumedBy !== entry.seq)
-      findings.push(`I14 the signal of ${entry.key} is consumed by ${message?.consumedBy}`);
-    owners.set(entry.value, entry);
-  }
-  for (const { id, type, consumedBy, payload } of messages) {
-    const entry = consumedBy === null ? undefined : journal[consumedBy - 1];
-    const isTaken = entry?.kind === type && (type === "cancel" || entry.value === payload);
-    if (consumedBy !== null && !isTaken)
-      findings.push(`I14 message ${id} is consumed by entry ${consumedBy}`);
-  }
-  const cancels = journal.filter(({ kind }) => kind === "cancel");
-  if (cancels.some(({ seq }) => !messages.some(({ consumedBy }) => consumedBy === seq)))
-    findings.push("I14 a cancel is recorded that consumed no message");
-  const lost = (evidence.sent ?? []).filter((id) => !messages.some((message) => message.id === id));
-  return [...findings, ...lost.map((id) => `I14 signal ${id} was accepted, and is lost`)];
-}
-
-/** I15: no timer and no timeout before it is due; the code's time is that of the entry that it had got last. */
-function timerFindings({ evidence, journal, deeds }: Case): string[] {
-  const startedAt = evidence.run.startedAt ?? evidence.run.createdAt;
-  return journal
-    .filter(({ kind, error }) => kind === "timer" || (kind === "signal" && error !== undefined))
-    .filter(({ kind, key, at }) => {
-      const deed = deeds.get(`${kind} ${key}`);
-      const ms = deed !== undefined && "ms" in deed.node ? deed.node.ms : Number.NaN;
-      const askedAt = deed?.at === 0 ? startedAt : journal[(deed?.at ?? 0) - 1]?.at;
-      return !(at >= (askedAt ?? Number.NaN) + ms);
-    })
-    .map(({ kind, key }) => `I15 ${kind} ${key} was over before its time`);
 }

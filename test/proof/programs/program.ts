@@ -54,8 +54,13 @@ export interface SleepNode {
   readonly ms: number;
 }
 
-/** `sent`: somebody sends it; `unsent`: nobody does, so it has a timeout. */
-export type SignalNode = { readonly do: "sent" } | { readonly do: "unsent"; readonly ms: number };
+/**
+ * `sent`: somebody sends it; `unsent`: nobody does, so it has a timeout; `maybe`: it has a timeout, and what comes first counts;
+ * `offer`: a race gives it up after a while, then it is waited for again under the same name.
+ */
+export type SignalNode =
+  | { readonly do: "sent" }
+  | { readonly do: "unsent" | "maybe" | "offer"; readonly ms: number };
 
 /**
  * `cancel` a step that asks for the cancel of its run · `await-cancel` the same, then a wait for what never comes · `draw` time and
@@ -149,7 +154,7 @@ export class Keys {
 
 /** Signals of this name are sent by nobody. */
 export function isUnsent(signal: string): boolean {
-  return !signal.startsWith("sent-");
+  return !/^(?:sent|maybe|offer)-/.test(signal);
 }
 
 /** What an `if` looks at: tokens of two executions differ, and so may their parity. */
@@ -313,7 +318,8 @@ const UNDOS = ["own", "bare", "own-flaky", "bare-flaky"] as const;
 
 function atomOf(word: string): Node {
   const [name = "", ms] = word.split(":");
-  if (name === "sleep" || name === "unsent") return { do: name, ms: Number(ms) };
+  if (name === "sleep" || name === "unsent" || name === "maybe" || name === "offer")
+    return { do: name, ms: Number(ms) };
   if (name === "sent") return { do: "sent" };
   const plain = PLAIN.find((known) => known === name);
   if (plain !== undefined) return { do: plain };

@@ -123,6 +123,12 @@ class Reader {
       case "sent":
       case "unsent":
         return this.#named("signal", node.do, node, place, at);
+      case "maybe": {
+        const asked = this.#named("signal", "maybe", node, place, at);
+        return asked.ok ? asked : { at: asked.at, ok: true, value: "late" };
+      }
+      case "offer":
+        return this.#offer(node, place, at);
       default:
         return this.#plain(node, place, at);
     }
@@ -204,6 +210,17 @@ class Reader {
     }
     if (node.do !== "each") return { at: now, ok: true, value: values };
     return node.times === 0 ? { at, ok: true, value: [] } : all(outcomes);
+  }
+
+  #offer(node: Node, place: Place, at: number): Outcome {
+    const taken = this.#named("signal", "offer", node, place, at);
+    const late = this.#named("timer", "sleep", node, place, at);
+    const [signal, timer] = this.deeds.slice(-2);
+    const loser = taken.at < late.at ? timer : signal;
+    const over = Math.min(taken.at, late.at);
+    if (loser !== undefined && over < NEVER) Object.assign(loser, { gotAt: NEVER, lostAt: over });
+    if (taken.at < late.at || over === NEVER) return first([taken, late]);
+    return this.#named("signal", "offer", node, place, over);
   }
 
   // ------------------------------------------------------------------------------------------ deeds
