@@ -15,7 +15,7 @@ import {
   planToText,
 } from "./simulation/faults.ts";
 import type { MemoryStore } from "./memory-store.ts";
-import type { Outside, WorldSetup } from "./simulation/simulation.ts";
+import type { Outside, WorldSetup } from "./simulation/setup.ts";
 import { brokenUndos } from "./simulation/undo-check.ts";
 
 export interface CrashTestOptions<I, W> {

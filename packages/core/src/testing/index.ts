@@ -30,7 +30,8 @@ export {
   planToText,
 } from "./simulation/faults.ts";
 export type { FaultRates } from "./simulation/nemesis.ts";
-export type { Outside, WorldSetup } from "./simulation/simulation.ts";
+export type { ProcessView } from "./simulation/process.ts";
+export type { Outside, WorldSetup } from "./simulation/setup.ts";
 export type { BodyCalled, BodyKind, FailOptions, MockBody } from "./test-bodies.ts";
 export { type TestWorker, type TestWorkerOptions, testWorker } from "./test-worker.ts";
 export {

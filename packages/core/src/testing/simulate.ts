@@ -7,7 +7,9 @@ import type { RunDump } from "./memory/reading.ts";
 import type { BodyRecord } from "./simulation/bodies.ts";
 import { type FaultPlan, planToText } from "./simulation/faults.ts";
 import { type FaultRates, NO_FAULTS, plannedNemesis, RandomNemesis } from "./simulation/nemesis.ts";
-import { type Outside, Simulation, type SimulationSetup, type WorldSetup } from "./simulation/simulation.ts";
+import type { ProcessView } from "./simulation/process.ts";
+import type { Outside, SimulationSetup, WorldSetup } from "./simulation/setup.ts";
+import { Simulation } from "./simulation/simulation.ts";
 
 export interface SimulateOptions<W> {
   /** What happens: starts runs, sends signals, cancels. The simulation is over when it has settled and every run has ended. */
@@ -93,7 +95,7 @@ const TRACE_TAIL = 40;
  * `workflows` is called once for each process, with the world as that process reaches it.
  */
 export async function simulate<W = undefined>(
-  workflows: (world: W, process: { readonly no: number }) => readonly AnyWorkflow[],
+  workflows: (world: W, process: ProcessView) => readonly AnyWorkflow[],
   options: SimulateOptions<W>,
 ): Promise<SimulationReport<W>> {
   const seed = String(options.seed ?? drawSeed());

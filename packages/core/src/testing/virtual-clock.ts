@@ -45,8 +45,9 @@ class Virtual implements VirtualClock {
     this.#random = prng(seed);
   }
 
+  /** In whole milliseconds, as the time of day is; timers are not bound to them. */
   now(): number {
-    return this.#wallOffset + this.#elapsedMs;
+    return Math.floor(this.#wallOffset + this.#elapsedMs);
   }
 
   monotonic(): number {

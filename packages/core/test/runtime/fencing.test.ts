@@ -1,7 +1,7 @@
 /** P5, F63–F67: a worker that was silent for too long writes nothing and begins no body. */
 import { expect, test } from "vitest";
 import { Client, type StepContext, StoreUnavailableError, Worker, workflow } from "../../src/index.ts";
-import { Freezer } from "../support/frozen.ts";
+import { Freezer } from "../../src/testing/simulation/freezer.ts";
 import { gate, World } from "../support/world.ts";
 
 const LEASE_MS = 5000;
@@ -56,7 +56,7 @@ test("F63: frozen at any instant for longer than its lease, it writes nothing th
     const other = await world.worker([definition]);
     await world.pass(LEASE_MS + 2000);
     const before = world.run("r").journal;
-    zombie.freezer.thaw();
+    zombie.freezer.thaw(world.clock);
     await world.settle(run.result());
     await world.settle(other.client.get("r").result());
     const { journal, attempt, end } = world.run("r");
@@ -93,7 +93,7 @@ test("F64: thawed, it begins no body; the one it was in is aborted, and its resu
   zombie.freezer.freeze();
   const other = await world.worker([definition]);
   expect(await world.settle(other.client.get("r").result())).toBe("from the second worker");
-  zombie.freezer.thaw();
+  zombie.freezer.thaw(world.clock);
   await world.pass(1000);
   expect(reasons.join()).toContain("taken over");
   first.open("from the zombie");
@@ -113,7 +113,7 @@ test("a fenced worker joins again under a new id and goes on with other runs", a
   const standby = await other.startWorker([]);
   await world.pass(LEASE_MS + 1000);
   await world.settle(standby.stop());
-  zombie.freezer.thaw();
+  zombie.freezer.thaw(world.clock);
   await world.pass(1000);
   const run = await world.settle(zombie.client.start(definition, undefined, { id: "r" }));
   expect(await world.settle(run.result())).toBe("done");
@@ -143,7 +143,7 @@ test("it does not claim a run whose old body still lives in it", async () => {
   const reaper = await other.startWorker([]);
   await world.pass(LEASE_MS + 1000);
   await world.settle(reaper.stop());
-  zombie.freezer.thaw();
+  zombie.freezer.thaw(world.clock);
   await world.pass(30_000);
   expect(bodies).toBe(1);
   expect(world.run("r").owner).toBeNull();
@@ -161,7 +161,7 @@ test("F66: a worker whose event loop was blocked past its lease begins no body b
       zombie.freezer.freeze();
       world.clock.after(LEASE_MS * 2, () => {
         order.push("goes on");
-        zombie.freezer.thaw();
+        zombie.freezer.thaw(world.clock);
       });
     });
     await ctx.step("next", () => order.push("next"));

@@ -15,7 +15,7 @@ import {
   virtualClock,
 } from "../../src/testing/index.ts";
 import { AuditStore, RunAudit } from "./audit-store.ts";
-import { Freezer } from "./frozen.ts";
+import { Freezer } from "../../src/testing/simulation/freezer.ts";
 import { expectationOf, interpreter, type Outside, type Program } from "./programs.ts";
 import { replaysWithoutBodies } from "./replay-check.ts";
 

@@ -112,6 +112,8 @@ function storedForm({ value, error, ...said }: NewEntry, attempt: number): Entry
 export class Audit {
   readonly runs: Map<string, RunAudit> = new Map();
   readonly problems: string[] = [];
+  /** Writes with entries: grows as long as something is achieved. */
+  progress = 0;
   /** Of each worker: a batch that is sent again changes nothing. */
   readonly #lastBatch = new Map<number, number>();
 
@@ -172,7 +174,9 @@ export class Audit {
       const run = this.run(write.run.id);
       if (outcome.claimed) run.born();
     }
-    if (write.kind === "advance") this.run(write.runId).advanced(write, outcome);
+    if (write.kind !== "advance") return;
+    if (write.entries.length > 0) this.progress += 1;
+    this.run(write.runId).advanced(write, outcome);
   }
 
   #claimed(result: ClaimResult): ClaimResult {

@@ -26,28 +26,37 @@ const HASHED_LENGTH = 255;
 export class Bodies {
   readonly all: BodyRecord[] = [];
   readonly problems: string[] = [];
+  /** Bodies that only the jump of the store's clock excuses: it took over a worker that could not know. */
+  excused = 0;
   readonly #audit: Audit;
 
   constructor(audit: Audit) {
     this.#audit = audit;
   }
 
-  begins(process: number, { kind, runId, name, step, isCompensated = false }: BodyCall): void {
+  begins(process: number, call: BodyCall, isExcused: boolean): void {
+    const problems = this.#begins(process, call);
+    if (isExcused) this.excused += problems.length;
+    else this.problems.push(...problems);
+  }
+
+  #begins(process: number, { kind, runId, name, step, isCompensated = false }: BodyCall): readonly string[] {
     const idempotencyKey = step?.idempotencyKey;
     const key = idempotencyKey === undefined ? name : stepKeyOf(idempotencyKey);
     const attempt = step?.attempt ?? 1;
     this.all.push({ kind, runId, name, idempotencyKey, stepKey: key, isCompensated, attempt, process });
     const run = this.#audit.run(runId);
-    if (key === undefined || kind === "lookUp") return;
+    if (key === undefined || kind === "lookUp") return [];
     const isUndo = kind === "undo";
-    if (run.settled.has(`${isUndo ? "undo" : "step"} ${key}`))
-      this.problems.push(
-        `I4: run ${runId}: the body of ${kind} ${key} began although its outcome is durable`,
-      );
-    if (isUndo !== run.unwinding)
-      this.problems.push(
-        `I13: run ${runId}: the body of ${kind} ${key} began ${run.unwinding ? "after" : "before"} the decision to undo`,
-      );
+    const what = `run ${runId}: the body of ${kind} ${key} began`;
+    return [
+      ...(run.settled.has(`${isUndo ? "undo" : "step"} ${key}`)
+        ? [`I4: ${what} although its outcome is durable`]
+        : []),
+      ...(isUndo === run.unwinding
+        ? []
+        : [`I13: ${what} ${run.unwinding ? "after" : "before"} the decision to undo`]),
+    ];
   }
 }
 

@@ -14,10 +14,10 @@ export class Freezer {
     this.#frozen = true;
   }
 
-  /** All that came due meanwhile happens now, in its order. */
-  thaw(): void {
+  /** All that came due meanwhile happens now, in its order, each in a macrotask of its own. */
+  thaw({ macrotask }: Pick<Clock, "macrotask">): void {
     this.#frozen = false;
-    for (const run of this.#thawed.splice(0)) run();
+    for (const run of this.#thawed.splice(0)) macrotask(run);
   }
 
   /** Now, or when the process is thawed. */

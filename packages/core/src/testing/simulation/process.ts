@@ -21,6 +21,15 @@ export interface Nemesis {
   frozenMs(): number;
 }
 
+/** A process, as the workflows in it may know it. */
+export interface ProcessView {
+  /** By birth, from 1. */
+  readonly no: number;
+  readonly isDead: boolean;
+  /** How often its lease may have passed without its knowledge: it was frozen, or the store's clock jumped. */
+  readonly lapses: number;
+}
+
 export interface ProcessSetup {
   readonly no: number;
   /** The world's time. */
@@ -40,7 +49,7 @@ export interface ProcessSetup {
 
 const never = (): Promise<never> => new Promise(() => {});
 
-export class SimulatedProcess implements Caller {
+export class SimulatedProcess implements Caller, ProcessView {
   readonly no: number;
   readonly clock: Clock;
   readonly store: Store<MemoryTx>;
@@ -50,6 +59,7 @@ export class SimulatedProcess implements Caller {
   /** Settles when its worker has joined. */
   started: Promise<void> = never();
   readonly effects: string[] = [];
+  lapses = 0;
   readonly #setup: ProcessSetup;
   readonly #own: ProcessClock;
   readonly #mortal: CrashStore<MemoryTx>;
@@ -128,6 +138,7 @@ export class SimulatedProcess implements Caller {
   }
 
   freeze(): void {
+    this.lapses += 1;
     this.#freezer.freeze();
     this.#setup.clock.after(this.#setup.nemesis.frozenMs(), () => this.thaw());
   }
@@ -135,7 +146,7 @@ export class SimulatedProcess implements Caller {
   thaw(): void {
     if (!this.isFrozen) return;
     this.#setup.happened(`process ${this.no} thawed`);
-    this.#freezer.thaw();
+    this.#freezer.thaw(this.#own);
   }
 
   thawed(): Promise<void> | undefined {

@@ -1,0 +1,131 @@
+/** The parts of the simulated campaign. Each can be cut into shares that run beside each other. */
+import * as fc from "fast-check";
+import { programs, programsUpTo } from "../programs/generate.ts";
+import { formatProgram, type Program } from "../programs/program.ts";
+import type { Fault } from "@everstep/core/testing";
+import type { Settings } from "./case.ts";
+import { Random, samplePrograms } from "./random.ts";
+import { trySimulation } from "./simulation.ts";
+import { sweepPairs, sweepSeries, sweepSingles } from "./sweep.ts";
+import { Tally, type Tried } from "./tally.ts";
+
+export interface Share {
+  readonly seed: string;
+  /** This is share `index` of `shares`, from 0. */
+  readonly index: number;
+  readonly shares: number;
+}
+
+export interface Sizes {
+  /** Every program of at most so many statements meets every single fault. */
+  readonly exhaustive: number;
+  /** Of the programs of so many statements, which meet every single fault one in so many times. */
+  readonly sampled: { readonly statements: number; readonly oneIn: number; readonly faultsOneIn: number };
+  /** Programs that meet every pair of crashes, when they have at most so many points, and one in so many of the second. */
+  readonly pairs: { readonly statements: number; readonly pointsMax: number; readonly oneIn: number };
+  /** Drawn programs that meet a part of the single faults; a failing one is shrunk. */
+  readonly drawn: number;
+  /** Drawn programs that meet crash after crash. */
+  readonly series: number;
+  /** Simulations of several workers and programs. */
+  readonly simulations: number;
+}
+
+export const PARTS = [
+  "exhaustive",
+  "sampled",
+  "settings",
+  "pairs",
+  "drawn",
+  "series",
+  "simulations",
+] as const;
+export type PartName = (typeof PARTS)[number];
+
+type Part = (tally: Tally, share: Share, sizes: Sizes) => Promise<void>;
+
+const PARTS_BY_NAME: Readonly<Record<PartName, Part>> = {
+  exhaustive: async (tally, share, { exhaustive }) => {
+    for (const program of shared(programsUpTo(exhaustive), share)) await sweepSingles(program, { tally });
+  },
+  sampled: async (tally, share, { sampled: { statements, oneIn, faultsOneIn } }) => {
+    const random = new Random(`${share.seed} sampled`);
+    for (const program of programsUpTo(statements)) {
+      if (random.upTo(oneIn) === 1 && random.upTo(share.shares) === share.index + 1)
+        await sweepSingles(program, { tally, keep: some(faultsOneIn, share.seed, program) });
+    }
+  },
+  settings: async (tally, share) => {
+    for (const settings of SETTINGS)
+      for (const program of shared(programsUpTo(2), share))
+        await sweepSingles(program, { tally, settings, keep: some(SETTINGS_ONE_IN, share.seed, program) });
+  },
+  pairs: async (tally, share, { pairs: { statements, pointsMax, oneIn } }) => {
+    for (const program of shared(programsUpTo(statements), share))
+      await sweepPairs(program, pointsMax, { tally, keep: some(oneIn, share.seed, program) });
+  },
+  drawn: (tally, share, { drawn }) => drawnPart(tally, share, Math.ceil(drawn / share.shares)),
+  series: async (tally, share, { series }) => {
+    const own = `${share.seed} series ${share.index}`;
+    const random = new Random(own);
+    for (const program of samplePrograms(Math.ceil(series / share.shares), own))
+      await sweepSeries(program, random, { tally });
+  },
+  simulations: async (tally, share, { simulations }) => {
+    for (let no = share.index; no < simulations && !tally.isFull; no += share.shares) {
+      tally.runs += 1;
+      try {
+        const { programs: tried, faults } = await trySimulation(`${share.seed} ${no}`);
+        tally.programs += tried.length;
+        for (const [kind, count] of Object.entries(faults)) tally.count(kind, count);
+      } catch (error) {
+        tally.violated(error);
+      }
+    }
+  },
+};
+
+const SETTINGS: readonly Settings[] = [
+  { concurrency: 1 },
+  { hints: false },
+  { concurrency: 1, hints: false },
+];
+const SETTINGS_ONE_IN = 5;
+const DRAWN_ONE_IN = 4;
+
+/** Does its share of the part. Never rejects for a violation: those are in its answer. */
+export async function tryPart(part: PartName, share: Share, sizes: Sizes): Promise<Tried> {
+  const tally = new Tally();
+  await PARTS_BY_NAME[part](tally, share, sizes);
+  return tally.tried;
+}
+
+/** fast-check draws the programs, so that one that fails is made as small as it can be. */
+async function drawnPart(tally: Tally, { seed, index }: Share, count: number): Promise<void> {
+  const property = fc.asyncProperty(programs, async (program) => {
+    const own = new Tally();
+    await sweepSingles(program, { tally: own, keep: some(DRAWN_ONE_IN, seed, program) });
+    const { runs, faults, violations } = own.tried;
+    tally.programs += 1;
+    tally.runs += runs;
+    for (const [kind, times] of Object.entries(faults)) tally.count(kind, times);
+    if (violations.length > 0) throw new Error(violations[0]);
+  });
+  const draw = new Random(`${seed} drawn ${index}`).upTo(2 ** 31);
+  const { failed, errorInstance } = await fc.check(property, { numRuns: count, seed: draw });
+  if (failed) tally.violated(errorInstance);
+}
+
+function* shared(all: Iterable<Program>, { index, shares }: Share): Generator<Program> {
+  let no = 0;
+  for (const program of all) {
+    if (no % shares === index) yield program;
+    no += 1;
+  }
+}
+
+/** About one fault in so many, another choice for each program. */
+function some(oneIn: number, seed: string, program: Program): (fault: Fault) => boolean {
+  const random = new Random(`${seed} ${formatProgram(program)}`);
+  return () => random.upTo(oneIn) === 1;
+}

@@ -1,0 +1,138 @@
+/** The world outside of simulated programs: what their bodies do, what their code saw, and who else meddles. */
+import { type Client, RunEndedError, type StepContext } from "@everstep/core";
+import type { MemoryTx, ProcessView, RunDump, WorldSetup } from "@everstep/core/testing";
+import type { Evidence, Execution, Watched } from "../programs/evidence.ts";
+import type { Doing, Outside } from "../programs/interpreter.ts";
+import { isUnsent } from "../programs/program.ts";
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** What counts as an effect: the one thing that a body does. */
+export interface Effects {
+  perform(step: StepContext, doing: Doing, process: ProcessView): Promise<string>;
+}
+
+interface Known {
+  readonly executions: Mutable<Execution>[];
+  readonly passes: (Watched & { readonly lines: string[] })[];
+  readonly told: Set<string>;
+  canceled: boolean;
+}
+
+export class ProgramWorld {
+  readonly effects: Effects = {
+    perform: (step, doing, process) => this.#perform(step, doing, process),
+  };
+  readonly #setup: WorldSetup;
+  readonly #isPrompt: boolean;
+  readonly #runs = new Map<string, Known>();
+  readonly #byToken = new Map<string, Mutable<Execution>>();
+  readonly #failed = new Set<string>();
+  readonly #asked = new Set<string>();
+  /** Of a process that never dies. */
+  client: Client<MemoryTx> | undefined;
+  #tokens = 0;
+
+  /** `prompt`: a claim that was granted is answered at once, so that a pass begins with all that is durable. */
+  constructor(setup: WorldSetup, { prompt }: { readonly prompt: boolean }) {
+    this.#setup = setup;
+    this.#isPrompt = prompt;
+  }
+
+  /** As the interpreter in this process knows it; `effects` is the process's own way to the world. */
+  outsideOf(effects: Effects, process: ProcessView): Outside {
+    return {
+      beginPass: (run) => this.#beginPass(run, process),
+      perform: (step, doing) => effects.perform(step, doing, process),
+      ended: (token, how) => {
+        const execution = this.#byToken.get(token);
+        if (execution !== undefined && !process.isDead) execution.ended = how;
+      },
+      find: (key) => this.#find(key),
+      failsNow: (run, key) => {
+        const place = `${run} ${key}`;
+        const isFirst = !this.#failed.has(place);
+        this.#failed.add(place);
+        return isFirst;
+      },
+      cancel: (run) => this.#cancel(run),
+      observe: (run, pass, line) => {
+        if (!process.isDead) this.#observe(run, pass, line);
+      },
+    };
+  }
+
+  evidenceOf(run: RunDump, faulty: boolean): Evidence {
+    const { executions, passes, canceled, told } = this.#known(run.id);
+    return { run, executions, passes, canceled, faulty, sent: [...told] };
+  }
+
+  #known(run: string): Known {
+    const known = this.#runs.get(run) ?? { executions: [], passes: [], told: new Set(), canceled: false };
+    this.#runs.set(run, known);
+    return known;
+  }
+
+  #durable(run: string): number {
+    return this.#setup.journal(run).length;
+  }
+
+  /** A process that was frozen may begin with a claim from before: others have gone on with the run since. */
+  #beginPass(run: string, { lapses }: ProcessView): number {
+    const { passes } = this.#known(run);
+    const durable = lapses > 0 || !this.#isPrompt ? 0 : this.#durable(run);
+    return passes.push({ pass: passes.length + 1, durable, lines: [] });
+  }
+
+  #observe(run: string, pass: number, line: string): void {
+    this.#known(run).passes[pass - 1]?.lines.push(line);
+    const signal = /^ask signal (\S+)$/.exec(line)?.[1];
+    if (signal !== undefined && !isUnsent(signal)) this.#send(run, signal);
+  }
+
+  async #perform(step: StepContext, { run, ...doing }: Doing, { lapses }: ProcessView): Promise<string> {
+    this.#tokens += 1;
+    const token = `t${this.#tokens}`;
+    const { idempotencyKey, attempt } = step;
+    const execution: Mutable<Execution> = {
+      ...doing,
+      idempotencyKey,
+      attempt,
+      token,
+      durable: this.#durable(run),
+      ...(lapses > 0 ? { thawed: true } : {}),
+    };
+    this.#known(run).executions.push(execution);
+    this.#byToken.set(token, execution);
+    return token;
+  }
+
+  #find(key: string): string | undefined {
+    for (const { executions } of this.#runs.values()) {
+      const found = executions.find((one) => one.kind === "step" && one.idempotencyKey === key);
+      if (found !== undefined) return found.token;
+    }
+    return undefined;
+  }
+
+  async #cancel(run: string): Promise<void> {
+    this.#known(run).canceled = true;
+    await this.client?.get(run).cancel().catch(late);
+  }
+
+  /** Once for each wait, as soon as the code asks; by then it may have given up. */
+  #send(run: string, key: string): void {
+    const place = `${run} ${key}`;
+    if (this.#asked.has(place)) return;
+    this.#asked.add(place);
+    const sent = this.client?.get(run).signal(key.replace(/#\d+$/, ""), key, { id: key });
+    sent?.then(
+      () => this.#known(run).told.add(key),
+      (error: unknown) => late(error),
+    );
+  }
+}
+
+function late(error: unknown): void {
+  if (!(error instanceof RunEndedError)) throw error;
+}

@@ -1,0 +1,62 @@
+/** Several programs at once in one simulation: three workers, and everything breaks as the seed draws it. */
+import { simulate, SimulationError } from "@everstep/core/testing";
+import { interpreter } from "../programs/interpreter.ts";
+import { judge } from "../programs/judge.ts";
+import { formatProgram, type Program } from "../programs/program.ts";
+import { DEFINITION } from "./case.ts";
+import { type Effects, ProgramWorld } from "./program-world.ts";
+import { Random, samplePrograms } from "./random.ts";
+
+const PROGRAMS_MAX = 4;
+const START_MAX_MS = 1500;
+
+export interface Simulated {
+  readonly programs: readonly Program[];
+  readonly traceHash: string;
+  readonly faults: Readonly<Record<string, number>>;
+}
+
+/** Rejects with the seed that repeats it when anything is wrong. */
+export async function trySimulation(seed: string): Promise<Simulated> {
+  const random = new Random(seed);
+  const programs = samplePrograms(random.upTo(PROGRAMS_MAX), seed);
+  let world: ProgramWorld | undefined;
+  try {
+    const { runs, faults, traceHash } = await simulate<Effects>(
+      (effects, process) => (world === undefined ? [] : [interpreter(world.outsideOf(effects, process))]),
+      {
+        world: (setup) => {
+          world = new ProgramWorld(setup, { prompt: false });
+          return world.effects;
+        },
+        drive: async (outside) => {
+          if (world !== undefined) world.client = outside.client;
+          const start = async (program: Program, index: number): Promise<void> => {
+            await outside.sleep(START_MAX_MS * outside.random());
+            await outside.start(DEFINITION, program, { id: `run-${index}` });
+          };
+          await Promise.all(programs.map(start));
+        },
+        seed,
+        concurrency: random.pick([1, 2, 100]),
+        hints: random.chance(0.8),
+      },
+    );
+    const findings = runs.flatMap((run) => {
+      const program = programs[Number(run.id.slice("run-".length))];
+      if (program === undefined || world === undefined) return [`I2 nobody started ${run.id}`];
+      return judge(program, world.evidenceOf(run, true)).map((finding) => `${run.id}: ${finding}`);
+    });
+    if (findings.length > 0) throw new Error(findings.join("; "));
+    return { programs, traceHash, faults };
+  } catch (error) {
+    const cause = error instanceof SimulationError ? error.cause : error;
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `EVERSTEP_SIMULATION='${seed}' repeats it: ${what}; programs: ${programs.map(formatProgram).join(" ")}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
