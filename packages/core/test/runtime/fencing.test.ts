@@ -246,3 +246,24 @@ test("P2 F38: a run that was born under a lease which is over is not adopted, wh
   await world.pass(LEASE_MS);
   expect([rejoined, bodies]).toEqual([true, ["second"]]);
 });
+
+test("P2: when the answer to a claim is so late that the run was given back, no body begins for it", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, (ctx) => ctx.step("a", (step) => world.effect(step, "a")));
+  const late = await world.worker([definition], { lease: "60s" });
+  const answered = gate();
+  const claim = late.store.claim.bind(late.store);
+  late.store.claim = async (request) => {
+    const result = await claim(request);
+    if (result.claims.length > 0) await answered.promise;
+    return result;
+  };
+  const run = await world.settle(world.process().client.start(definition, undefined, { id: "r" }));
+  await world.passUntil(() => world.run("r").attempt === 1 && world.run("r").owner === null);
+  await world.worker([definition]);
+  await world.settle(run.result());
+  expect(world.effectNames).toEqual(["a"]);
+  answered.open();
+  await world.pass(2000);
+  expect(world.effectNames).toEqual(["a"]);
+});

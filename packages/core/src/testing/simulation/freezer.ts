@@ -15,9 +15,9 @@ export class Freezer {
   }
 
   /** All that came due meanwhile happens now, in its order, each in a macrotask of its own. */
-  thaw({ macrotask }: Pick<Clock, "macrotask">): void {
+  thaw(clock: Pick<Clock, "macrotask">): void {
     this.#frozen = false;
-    for (const run of this.#thawed.splice(0)) macrotask(run);
+    for (const run of this.#thawed.splice(0)) clock.macrotask(run);
   }
 
   /** Now, or when the process is thawed. */
