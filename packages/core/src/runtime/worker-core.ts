@@ -21,6 +21,7 @@ import type { Host, LetGo } from "./host.ts";
 import { HeldLease } from "./lease.ts";
 import { PAYLOAD_MAX_BYTES } from "./limits.ts";
 import { consoleLogger, unfailing } from "./log.ts";
+import { Orphans } from "./orphans.ts";
 import { outageNotice } from "./outage-notice.ts";
 import type { StopOptions, WorkerOptions } from "./worker.ts";
 
@@ -49,9 +50,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   /** Runs that are gone, but whose body still lives here: not to be claimed again by us. */
   readonly #haunted = new Set<Activation>();
   readonly #outages: Backoff;
-  #orphans = new Set<string>();
-  /** Under this lease, with the attempt. */
-  readonly #givenBack = new Map<string, number>();
+  readonly #orphans = new Orphans();
   #lease: HeldLease | undefined;
   #reserved = 0;
   #state: "new" | "running" | "stopping" | "stopped" = "new";
@@ -237,26 +236,16 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     if (renewal.owned !== null) this.#compare(renewal.owned);
   }
 
-  /**
-   * A run that the store says we own but that we do not hold (its claim's answer was lost, or it was given up when the store
-   * failed) is given back, at the second look. Whether a body of it was cut off is not known here.
-   */
   #compare(owned: NonNullable<Renewal["owned"]>): void {
-    const orphans = new Set<string>();
-    for (const { runId, attempt, inbox } of owned) {
-      const activation = this.#held.get(runId);
-      if (activation === undefined) {
-        orphans.add(runId);
-        if (this.#orphans.has(runId)) this.#giveBack(runId, attempt);
-      } else if (inbox > activation.machine.inbox.seen) this.wantInbox(activation);
+    const missing = owned.filter(({ runId }) => !this.#held.has(runId));
+    for (const { runId, attempt } of this.#orphans.toGiveBack(missing)) {
+      const then = { do: "release", interrupted: true } as const;
+      this.submit({ kind: "advance", runId, attempt, entries: [], then }, () => {});
     }
-    this.#orphans = orphans;
-  }
-
-  #giveBack(runId: string, attempt: number): void {
-    this.#givenBack.set(runId, attempt);
-    const then = { do: "release", interrupted: true } as const;
-    this.submit({ kind: "advance", runId, attempt, entries: [], then }, () => {});
+    for (const { runId, inbox } of owned) {
+      const activation = this.#held.get(runId);
+      if (activation !== undefined && inbox > activation.machine.inbox.seen) this.wantInbox(activation);
+    }
   }
 
   #loseLease(worker: number): void {
@@ -271,7 +260,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   /** Nothing of ours can be written any more: another worker took over, or the store refused a whole batch. */
   async #fenced(): Promise<void> {
     this.#lease = undefined;
-    this.#givenBack.clear();
+    this.#orphans.clear();
     this.logger.warn(
       "this worker's lease is over (it was silent for too long, or its store failed); its runs go on elsewhere, and it joins again",
     );
@@ -321,7 +310,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     const definition = this.#definitions.get(definitionKey(claim.run.workflow, claim.run.version));
     if (definition === undefined || this.#held.has(claim.run.id)) return;
     // The answer was under way for so long that the run was given back: others may have executed it since (P2).
-    if ((this.#givenBack.get(claim.run.id) ?? 0) >= claim.run.attempt) return;
+    if (this.#orphans.isOver(claim.run)) return;
     const activation = new Activation(this, claim, definition);
     this.#held.set(claim.run.id, activation);
     if (this.#state === "running") activation.begin();
