@@ -60,7 +60,7 @@ export function strayNumbers(rows: readonly FailureRow[], files: readonly Source
   return files
     .filter(isTest)
     .flatMap(({ path, text }) =>
-      [...new Set(text.match(/\bF\d+\b(?=[^\n]*["`*])/g))]
+      [...new Set(text.match(/\bF\d+\b/g))]
         .filter((number) => !known.has(number))
         .map((number) => `${path}: ${number} is not in the page`),
     );
