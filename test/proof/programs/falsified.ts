@@ -22,7 +22,8 @@ export interface Draft {
 export const HONEST = {
   undone:
     "[ok+own (try [declined+own] []) flaky+bare sleep:3000 sent (try [unsent:200] []) pivot ok+own ok+bare-flaky (all [ok+own] [ok+own]) (try [timeout] []) exhausted]",
-  completed: "[ok patched flaky (contest [ok] [sleep:3600000]) draw sleep:3000 tag ok+looks]",
+  completed:
+    "[ok patched flaky (contest [ok] [sleep:3600000]) draw sleep:3000 tag ok+looks maybe:200 maybe:3000]",
   canceled: "[ok+own await-cancel]",
 } as const;
 
@@ -237,6 +238,13 @@ export const FALSIFICATIONS: readonly Falsification[] = [
     const own = entry(draft, "signal", "unsent-5.0.0");
     delete own.error;
     own.value = entry(draft, "signal", "sent-4").value;
+  }),
+  falsification("I14 maybe-8 timed out", "completed", (draft) => {
+    const sent = found(draft.run.messages.find(({ name }) => name === "maybe-9"));
+    draft.run.messages.push({ ...sent, name: "maybe-8", id: "early", at: 0, consumedBy: null });
+  }),
+  falsification("I14 maybe-9 took", "completed", (draft) => {
+    found(draft.run.messages.find(({ name }) => name === "maybe-9")).at += 3000;
   }),
   falsification("I14 signal lost", "undone", (draft) => draft.sent.push("lost")),
   falsification("I15 timer", "completed", (draft) => {

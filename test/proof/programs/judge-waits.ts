@@ -49,7 +49,7 @@ function dueOf({ evidence, journal, deeds }: Case, { kind, key }: Pick<Entry, "k
   return askedAt + deed.node.ms;
 }
 
-/** I14: a signal that was accepted before the deadline of its wait wins over the timeout, and no later one does. */
+/** I14: a signal that was accepted before the deadline of its wait wins over the timeout, and none that came after it does. */
 export function deadlineFindings(known: Case): string[] {
   const { journal, evidence, deeds } = known;
   const waits = journal.filter(
@@ -57,14 +57,13 @@ export function deadlineFindings(known: Case): string[] {
   );
   return waits.flatMap((entry) => {
     const dueAt = dueOf(known, entry);
-    const inTime = evidence.run.messages.some(
-      ({ name, at, consumedBy }) =>
-        name === nameOf(entry.key) && at <= dueAt && (consumedBy === null || consumedBy >= entry.seq),
-    );
-    if (inTime === (entry.error === undefined)) return [];
-    return [
-      `I14 ${entry.key} ${inTime ? "timed out though its signal had come" : "took what came too late"}`,
-    ];
+    const own = evidence.run.messages.filter(({ name }) => name === nameOf(entry.key));
+    const isFree = (consumedBy: number | null): boolean => consumedBy === null || consumedBy > entry.seq;
+    if (entry.error !== undefined && own.some(({ at, consumedBy }) => at < dueAt && isFree(consumedBy)))
+      return [`I14 ${entry.key} timed out though its signal had come`];
+    if (own.some(({ at, consumedBy }) => at > dueAt && consumedBy === entry.seq))
+      return [`I14 ${entry.key} took what came after its deadline`];
+    return [];
   });
 }
 

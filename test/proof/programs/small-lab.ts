@@ -19,6 +19,8 @@ import { isUnsent, type Program } from "./program.ts";
 
 const RUN = "run-1";
 const PATIENCE_MS = 3_600_000;
+/** Signals are looked after at least this often. */
+const STRIDE_MS = 1000;
 
 /** One after the other: what each process dies of; the last one lives. */
 export type Deaths = readonly { readonly at: number; readonly when: "before" | "after" }[];
@@ -46,7 +48,8 @@ class SmallLab {
   readonly #byToken = new Map<string, Mutable<Execution>>();
   readonly #passes: (Watched & { readonly lines: string[] })[] = [];
   readonly #failed = new Set<string>();
-  readonly #wanted = new Set<string>();
+  /** When which signal is to be sent. */
+  readonly #wanted = new Map<string, number>();
   readonly #told = new Set<string>();
   #births = 0;
   #canceled = false;
@@ -76,7 +79,7 @@ class SmallLab {
       if (run !== undefined && (run.end ?? run.stuck) !== null) return;
       if (this.#clock.monotonic() > PATIENCE_MS) return;
       if (process.store.dead) process = this.#birth();
-      await this.#clock.advance(this.#clock.nextMs ?? 0);
+      await this.#clock.advance(Math.min(this.#clock.nextMs ?? STRIDE_MS, STRIDE_MS));
       await this.#answerSignals();
     }
   }
@@ -105,7 +108,7 @@ class SmallLab {
     return process;
   }
 
-  #outsideOf({ store }: Process): Outside {
+  #outsideOf({ store, clock }: Process): Outside {
     return {
       beginPass: () =>
         this.#passes.push({ pass: this.#passes.length + 1, durable: this.#durable(), lines: [] }),
@@ -113,9 +116,9 @@ class SmallLab {
         if (store.dead) return;
         this.#passes[pass - 1]?.lines.push(line);
         const wanted = /^ask signal (\S+)$/.exec(line)?.[1];
-        if (wanted !== undefined && !isUnsent(wanted)) this.#wanted.add(wanted);
+        if (wanted !== undefined) this.#want(wanted);
       },
-      perform: (step, doing) => (store.dead ? new Promise(() => {}) : this.#perform(step, doing)),
+      perform: (step, doing) => (store.dead ? new Promise(() => {}) : this.#perform(clock, step, doing)),
       ended: (token, how) => {
         const execution = this.#byToken.get(token);
         if (execution !== undefined && !store.dead) execution.ended = how;
@@ -130,13 +133,17 @@ class SmallLab {
     };
   }
 
-  async #perform(step: StepContext, { run: _run, ...doing }: Doing): Promise<string> {
+  /** Some effects take their time, so that bodies end in another order than they began. */
+  #perform(clock: ProcessClock, step: StepContext, { run: _run, ...doing }: Doing): Promise<string> {
     const token = `t${this.#executions.length}`;
     const { idempotencyKey, attempt } = step;
     const execution = { ...doing, idempotencyKey, attempt, token, durable: this.#durable() };
     this.#executions.push(execution);
     this.#byToken.set(token, execution);
-    return token;
+    const ms = oneOf([0, 0, 3, 40], this.#executions.length);
+    return ms === 0
+      ? Promise.resolve(token)
+      : new Promise((resolve) => clock.after(ms, () => resolve(token)));
   }
 
   async #cancel(run: string): Promise<void> {
@@ -144,20 +151,29 @@ class SmallLab {
     await new Client({ store: this.#store, clock: this.#clock }).get(run).cancel();
   }
 
+  #want(key: string): void {
+    if (isUnsent(key) || this.#wanted.has(key)) return;
+    this.#wanted.set(key, this.#clock.monotonic() + oneOf([0, 150, 2500], key.length));
+  }
+
   /** What the code waits for is sent once; it may have given up meanwhile. */
   async #answerSignals(): Promise<void> {
-    for (const key of this.#wanted) {
-      if (this.#told.has(key)) continue;
+    for (const [key, dueAt] of this.#wanted) {
+      if (dueAt > this.#clock.monotonic()) continue;
       const client = new Client({ store: this.#store, clock: this.#clock });
       const sent = client
         .get(RUN)
         .signal(key.replace(/#\d+$/, ""), key, { id: key })
         .then(() => this.#told.add(key), refused);
-      this.#wanted.delete(key);
+      this.#wanted.set(key, Number.POSITIVE_INFINITY);
       await this.#clock.advance(0);
       await sent;
     }
   }
+}
+
+function oneOf(choices: readonly number[], number: number): number {
+  return choices[number % choices.length] ?? 0;
 }
 
 function refused(error: unknown): void {
