@@ -94,6 +94,11 @@ const WRONG: readonly (readonly [number: string, what: string, doctored: Partial
     "a run that has ended and is to try something again",
     { runs: [...runs.slice(1), { ...FIVE, retries: [RETRY] }] },
   ],
+  [
+    "L3",
+    "a time in which nobody is given a run",
+    { events: [...events, ...given(2, 2, "five-1").map((event) => ({ ...event, at: 20_100 }))] },
+  ],
   ["L6", "a worker that outlives all", { liveWorkers: 1 }],
   ["L1", "a run that was to fail and did not", runWith("paid-1", { input: '{"no":3}' })],
 ];

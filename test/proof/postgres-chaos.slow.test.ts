@@ -1,6 +1,7 @@
 /**
- * Four worker processes on one Postgres: killed, frozen, drained, cut off, some of the times between an effect and its journal
- * entry, while the server is restarted and callers start runs. Then all is let heal, and the evidence is judged.
+ * Four worker processes on one Postgres: killed at any moment and at each kind of call of the store, frozen, drained, cut off, some
+ * of the times between an effect and its journal entry, while the server is restarted, its disk is full, callers start runs and send
+ * signals in bursts, and operators press every button. Then all is let heal, and the evidence is judged.
  *
  * EVERSTEP_KILLS and EVERSTEP_RUNS make it longer, EVERSTEP_SEED=n repeats a plan, EVERSTEP_KEEP=1 keeps the evidence.
  */
@@ -14,7 +15,7 @@ const RUNS = Number(process.env["EVERSTEP_RUNS"] ?? 2_000);
 const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const REPEAT = `EVERSTEP_SEED=${SEED} EVERSTEP_KILLS=${KILLS} EVERSTEP_RUNS=${RUNS}`;
 
-const OPTIONS = { timeout: 120_000 + RUNS * 60 };
+const OPTIONS = { timeout: 180_000 + KILLS * 400 + RUNS * 20 };
 
 // Windows freezes no process.
 test.skipIf(process.platform === "win32")(

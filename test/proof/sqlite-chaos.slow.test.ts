@@ -1,6 +1,7 @@
 /**
- * Real processes, real SIGKILLs, one SQLite file. Two workers are killed again and again, some of the times between an effect and
- * its journal entry, while callers start runs; then all is let heal, and the evidence is judged.
+ * Real processes, real SIGKILLs, one SQLite file. Two workers are killed again and again, at any moment, at each kind of call of the
+ * store, and between an effect and its journal entry, while the disk is full now and then, callers start runs and send signals in
+ * bursts, and operators press every button; then all is let heal, and the evidence is judged.
  *
  * EVERSTEP_KILLS=10000 kills more often, EVERSTEP_SEED=n repeats a plan, EVERSTEP_KEEP=1 keeps the evidence.
  */
@@ -12,7 +13,7 @@ import { lineOf, missingIn } from "./chaos/summary.ts";
 const KILLS = Number(process.env["EVERSTEP_KILLS"] ?? 300);
 const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
-test(`runs survive ${KILLS} kills of their workers`, { timeout: 60_000 + KILLS * 400 }, async () => {
+test(`runs survive ${KILLS} kills of their workers`, { timeout: 120_000 + KILLS * 500 }, async () => {
   const { problems, summary, seconds } = await campaign({ arena: sqliteArena(), kills: KILLS, seed: SEED });
   console.log(`${lineOf(summary)}, violations ${problems.length}, seed ${SEED}, ${seconds.toFixed(0)} s`);
   expect(problems, `EVERSTEP_SEED=${SEED} EVERSTEP_KILLS=${KILLS}`).toEqual([]);

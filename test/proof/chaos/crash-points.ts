@@ -5,7 +5,7 @@
 import type { AdvanceWrite, Write } from "@everstep/core";
 
 /** `transact`: around the call. `the SQL of transact`: when its body is over, and nothing is committed. */
-export const POINTS = [
+const POINTS = [
   "start",
   "start born claimed",
   "step",

@@ -196,6 +196,17 @@ const L1_allRunsEnd: Check = ({ starts, runs }) => {
     .map(({ run }) => `L1 ${run.id}: ended as ${String(run.end)}, stuck: ${JSON.stringify(run.stuck)}`);
 };
 
+/** Longer than all workers are frozen, or cut off, at the same time. */
+const STANDSTILL_MS = 20_000;
+
+/** There are always runs to be claimed while callers call: somebody is given one again and again. */
+const L3_runsAreClaimedAllTheTime: Check = ({ events }) => {
+  const times = events.filter(({ type }) => type === "claimed").map(({ at }) => at);
+  return times
+    .filter((at, index) => at - (times[index - 1] ?? at) > STANDSTILL_MS)
+    .map((at) => `L3 until ${new Date(at).toISOString()} nobody was given a run for a long time`);
+};
+
 /** A session may be within a transaction when it is looked at, but not for long. */
 const TRANSACTION_MAX_MS = 1_000;
 
@@ -240,6 +251,7 @@ const CHECKS: readonly Check[] = [
   I20_noSecretIsInTheClear,
   I21_theDatabaseIsWhole,
   L1_allRunsEnd,
+  L3_runsAreClaimedAllTheTime,
   L4_sessionsAreLetGo,
   L6_nothingIsLeftBehind,
 ];

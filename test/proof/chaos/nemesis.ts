@@ -15,7 +15,7 @@ const SWIZZLE_GAP_MAX_MS = 400;
 const PACE_MS = 20;
 /** A process meets the first of so many. */
 const TRAPS_MAX = 8;
-/** After enough runs, what is still missing may happen for so long. */
+/** After enough runs and kills, what is still missing may happen for so long. */
 const OVERTIME_MS = 30_000;
 
 export interface NemesisOptions {
@@ -109,11 +109,12 @@ export class Nemesis {
 
   /** The campaign is not over, or something has not happened yet, and there is still time for it. */
   #isMissed(): boolean {
-    const { progress, tally } = this.#options;
+    const { kills, progress, tally } = this.#options;
     if (progress() < 1) return true;
+    if (!Object.values(tally.counts).includes(0)) return false;
+    if (this.#killed < kills) return true;
     this.#enoughAt ??= performance.now();
-    const isLate = performance.now() - this.#enoughAt > OVERTIME_MS;
-    return !isLate && Object.values(tally.counts).includes(0);
+    return performance.now() - this.#enoughAt <= OVERTIME_MS;
   }
 
   #draw(): Act {

@@ -26,7 +26,7 @@ export type Request =
 /** `unknown`: nobody knows whether it was carried out. */
 export type Answer = "ok" | "unknown" | Refusal;
 
-export interface Refusal {
+interface Refusal {
   readonly error: string;
   /** That of everstep's error; empty for others. */
   readonly code: string;

@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { spawnSync, type SpawnSyncReturns } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -26,15 +26,13 @@ const FULL_MAX_MS = 1_500;
 export function smallDisk(megabytes: number): SmallDisk | undefined {
   const folder = mkdtempSync(join(tmpdir(), "everstep-disk-"));
   const options = `size=${megabytes}m,mode=0777`;
-  const { status, error, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", options, "everstep", folder], {
-    encoding: "utf8",
-  });
+  const { status, error, stderr } = run("mount", "-t", "tmpfs", "-o", options, "everstep", folder);
   if (status !== 0) {
     rmSync(folder, { recursive: true, force: true });
     console.log(`skipped: a full disk, for there is no tmpfs to be had (${error?.message ?? stderr.trim()})`);
     return undefined;
   }
-  const unmount = (): void => void spawnSync("umount", ["--lazy", folder]);
+  const unmount = (): void => void run("umount", "--lazy", folder);
   process.once("exit", unmount);
   return {
     folder,
@@ -48,6 +46,10 @@ export function smallDisk(megabytes: number): SmallDisk | undefined {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function run(command: string, ...args: readonly string[]): SpawnSyncReturns<string> {
+  return spawnSync(command, args, { encoding: "utf8" });
 }
 
 async function fillFor(folder: string, ms: number): Promise<boolean> {

@@ -82,7 +82,7 @@ const SAGA: readonly Draft[] = [
   { kind: "undo", key: "hold" },
 ];
 
-export const line = (type: LedgerEvent["type"], about: Partial<LedgerEvent>): LedgerEvent => ({
+const line = (type: LedgerEvent["type"], about: Partial<LedgerEvent>): LedgerEvent => ({
   ...ANY_TIME,
   run: "",
   step: "",

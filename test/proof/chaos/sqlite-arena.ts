@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Arena } from "./arena.ts";
+import type { Act, Arena } from "./arena.ts";
 import { smallDisk } from "./small-disk.ts";
 
+/** Short, so that frozen workers are taken over within the test. */
+const LEASE_MS = 2_000;
 const DISK_MEGABYTES = 64;
 
 /**
@@ -17,8 +19,8 @@ export function sqliteArena({ diskMegabytes = DISK_MEGABYTES } = {}): Arena {
   return {
     place,
     workerPlaces: [place, place],
-    leaseMs: undefined,
-    acts: ["kill"],
+    leaseMs: LEASE_MS,
+    acts: [...Array<Act>(8).fill("kill"), "freeze", "drain"],
     disasters: disk === undefined ? [] : [disk.disaster],
     callers: 6,
     openMax: 60,
