@@ -115,6 +115,18 @@ describe("a judge that is given false evidence", () => {
     },
   );
 
+  it("excuses a body that began late in a process that had been frozen", () => {
+    const draft = structuredClone(honest.get("undone")) as unknown as Draft;
+    const [first] = draft.executions;
+    draft.faulty = true;
+    draft.executions.push(Object.assign({}, first, { durable: draft.run.journal.length, token: "late" }));
+    const late = draft.executions.at(-1);
+    const program = parseProgram(HONEST.undone);
+    expect(judge(program, draft)).not.toEqual([]);
+    Object.assign(late ?? {}, { thawed: true });
+    expect(judge(program, draft)).toEqual([]);
+  });
+
   it.each(FALSIFICATIONS.map((one, index) => ({ ...one, number: index + 1 })))(
     "says $finding (no. $number, $of)",
     ({ finding, of, falsify }) => {

@@ -28,6 +28,8 @@ export interface Execution extends Omit<Doing, "run"> {
   readonly token: string;
   /** Entries of the journal that were durable when it began. */
   readonly durable: number;
+  /** Failed attempts in its row of the store when it began. */
+  readonly stored?: number;
   /** Missing when it never ended: its process died, or it was aborted in the middle. */
   readonly ended?: "returned" | "threw";
   /** Its process had been frozen before, and may not know what happened meanwhile (the exemption of P2). */

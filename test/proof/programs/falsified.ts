@@ -175,6 +175,9 @@ export const FALSIFICATIONS: readonly Falsification[] = [
     Object.assign(execution(draft, "step", "step-0"), { key: "step-9", idempotencyKey: "run-1/step-9" }),
   ),
   falsification("I17 its attempt", "completed", (draft) => (execution(draft, "step", "step-0").attempt = 2)),
+  falsification("I17 its attempt is 1, though", "completed", (draft) => {
+    execution(draft, "step", "step-0").stored = 1;
+  }),
   falsification("I17 it failed after", "undone", (draft) => {
     const own = entry(draft, "step", "step-11");
     own.error = own.error?.replace('"attempts":2', '"attempts":3');

@@ -220,6 +220,8 @@ function executionFindings(known: Case): string[] {
         execution.kind !== "lookUp" &&
         `I17 its attempt is ${execution.attempt} after ${failures} failures`,
     ];
+    if (execution.attempt <= (execution.stored ?? 0))
+      wrong.push(`I17 its attempt is ${execution.attempt}, though ${execution.stored} failures are stored`);
     if (execution.ended === "threw") threw.set(name, failures + 1);
     for (const problem of wrong) if (problem !== false) findings.push(`${problem}: ${name}`);
   }

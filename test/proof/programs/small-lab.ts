@@ -137,7 +137,11 @@ class SmallLab {
   #perform(clock: ProcessClock, step: StepContext, { run: _run, ...doing }: Doing): Promise<string> {
     const token = `t${this.#executions.length}`;
     const { idempotencyKey, attempt } = step;
-    const execution = { ...doing, idempotencyKey, attempt, token, durable: this.#durable() };
+    const run = this.#dump();
+    const row = doing.kind === "undo" ? `${doing.key}#undo` : doing.key;
+    const stored = run?.retries.find(({ key }) => key === row)?.failures ?? 0;
+    const durable = run?.journal.length ?? 0;
+    const execution = { ...doing, idempotencyKey, attempt, token, durable, stored };
     this.#executions.push(execution);
     this.#byToken.set(token, execution);
     const ms = oneOf([0, 0, 3, 40], this.#executions.length);
