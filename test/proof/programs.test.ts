@@ -11,10 +11,12 @@ import { type Deaths, evidenceOf } from "./programs/small-lab.ts";
 
 const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const REPEAT = `EVERSTEP_SEED=${SEED}`;
-const DRAWN = 400;
+const DRAWN = 300;
+/** For a machine that is busy with other tests; alone it takes two seconds. */
+const PATIENCE_MS = 60_000;
 const CRASHED = 60;
 /** Each word is to be met this often among the programs that are drawn. */
-const MET_MIN = 5;
+const MET_MIN = 3;
 
 const drawn = fc.sample(programs, { seed: SEED, numRuns: DRAWN });
 
@@ -67,7 +69,7 @@ describe("programs", () => {
 });
 
 describe("the judge", () => {
-  it("finds nothing wrong with programs that nothing disturbs", async () => {
+  it("finds nothing wrong with programs that nothing disturbs", { timeout: PATIENCE_MS }, async () => {
     const findings: string[] = [];
     const ends = new Set<string | null>();
     for (const program of drawn) {
@@ -81,7 +83,9 @@ describe("the judge", () => {
     expect(ends).toEqual(new Set(["canceled", "completed", "failed"]));
   });
 
-  it("finds nothing wrong with programs whose process dies, and finds them equal to those that were left alone", async () => {
+  it("finds nothing wrong with programs whose process dies, and finds them equal to those that were left alone", {
+    timeout: PATIENCE_MS,
+  }, async () => {
     const findings: string[] = [];
     for (const [index, program] of drawn.slice(0, CRASHED).entries()) {
       const deaths: Deaths = [
