@@ -13,11 +13,18 @@ import { lineOf, missingIn } from "./chaos/summary.ts";
 const KILLS = Number(process.env["EVERSTEP_KILLS"] ?? 300);
 const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
-test(`runs survive ${KILLS} kills of their workers`, { timeout: 120_000 + KILLS * 500 }, async () => {
-  const { problems, summary, seconds } = await campaign({ arena: sqliteArena(), kills: KILLS, seed: SEED });
-  console.log(`${lineOf(summary)}, violations ${problems.length}, seed ${SEED}, ${seconds.toFixed(0)} s`);
-  expect(problems, `EVERSTEP_SEED=${SEED} EVERSTEP_KILLS=${KILLS}`).toEqual([]);
-  expect(summary["kills"]).toBeGreaterThanOrEqual(KILLS);
-  // What never happened was not tested.
-  expect(missingIn(summary)).toEqual([]);
-});
+const OPTIONS = { timeout: 120_000 + KILLS * 500 };
+
+// Windows freezes no process, and gives it no time to end.
+test.skipIf(process.platform === "win32")(
+  `runs survive ${KILLS} kills of their workers`,
+  OPTIONS,
+  async () => {
+    const { problems, summary, seconds } = await campaign({ arena: sqliteArena(), kills: KILLS, seed: SEED });
+    console.log(`${lineOf(summary)}, violations ${problems.length}, seed ${SEED}, ${seconds.toFixed(0)} s`);
+    expect(problems, `EVERSTEP_SEED=${SEED} EVERSTEP_KILLS=${KILLS}`).toEqual([]);
+    expect(summary["kills"]).toBeGreaterThanOrEqual(KILLS);
+    // What never happened was not tested.
+    expect(missingIn(summary)).toEqual([]);
+  },
+);

@@ -48,8 +48,8 @@ export async function postgresArena(seed: number, { diskMegabytes = DISK_MEGABYT
       ...networkDisasters(proxy),
       ...(disk === undefined ? [] : [disk.disaster]),
     ],
-    callers: 12,
-    openMax: 100,
+    callers: 6,
+    openMax: 60,
     readSessions: (when) => site.readSessions(when),
     close: async () => {
       await proxy.close();
