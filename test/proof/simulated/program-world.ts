@@ -19,6 +19,9 @@ interface Known {
   canceled: boolean;
 }
 
+/** How long effects take, in turn: some of them until others are done, or just as long as a timer beside them. */
+const EFFECT_MS = [0, 0, 7, 0, 200] as const;
+
 export class ProgramWorld {
   readonly effects: Effects = {
     perform: (step, doing, process) => this.#perform(step, doing, process),
@@ -104,6 +107,11 @@ export class ProgramWorld {
     };
     this.#known(run).executions.push(execution);
     this.#byToken.set(token, execution);
+    const ms = EFFECT_MS[this.#tokens % EFFECT_MS.length] ?? 0;
+    if (ms > 0)
+      await new Promise<void>((resolve) => {
+        this.#setup.clock.after(ms, resolve);
+      });
     return token;
   }
 

@@ -46,7 +46,7 @@ export async function sweepSeries(program: Program, random: Random, options: Swe
 }
 
 const SERIES_MAX = 7;
-const CALLS_MAX = 14;
+const CALLS_MAX = 9;
 const EFFECTS_MAX = 3;
 /** Mostly deaths: a process that survives its fault meets no other. */
 const SERIES_HOWS = [

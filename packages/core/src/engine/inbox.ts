@@ -16,10 +16,15 @@ export class Inbox {
   #lastNo = 0;
   /** The store's count as last seen: the condition of parking. */
   seen: number;
+  /** By the store's clock: what was accepted until then is here. */
+  lookedAt: number;
+  /** Something can't be decided before the store was asked again. */
+  wanted: boolean = false;
 
-  constructor(messages: readonly Message[], seen: number) {
+  constructor(messages: readonly Message[], seen: number, lookedAt: number) {
     this.seen = seen;
-    this.add(messages, seen);
+    this.lookedAt = lookedAt;
+    this.add(messages, seen, lookedAt);
   }
 
   get lastNo(): number {
@@ -27,7 +32,7 @@ export class Inbox {
   }
 
   /** Takes what is new; what was seen before is ignored, so late and repeated answers do no harm. */
-  add(messages: readonly Message[], seen: number): void {
+  add(messages: readonly Message[], seen: number, lookedAt: number): void {
     for (const message of messages) {
       if (message.no <= this.#lastNo) continue;
       this.#lastNo = message.no;
@@ -35,6 +40,8 @@ export class Inbox {
       else this.#signals.push(message);
     }
     if (seen > this.seen) this.seen = seen;
+    if (lookedAt > this.lookedAt) this.lookedAt = lookedAt;
+    this.wanted = false;
   }
 
   giveBack(name: string, payload: string, at: number): void {

@@ -27,6 +27,8 @@ import { type AcceptSignal, Waits } from "./waits.ts";
 import type { Values } from "./values.ts";
 
 const QUIET = { do: "quiet" } as const;
+/** `lookedAt`: when the store read its messages; infinite when there can be no others. */
+type Looked = Claim & { readonly lookedAt?: number };
 
 export class RunMachine<H> {
   readonly run: RunRecord;
@@ -48,7 +50,7 @@ export class RunMachine<H> {
 
   /** `accept` makes what is journaled of a signal's payload. */
   constructor(
-    claim: Claim,
+    claim: Looked,
     values: Values,
     accept: AcceptSignal<H> = (_ask, payload) => ({ value: payload }),
   ) {
@@ -58,7 +60,7 @@ export class RunMachine<H> {
     this.#values = values;
     this.journal = new Journal(journal, startedAt);
     this.bodies = new Bodies(this.journal, this.asks, values, run);
-    this.#inbox = new Inbox(messages, run.inbox);
+    this.#inbox = new Inbox(messages, run.inbox, claim.lookedAt ?? Number.POSITIVE_INFINITY);
     this.#unwinding = new Unwinding(this.asks, run.id);
     this.undos = new Undos(this.journal, this.bodies, this.#unwinding, this.#known);
     this.#waits = new Waits(run.id, this.asks, this.#inbox, this.journal, values, accept);
@@ -234,11 +236,11 @@ export class RunMachine<H> {
 
   // ------------------------------------------------------------------------------------------ what is due
 
-  addMessages(messages: readonly Message[], inbox: number): void {
-    this.#inbox.add(messages, inbox);
+  addMessages(messages: readonly Message[], inbox: number, lookedAt: number): void {
+    this.#inbox.add(messages, inbox, lookedAt);
   }
 
-  get inbox(): { readonly seen: number; readonly lastNo: number } {
+  get inbox(): Pick<Inbox, "seen" | "lastNo" | "wanted"> {
     return this.#inbox;
   }
 
@@ -391,8 +393,8 @@ export class RunMachine<H> {
 
   /** What the run waits for when nothing executes and every ask waits; undefined when something is still to be done here. */
   waiting(now: number): { readonly dueAt: number | null; readonly waits: readonly WaitNote[] } | undefined {
-    if (this.journal.undelivered > 0 || this.bodies.executing > 0 || this.stuck !== undefined)
-      return undefined;
+    const isIdle = this.journal.undelivered === 0 && this.bodies.executing === 0 && !this.#inbox.wanted;
+    if (!isIdle || this.stuck !== undefined) return undefined;
     return this.#due.justWaits(now) ? { dueAt: this.nextDueAt(now), waits: this.#due.notes() } : undefined;
   }
 }

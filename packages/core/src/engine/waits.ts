@@ -51,8 +51,11 @@ export class Waits<H> {
       if (ask.dueAt !== null && ask.dueAt <= now && ask.dueAt < (due?.dueAt ?? Number.POSITIVE_INFINITY))
         due = ask;
     }
-    if (due !== undefined) this.#settleDue(due, now);
-    return due !== undefined;
+    if (due === undefined) return false;
+    // A signal may have been accepted in time, and nobody here has heard of it yet.
+    this.#inbox.wanted = due.kind === "signal" && this.#inbox.lookedAt < (due.dueAt ?? 0);
+    if (!this.#inbox.wanted) this.#settleDue(due, now);
+    return !this.#inbox.wanted;
   }
 
   /** When the next timer or timeout is due. */

@@ -20,6 +20,7 @@ import type { Host, LetGo } from "./host.ts";
 import { refusalOf } from "./refusal.ts";
 import { isPoison, poisonText, SUSPECT_STRIKES, SUSPECT_WAIT_MAX_MS } from "./suspects.ts";
 import { acceptSignal } from "./signals.ts";
+import { type Solitary, Solitude } from "./solitude.ts";
 import { Turns } from "./turns.ts";
 
 /** How long the code's own awaits may take before a journal entry without an ask is a divergence. */
@@ -42,13 +43,13 @@ export class Activation {
   #draining = false;
   #started = false;
   #turnedAway = false;
-  #alone = false;
+  readonly #solitude: Solitude;
   #refusal: string | undefined;
   #strikes: number;
   #cancelPatience: (() => void) | undefined;
   #impatientFor: number | string | undefined;
 
-  constructor(host: Host, claim: Claim, definition: Workflow) {
+  constructor(host: Host, claim: Claim & { readonly lookedAt?: number }, definition: Workflow) {
     this.host = host;
     this.runId = claim.run.id;
     this.workflow = definition;
@@ -58,6 +59,7 @@ export class Activation {
     this.#turns = new Turns(host.clock, (mayDeliver) => this.#pump(mayDeliver));
     this.#dueTimer = new DueTimer(host.clock, () => this.wake());
     this.#strikes = claim.run.strikes;
+    this.#solitude = new Solitude(this, host);
   }
 
   get over(): boolean {
@@ -89,7 +91,7 @@ export class Activation {
       this.#started = true;
       this.#turns.wake();
     } else if (this.#strikes < SUSPECT_STRIKES) this.#turns.run(() => this.#startHandler());
-    else if (!this.host.gate.enterAlone(this, () => this.#enterAlone())) this.#comeBackLater();
+    else if (!this.#solitude.enter(this.#suspected)) this.#comeBackLater();
   }
 
   #comeBackLater(): void {
@@ -98,11 +100,15 @@ export class Activation {
     this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits: [] }, { how: "parked", dueAt });
   }
 
-  /** Durably marked as alone first: only a death in that state counts against this run for good. */
-  #enterAlone(): void {
-    this.#alone = true;
-    this.#submit({ alone: true }, () => this.#turns.run(() => this.#startHandler()));
-  }
+  readonly #suspected: Solitary = {
+    begin: (alone) => {
+      const start = (): void => this.#turns.run(() => this.#startHandler());
+      // Durably marked as alone first: only a death in that state counts against this run for good.
+      if (alone) this.#submit({ alone: true }, start);
+      else start();
+    },
+    enough: () => this.#submit({ alone: false }, () => this.#solitude.leave()),
+  };
 
   #startHandler(): void {
     if (this.#over || this.#lettingGo) return;
@@ -137,9 +143,9 @@ export class Activation {
     if (!this.#turns.prepared) this.#pump(false);
   }
 
-  addMessages(messages: readonly Message[], inbox: number): void {
+  addMessages(messages: readonly Message[], inbox: number, lookedAt: number): void {
     if (this.#over) return;
-    this.machine.addMessages(messages, inbox);
+    this.machine.addMessages(messages, inbox, lookedAt);
     if (this.#turnedAway) this.#comeBackLater();
     else this.wake();
   }
@@ -251,6 +257,7 @@ export class Activation {
     } else if (undo !== undefined) this.#runner.beginUndo(undo);
     else for (const ask of steps) this.#runner.begin(ask);
     if (!this.#lettingGo && this.machine.bodies.executing === 0) this.#rest(now);
+    if (this.machine.inbox.wanted) this.host.wantInbox(this);
     // What is waited for here becomes due also while bodies execute.
     this.#dueTimer.set(this.#lettingGo ? null : this.machine.nextDueAt(now), now);
   }
@@ -290,7 +297,7 @@ export class Activation {
 
   #letGo(then: Then, how: LetGo): void {
     this.#lettingGo = true;
-    this.#submit({ then, ...(this.#alone ? { alone: false } : {}) }, () => this.#finish(how));
+    this.#submit({ then, ...(this.#solitude.alone ? { alone: false } : {}) }, () => this.#finish(how));
   }
 
   #submit(extras: { readonly then?: Then; readonly alone?: boolean }, done?: () => void): void {
@@ -303,14 +310,9 @@ export class Activation {
     );
     const lastSeq = this.machine.journal.length;
     this.host.submit(write, (outcome) => {
-      if (cleared) this.#leaveAlone();
+      if (cleared) this.#solitude.leave();
       this.#written(outcome, lastSeq, done);
     });
-  }
-
-  #leaveAlone(): void {
-    this.#alone = false;
-    this.host.gate.leaveAlone(this);
   }
 
   #written(outcome: Outcome, lastSeq: number, done: (() => void) | undefined): void {
@@ -378,7 +380,7 @@ export class Activation {
     this.#over = true;
     this.#dueTimer.set(null, 0);
     this.#cancelPatience?.();
-    this.#leaveAlone();
+    this.#solitude.leave();
     this.host.letGo(this, how);
   }
 

@@ -22,7 +22,8 @@ export interface Claimant {
   readonly haunted: readonly string[];
   storeIsOut(error: Error): void;
   held(runId: string): Activation | undefined;
-  take(claim: Claim): void;
+  /** `lookedAt`: when the store read its messages. */
+  take(claim: Claim & { readonly lookedAt: number }): void;
 }
 
 export class Claims {
@@ -111,7 +112,7 @@ export class Claims {
     });
     if (this.#worker.lease !== lease) return;
     lease.synced(result.now);
-    for (const claim of result.claims) this.#worker.take(claim);
+    for (const claim of result.claims) this.#worker.take({ ...claim, lookedAt: result.now });
     this.#hand(result, inboxes);
     this.#planNext(result, free);
   }
@@ -120,9 +121,11 @@ export class Claims {
     const answered = new Set<string>();
     for (const { runId, inbox, messages } of result.inboxes) {
       answered.add(runId);
-      this.#worker.held(runId)?.addMessages(messages, inbox);
+      this.#worker.held(runId)?.addMessages(messages, inbox, result.now);
     }
-    for (const activation of inboxes) if (!answered.has(activation.runId)) activation.wake();
+    for (const activation of inboxes)
+      if (!answered.has(activation.runId))
+        activation.addMessages([], activation.machine.inbox.seen, result.now);
   }
 
   #planNext(result: ClaimResult, asked: number): void {

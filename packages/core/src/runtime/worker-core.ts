@@ -306,7 +306,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     return this.#held.get(runId);
   }
 
-  take(claim: Claim): void {
+  take(claim: Claim & { readonly lookedAt: number }): void {
     const definition = this.#definitions.get(definitionKey(claim.run.workflow, claim.run.version));
     if (definition === undefined || this.#held.has(claim.run.id)) return;
     // The answer was under way for so long that the run was given back: others may have executed it since (P2).
@@ -335,7 +335,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   adopt(born: BornRun, writer: Writer): void {
     this.#reserved -= 1;
     // An answer that came late may be of a lease that is over: others may have executed the run since (P2).
-    if (writer === this.#lease) this.take(bornClaim(born, writer.worker));
+    if (writer === this.#lease) this.take({ ...bornClaim(born, writer.worker), lookedAt: born.createdAt });
     else this.#slotFree();
   }
 

@@ -7,7 +7,7 @@ import { activityOf, needsHelp, neverEnds, recordOf, type Stage, type TestTime }
 import type { VirtualClock } from "./virtual-clock.ts";
 
 /** After so many instants at which something happened, a run that has not ended is not going to. */
-const INSTANTS_MAX = 5000;
+const INSTANTS_MAX = 20_000;
 /** A run that waits in its worker's memory for something that is due soon does so for less. */
 const LINGER_MAX_MS = 6000;
 /** Two looks at such a run are this far apart in real time, and at most one tick of a worker in virtual time. */

@@ -205,8 +205,8 @@ describe("patched", () => {
 describe("messages", () => {
   test("what was seen before is ignored: late and repeated answers do no harm", () => {
     const rig = new MachineRig({ messages: [signal(1, "s", 1)] });
-    rig.machine.addMessages([signal(1, "s", 1), signal(2, "s", 2)], 2);
-    rig.machine.addMessages([signal(1, "s", 1)], 1);
+    rig.machine.addMessages([signal(1, "s", 1), signal(2, "s", 2)], 2, 2);
+    rig.machine.addMessages([signal(1, "s", 1)], 1, 1);
     expect(rig.machine.inbox).toMatchObject({ seen: 2, lastNo: 2 });
     rig.wait("s");
     rig.wait("s");

@@ -1,7 +1,7 @@
 /** F19, F20: a run that ends its process becomes stuck by itself, and takes no neighbour with it. */
 import { expect, test } from "vitest";
-import { type AnyWorkflow, workflow } from "../../src/index.ts";
-import { type Process, rejection, World } from "../support/world.ts";
+import { type AnyWorkflow, type Workflow, workflow } from "../../src/index.ts";
+import { gate, type Process, rejection, World } from "../support/world.ts";
 
 /** A process that is replaced whenever it died, until the condition holds. */
 class Supervisor {
@@ -213,4 +213,57 @@ test("a suspect that waits for a signal does not keep the others from running", 
   expect(await process.execute(healthy, undefined)).toBe("fine");
   await world.settle(process.client.get("suspect").signal("go"));
   expect(await world.settle(process.client.get("suspect").result())).toBe("done");
+});
+
+/** A run that two workers have died with, before it did anything. */
+async function suspectIn(world: World, suspect: Workflow<undefined>): Promise<void> {
+  await world.process().start(suspect, undefined, { id: "suspect" });
+  for (const attempt of [1, 2]) {
+    const process = await world.worker([suspect]);
+    await world.passUntil(() => world.run("suspect").attempt === attempt);
+    process.kill();
+    await world.pass(10);
+  }
+}
+
+test("F20: a suspect does not wait for a body that waits for one that is kept from beginning", async () => {
+  const world = new World();
+  let isPoisonous = true;
+  const suspect = workflow<undefined, string>({ name: "suspect" }, (ctx) =>
+    ctx.step("work", () => (isPoisonous ? new Promise<string>(() => {}) : "done")),
+  );
+  const opened = gate();
+  const long = workflow({ name: "long" }, async (ctx) => {
+    const open = async (): Promise<void> => {
+      await ctx.sleep("nap", "7s");
+      await ctx.step("open", () => opened.open());
+    };
+    await Promise.all([ctx.step("wait", () => opened.promise), open()]);
+  });
+  await suspectIn(world, suspect);
+  isPoisonous = false;
+  const process = await world.worker([suspect, long]);
+  const waiting = await process.start(long, undefined, { id: "long" });
+  await world.settle(waiting.result(), 60_000);
+  await world.passUntil(() => world.run("suspect").end !== null, 60_000);
+  expect(world.run("suspect").result).toBe('"done"');
+});
+
+test("F20: a suspect that lives for half a minute lets the others go on", async () => {
+  const world = new World();
+  const suspect = workflow<undefined, string>({ name: "suspect" }, (ctx) =>
+    ctx.step("work", () => finished.promise),
+  );
+  const finished = gate<string>();
+  const other = workflow({ name: "other" }, (ctx) => ctx.step("work", () => "other"));
+  await suspectIn(world, suspect);
+  const process = await world.worker([suspect, other]);
+  await world.passUntil(() => world.run("suspect").alone);
+  const beside = await process.start(other, undefined, { id: "other" });
+  await world.pass(20_000);
+  expect(await world.settle(beside.status())).toBe("running");
+  expect(await world.settle(beside.result(), 20_000)).toBe("other");
+  finished.open("at last");
+  await world.passUntil(() => world.run("suspect").end !== null);
+  expect(world.run("suspect")).toMatchObject({ alone: false, end: "completed" });
 });
