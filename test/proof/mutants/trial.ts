@@ -1,0 +1,61 @@
+/** One process that goes through a part of the campaign with a changed engine, or with the engine as it is. */
+import { execFile, type ExecFileException } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { PartName, Sizes } from "../simulated/parts.ts";
+import type { Order } from "../simulated/process.ts";
+import type { Tried } from "../simulated/tally.ts";
+import { type Change, MUTANT_VARIABLE, NOT_BRED } from "./change.ts";
+
+/** `found`: what was wrong, if anything · `failed`: it hung or died · `void`: the change could not be made. */
+export type Outcome =
+  | { readonly is: "found"; readonly violations: readonly string[] }
+  | { readonly is: "failed"; readonly how: string }
+  | { readonly is: "void"; readonly why: string };
+
+export interface Trial {
+  readonly change: Change | undefined;
+  readonly part: PartName;
+  readonly seed: string;
+  readonly limitMs: number;
+}
+
+/** As little of each part as finds what it is to find with any seed. */
+const SIZES: Sizes = {
+  exhaustive: 1,
+  sampled: { statements: 2, oneIn: 1, faultsOneIn: 16 },
+  pairs: { statements: 1, pointsMax: 20, oneIn: 3 },
+  drawn: 8,
+  series: 400,
+  simulations: 150,
+};
+/** Of the parts whose size is fixed. */
+const SHARES: Partial<Record<PartName, number>> = { settings: 24 };
+
+const PROGRAM = fileURLToPath(new URL("../simulated/process.ts", import.meta.url));
+const BREED = new URL("breed.ts", import.meta.url).href;
+
+export function tryOnce({ change, part, seed, limitMs }: Trial): Promise<Outcome> {
+  const order: Order = { part, share: { seed, index: 0, shares: SHARES[part] ?? 1 }, sizes: SIZES };
+  const args = ["--conditions=@everstep/source", PROGRAM, JSON.stringify(order)];
+  const env =
+    change === undefined ? process.env : { ...process.env, [MUTANT_VARIABLE]: JSON.stringify(change) };
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      change === undefined ? args : ["--import", BREED, ...args],
+      { env, timeout: limitMs, killSignal: "SIGKILL", maxBuffer: 64 * 1024 * 1024 },
+      (error, stdout, stderr) => resolve(outcomeOf(error, stdout, stderr)),
+    );
+  });
+}
+
+function outcomeOf(error: ExecFileException | null, stdout: string, stderr: string): Outcome {
+  if (error === null) return { is: "found", violations: (JSON.parse(stdout) as Tried).violations };
+  const said =
+    stderr
+      .trim()
+      .split("\n")
+      .find((line) => line.includes("Error")) ?? stderr.trim().slice(-200);
+  if (error.code === NOT_BRED) return { is: "void", why: said };
+  return { is: "failed", how: error.killed === true ? "it hung" : `it died: ${said}` };
+}
