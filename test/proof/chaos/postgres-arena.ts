@@ -42,7 +42,7 @@ export async function postgresArena(seed: number, { diskMegabytes = DISK_MEGABYT
     place: { url: site.url("test"), schema: name },
     workerPlaces: [direct, proxied, direct, { ...proxied, transactionPooler: true }],
     leaseMs: LEASE_MS,
-    acts: [...Array<Act>(8).fill("kill"), "freeze", "freeze", "swizzle", "drain", "drain"],
+    acts: [...Array<Act>(12).fill("kill"), "freeze", "freeze", "swizzle", "drain", "drain"],
     disasters: [
       ...site.disasters(),
       ...networkDisasters(proxy),

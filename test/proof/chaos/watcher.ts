@@ -11,7 +11,7 @@ interface Seen {
 /** `unknown`: the store did not answer. */
 export type Look = "absent" | "open" | "ended" | "unknown";
 
-const POLL_MS = 10;
+const POLL_MS = 20;
 const POLL_RUNS = 16;
 /** Nobody claims a run for so long although it is due, and nothing is broken any more. */
 const OVERDUE_MS = 5_000;
