@@ -54,7 +54,7 @@ export async function runOn(
 ): Promise<RealRun> {
   const world = new ProgramWorld({ clock: systemClock, journal: () => [] }, { prompt: false });
   const outside = await ground.open();
-  world.client = new Client({ store: outside }) as Client<MemoryTx>;
+  world.client = new Client<MemoryTx>({ store: outside });
   try {
     let died = 0;
     for (let no = 1; no <= crashes; no++) {

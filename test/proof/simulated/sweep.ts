@@ -49,24 +49,15 @@ const SERIES_MAX = 7;
 const CALLS_MAX = 9;
 const EFFECTS_MAX = 3;
 /** Mostly deaths: a process that survives its fault meets no other. */
-const SERIES_HOWS = [
-  "before",
-  "after",
-  "before",
-  "after",
-  "before",
-  "after",
-  "lost",
-  "refused",
-  "frozen",
-  "late",
-] as const;
+const SURVIVED = 0.2;
+const SURVIVED_HOWS = ["lost", "refused", "frozen", "late"] as const;
 
 function drawPlan(random: Random): FaultPlan {
   return Array.from({ length: random.upTo(SERIES_MAX) }, (): Fault => {
     if (random.chance(0.3))
       return { point: "effect", at: random.upTo(EFFECTS_MAX), how: random.pick(EFFECT_FAULTS) };
-    return { point: "call", at: random.upTo(CALLS_MAX), how: random.pick(SERIES_HOWS) };
+    const how = random.chance(SURVIVED) ? random.pick(SURVIVED_HOWS) : random.pick(EFFECT_FAULTS);
+    return { point: "call", at: random.upTo(CALLS_MAX), how };
   });
 }
 

@@ -8,8 +8,11 @@ import type { Clock } from "../clock.ts";
 export class Turns {
   readonly #clock: Clock;
   readonly #work: (mayDeliver: boolean) => void;
+  /** What is to be a turn of its own, in order. It goes before any other work: it was decided before. */
+  readonly #acts: (() => void)[] = [];
   #open = false;
-  #prepared = false;
+  /** Pairs of macrotasks that are queued, or of which the second one is. */
+  #pairs = 0;
 
   /** `work` is called in both macrotasks; it may open a turn only where `mayDeliver` is true. */
   constructor(clock: Clock, work: (mayDeliver: boolean) => void) {
@@ -23,20 +26,18 @@ export class Turns {
 
   /** True when `work` is about to be called anyway. */
   get prepared(): boolean {
-    return this.#prepared;
+    return this.#pairs > 0;
   }
 
   /** Has `work` called soon. */
   wake(): void {
-    if (!this.#prepared) this.#prepare(this.#workFirst);
+    if (this.#pairs === 0) this.#prepare();
   }
 
   /** Runs this as a turn of its own. */
   run(act: () => void): void {
-    this.#prepare(() => {
-      this.#open = true;
-      act();
-    });
+    this.#acts.push(act);
+    this.#prepare();
   }
 
   /** Makes the current first macrotask a turn. */
@@ -44,17 +45,22 @@ export class Turns {
     this.#open = true;
   }
 
-  #prepare(first: () => void): void {
-    this.#prepared = true;
-    this.#clock.macrotask(first);
+  #prepare(): void {
+    this.#pairs += 1;
+    this.#clock.macrotask(this.#first);
     this.#clock.macrotask(this.#close);
   }
 
-  readonly #workFirst = (): void => this.#work(true);
+  readonly #first = (): void => {
+    const act = this.#acts.shift();
+    if (act === undefined) return this.#work(true);
+    this.#open = true;
+    act();
+  };
 
   readonly #close = (): void => {
     this.#open = false;
-    this.#prepared = false;
+    this.#pairs -= 1;
     this.#work(false);
   };
 }
