@@ -39,7 +39,7 @@ const LEASE_MARGIN = 0.2;
 const EXCUSED_LEASES = 4;
 const RESUMES_MAX = 20;
 
-export class Simulation<W> implements Outside<W> {
+export class Simulation<W> {
   readonly clock: VirtualClock;
   readonly store: MemoryStore;
   readonly client: Client<MemoryTx>;
@@ -74,13 +74,13 @@ export class Simulation<W> implements Outside<W> {
     this.client = new Client<MemoryTx>({ store: this.store.reopen(), clock: this.clock });
     this.trace = new Trace(this.clock, setup.trace);
     const clock = this.#realTime.watched(this.clock);
-    this.world = setup.world?.({ clock, journal: (id) => this.journal(id) }) as W;
+    this.world = setup.world?.({ clock, journal: (id) => this.#journal(id) }) as W;
   }
 
   /** Runs until the outside has done its part and every run has ended. Throws what is wrong. */
   async run(): Promise<void> {
     this.#replace();
-    this.#setup.drive(this).then(
+    this.#setup.drive(this.#outside()).then(
       () => {
         this.#driven = true;
       },
@@ -106,7 +106,22 @@ export class Simulation<W> implements Outside<W> {
 
   // ------------------------------------------------------------------------------------------ the outside
 
-  async start<I, O>(
+  #outside(): Outside<W> {
+    const { world, clock, store, client } = this;
+    return {
+      world,
+      clock,
+      store,
+      client,
+      start: (workflow, input, options) => this.#start(workflow, input, options),
+      sleep: (duration) => this.#sleep(duration),
+      until: (condition) => this.#until(condition),
+      journal: (runId) => this.#journal(runId),
+      random: () => this.#setup.chaos?.between(0, 1) ?? this.clock.random(),
+    };
+  }
+
+  async #start<I, O>(
     workflow: Workflow<I, O>,
     input: I,
     options: Omit<StartOptions<MemoryTx>, "tx"> = {},
@@ -132,7 +147,7 @@ export class Simulation<W> implements Outside<W> {
     return this.#answered(process, tried);
   }
 
-  sleep(duration: Duration): Promise<void> {
+  #sleep(duration: Duration): Promise<void> {
     const ms = durationMs(duration, "sleep of the outside");
     const wakeAt = this.clock.monotonic() + ms;
     this.#wakes.add(wakeAt);
@@ -144,18 +159,14 @@ export class Simulation<W> implements Outside<W> {
     });
   }
 
-  async until(condition: () => boolean): Promise<void> {
+  async #until(condition: () => boolean): Promise<void> {
     this.#calling += 1;
-    while (!condition()) await this.sleep(POLL_MS);
+    while (!condition()) await this.#sleep(POLL_MS);
     this.#calling -= 1;
   }
 
-  journal(runId: string): readonly Entry[] {
+  #journal(runId: string): readonly Entry[] {
     return this.audit.runs.get(runId)?.journal ?? [];
-  }
-
-  random(): number {
-    return this.#setup.chaos?.between(0, 1) ?? this.clock.random();
   }
 
   /** True when it did it, false when the process died, hung or did not know. */
