@@ -303,6 +303,23 @@ describe("P7 F12 F120 S6: a message against a park", () => {
     expect(await heir.claim()).toMatchObject([{ run: { id: "a", attempt: 2 }, messages: [{ id: "1" }] }]);
   });
 
+  test("a message to a run that is started while it waits for another is counted, or there is no run", async () => {
+    const { place, victim, heir } = await pair();
+    const other = await Holder.ofRun(place, "a");
+    const sent = heir.store.commit({ writes: [signal("a", "1"), signal("b", "1")] });
+    await other.untilBlocks();
+    await victim.commit(start("b", { claim: true }));
+    // The new run's owner writes, and is not there yet when the message goes on.
+    const owner = await Holder.of(place, "UPDATE @runs SET priority = 1 WHERE id = 'b'");
+    await other.letGo();
+    await Promise.race([sent, owner.untilBlocks()]);
+    await owner.letGo();
+    const isThere = kinds(await sent)[1] !== "not-found";
+    expect(kinds(await heir.store.commit({ writes: [signal("b", "2")] }))).toEqual(["done"]);
+    const { run, messages = [] } = (await heir.store.read("b")) ?? {};
+    expect([run?.inbox, messages.length]).toEqual(isThere ? [2, 2] : [1, 1]);
+  });
+
   test("S7: the same message from two at once is accepted once, and two are numbered", async () => {
     const { place, victim, victims, heir } = await pair();
     const message = victims.uncommitted("commit");

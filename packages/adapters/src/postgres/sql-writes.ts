@@ -177,9 +177,11 @@ const sendMessages: SqlFunction = {
   body: `
 DECLARE
   one record;
+  locked bigint[];
 BEGIN
-  -- The next statement sees what is true once these are locked.
-  PERFORM 1 FROM (
+  -- The next statement sees what is true once these are locked. It may see a run that was not there yet to be locked: for such a
+  -- message there is no run, or its owner's first write and this one would pass each other, and the inbox lose count (S6).
+  SELECT array_agg(r.no) INTO locked FROM (
     SELECT g.run FROM json_to_recordset(messages) AS g (run text)
   ) g CROSS JOIN LATERAL (SELECT r.no FROM everstep.runs r WHERE r.id = g.run OFFSET 0 FOR NO KEY UPDATE) r;
 
@@ -190,7 +192,8 @@ BEGIN
         EXISTS (SELECT 1 FROM everstep.messages m WHERE m.run = r.no AND m.id = g.id OFFSET 0) AS seen,
         row_number() OVER (PARTITION BY g.run, g.id ORDER BY g.i) > 1 AND r.ended IS NULL AS again
       FROM json_to_recordset(messages) AS g (i int, run text, type text, id text, name text, payload text)
-      LEFT JOIN LATERAL (SELECT r.no, r.inbox, r.ended FROM everstep.runs r WHERE r.id = g.run OFFSET 0) r ON true
+      LEFT JOIN LATERAL (
+        SELECT r.no, r.inbox, r.ended FROM everstep.runs r WHERE r.id = g.run AND r.no = ANY (locked) OFFSET 0) r ON true
     ), taken AS MATERIALIZED (
       SELECT g.*, g.inbox + row_number() OVER (PARTITION BY g.no ORDER BY g.i) AS next
       FROM given g WHERE g.no IS NOT NULL AND g.ended IS NULL AND NOT g.seen AND NOT g.again
