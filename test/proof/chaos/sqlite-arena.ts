@@ -9,7 +9,7 @@ const LEASE_MS = 2_000;
 const DISK_MEGABYTES = 64;
 
 /**
- * Two workers on one file. A thousand kills come with about 10 MB of journals: a longer campaign needs a larger disk, which is filled
+ * Two workers on one file. A thousand kills come with about 40 MB of journals and log: a longer campaign needs a larger disk, which is filled
  * all the same.
  */
 export function sqliteArena({ diskMegabytes = DISK_MEGABYTES } = {}): Arena {
