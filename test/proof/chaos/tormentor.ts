@@ -92,7 +92,7 @@ export class Tormentor {
   /** True: it is dead already. */
   async #approach(): Promise<boolean> {
     const { random } = this.#options;
-    const how = random.pick(["trapped", "trapped", "aimed", "aimed", "alive", "alive", "young"]);
+    const how = random.pick(["trapped", "trapped", "trapped", "aimed", "aimed", "alive", "alive", "young"]);
     if (how === "trapped") return this.#trap();
     if (how === "aimed") await this.#aim("kills between an effect and its entry");
     else {
