@@ -1,11 +1,11 @@
 /**
  * Hunts the mutants: each has to be found by the simulated campaign, which finds nothing in the engine as it is.
- * What a mutant breaks is what counts: one whose process only hangs or dies is told apart.
+ * Each is looked for slice by slice until something is found, and the engine itself has to go through all that found anything.
  */
 import type { PartName } from "../simulated/parts.ts";
 import type { Mutant } from "./mutant.ts";
 import { MUTANTS } from "./mutants.ts";
-import { type Outcome, tryOnce } from "./trial.ts";
+import { type Outcome, type Slice, trySlice } from "./trial.ts";
 
 export interface Verdict {
   readonly does: string;
@@ -25,7 +25,7 @@ export interface HuntOptions {
   readonly seed: string;
   /** Processes side by side; default 2. */
   readonly processes?: number;
-  /** What one process may take; default 30 s. */
+  /** What one process may take; default one minute. */
   readonly limitMs?: number;
   /** Told of each verdict as it comes. */
   readonly told?: (verdict: Verdict) => void;
@@ -39,38 +39,73 @@ export class VoidHuntError extends Error {
   }
 }
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
 const LINE_MAX = 200;
 
-/** Which parts are gone through until one finds something, after the mutant's own. */
-const OTHER_PARTS: readonly PartName[] = ["series", "sampled", "simulations"];
+/** Slices of its own part, before the others are tried: the rarest mutants show in about every second one. */
+const ROUNDS = 10;
+const OTHER_PARTS: readonly PartName[] = ["series", "simulations", "sampled"];
 
 /** One verdict for each mutant, in their order. Rejects with `VoidHuntError` when the engine itself is found wanting. */
 export async function hunt(options: HuntOptions): Promise<readonly Verdict[]> {
-  const findings: string[] = [];
-  const verdicts = new Map<Mutant, Verdict>();
-  const engine = partsInUse().map((part) => async () => {
-    findings.push(...findingsOf(await tryOnce({ ...trialOf(options), change: undefined, part })));
+  const { processes = 2, limitMs = LIMIT_MS, seed, told } = options;
+  const used = new Map<string, Slice>();
+  const verdicts = await sideBySide(MUTANTS, processes, async (mutant) => {
+    const verdict = await hunted(mutant, seed, (slice) => {
+      used.set(`${slice.part} ${slice.seed}`, slice);
+      return trySlice(slice, mutant, limitMs);
+    });
+    told?.(verdict);
+    return verdict;
   });
-  const mutants = MUTANTS.map((mutant) => async () => {
-    const verdict = await hunted(mutant, options);
-    verdicts.set(mutant, verdict);
-    options.told?.(verdict);
-  });
-  await sideBySide([...engine, ...mutants], options.processes ?? 2);
+  const outcomes = await sideBySide([...used.values()], processes, (slice) =>
+    trySlice(slice, undefined, limitMs),
+  );
+  const findings = outcomes.flatMap(findingsOf);
   if (findings.length > 0) throw new VoidHuntError(findings);
-  return MUTANTS.flatMap((mutant) => verdicts.get(mutant) ?? []);
+  return verdicts;
 }
 
-function partsInUse(): readonly PartName[] {
-  return [...new Set([...MUTANTS.map(({ part }) => part), ...OTHER_PARTS])];
+function* slicesOf({ part }: Mutant, seed: string): Generator<Slice> {
+  for (let round = 1; round <= ROUNDS; round++) yield { part, seed: `${seed} ${round}` };
+  for (const other of OTHER_PARTS) if (other !== part) yield { part: other, seed: `${seed} 1` };
 }
 
-function trialOf({ seed, limitMs = LIMIT_MS }: HuntOptions): {
-  readonly seed: string;
-  readonly limitMs: number;
-} {
-  return { seed, limitMs };
+async function hunted(
+  mutant: Mutant,
+  seed: string,
+  attempt: (slice: Slice) => Promise<Outcome>,
+): Promise<Verdict> {
+  const since = Date.now();
+  const seconds = (): number => (Date.now() - since) / 1000;
+  const alive = { does: mutant.does, killed: false, by: "", line: "" };
+  for (const slice of slicesOf(mutant, seed)) {
+    const outcome = await attempt(slice);
+    if (outcome.is === "found" && outcome.violations.length > 0)
+      return { ...judged(mutant, outcome.violations), part: slice.part, seconds: seconds() };
+    if (outcome.is !== "found") {
+      const problem = outcome.is === "void" ? `it was not bred: ${outcome.why}` : outcome.how;
+      return { ...alive, part: slice.part, seconds: seconds(), problem };
+    }
+  }
+  return { ...alive, seconds: seconds(), problem: "it lives: nothing was found" };
+}
+
+/** By what it is to break, if that is among what was found. */
+function judged({ does, breaks }: Mutant, violations: readonly string[]): Omit<Verdict, "part" | "seconds"> {
+  const found = violations.map((violation) => {
+    const line = violation.replace(/^.*?repeats it: /s, "").slice(0, LINE_MAX);
+    return { by: /\b[ILEP]\d+\b/.exec(line)?.[0] ?? "", line };
+  });
+  const expected = found.find(({ by }) => breaks.includes(by));
+  if (expected !== undefined) return { does, killed: true, ...expected };
+  const [first = { by: "", line: "" }] = found;
+  return {
+    does,
+    killed: false,
+    ...first,
+    problem: `it was to break ${breaks.join(" or ")}, and did another`,
+  };
 }
 
 function findingsOf(outcome: Outcome): readonly string[] {
@@ -84,36 +119,17 @@ function findingsOf(outcome: Outcome): readonly string[] {
   }
 }
 
-async function hunted(mutant: Mutant, options: HuntOptions): Promise<Verdict> {
-  const { does } = mutant;
-  const since = Date.now();
-  const alive: Verdict = { does, killed: false, by: "", line: "", seconds: 0 };
-  let problem = "it lives: nothing was found";
-  for (const part of new Set([mutant.part, ...OTHER_PARTS])) {
-    const outcome = await tryOnce({ ...trialOf(options), change: mutant, part });
-    const seconds = (Date.now() - since) / 1000;
-    if (outcome.is === "void") return { ...alive, seconds, problem: `it was not bred: ${outcome.why}` };
-    if (outcome.is === "failed") problem = `${part}: ${outcome.how}`;
-    else {
-      const [first] = outcome.violations;
-      if (first !== undefined) return { ...killedBy(mutant, first), part, seconds };
-    }
-  }
-  return { ...alive, seconds: (Date.now() - since) / 1000, problem };
-}
-
-function killedBy({ does, breaks }: Mutant, violation: string): Omit<Verdict, "part" | "seconds"> {
-  const found = violation.replace(/^.*?repeats it: /s, "");
-  const by = /\b[ILEP]\d+\b/.exec(found)?.[0] ?? "";
-  const verdict = { does, by, line: found.slice(0, LINE_MAX) };
-  if (breaks.includes(by)) return { ...verdict, killed: true };
-  return { ...verdict, killed: false, problem: `it was to break ${breaks.join(" or ")}: ${verdict.line}` };
-}
-
-async function sideBySide(tasks: readonly (() => Promise<void>)[], many: number): Promise<void> {
-  const queue = tasks.values();
+/** So many at a time; the answers in the order of the list. */
+async function sideBySide<A, B>(
+  list: readonly A[],
+  many: number,
+  task: (one: A) => Promise<B>,
+): Promise<readonly B[]> {
+  const answers: B[] = [];
+  const queue = list.entries();
   const work = async (): Promise<void> => {
-    for (const task of queue) await task();
+    for (const [index, one] of queue) answers[index] = await task(one);
   };
   await Promise.all(Array.from({ length: many }, work));
+  return answers;
 }

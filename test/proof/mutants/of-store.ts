@@ -2,24 +2,19 @@
 import { inFile, type Mutant } from "./mutant.ts";
 
 export const OF_STORE: readonly Mutant[] = [
-  ...inFile("testing/memory/advance.ts", [
+  ...inFile("testing/memory/batch.ts", [
     [
       "lets whoever wants write",
-      "exhaustive",
-      "I9",
-      "row === undefined || row.run.owner !== worker || row.run.attempt !== write.attempt",
-      "row === undefined",
-    ],
-    [
-      "lets an owner write under an attempt that is over",
       "simulations",
       "I9",
-      "row.run.owner !== worker || row.run.attempt !== write.attempt",
-      "row.run.owner !== worker",
+      'return holdsLease(scene) ? advance(scene, write) : { is: "fenced" };',
+      'const owned = scene.draft.run(write.runId)?.run;\n      return owned === undefined\n        ? { is: "fenced" }\n        : advance({ ...scene, worker: owned.owner }, { ...write, attempt: owned.attempt });',
     ],
+  ]),
+  ...inFile("testing/memory/advance.ts", [
     [
       "parks a run that has got a message meanwhile",
-      "exhaustive",
+      "simulations",
       "L1",
       'if (then?.do === "park" && advanced.run.inbox > then.inbox) {',
       'if (then?.do === "park" && advanced.run.inbox > then.inbox + 1000) {',
@@ -28,44 +23,37 @@ export const OF_STORE: readonly Mutant[] = [
   ...inFile("testing/memory/batch.ts", [
     [
       "applies a batch twice",
-      "exhaustive",
+      "simulations",
       "L1",
       "if (worker.batch === lease.batch) return worker.outcomes;",
       "if (worker.batch === lease.batch)\n    return writes.map((write) => applyWrite({ draft, now, worker: worker.id }, write));",
     ],
     [
       "gives runs to workers whose lease is over",
-      "exhaustive",
+      "simulations",
       "L1",
       "const claimed = claim && run.due === undefined && holdsLease(scene);",
       "const claimed = claim && run.due === undefined;",
     ],
-    [
-      "does not wake a run for a message",
-      "exhaustive",
-      "L1",
-      "return { stuck: null, dueAt: Math.min(run.dueAt ?? now, now) };",
-      "return { stuck: null };",
-    ],
-    [
-      "takes a message twice",
-      "exhaustive",
-      "I14",
-      'if (row.messages.some(({ id }) => id === message.id)) return { is: "duplicate" };',
-      "",
-    ],
   ]),
   ...inFile("testing/memory/leases.ts", [
     [
+      "takes workers over whose lease is good",
+      "simulations",
+      "I4",
+      "other.live && other.expiresAt <= now",
+      "other.live && other.id !== id",
+    ],
+    [
       "keeps the runs of a dead worker",
-      "exhaustive",
+      "simulations",
       "L1",
       "if (row.run.owner === worker.id) strike(draft, row, now);",
       "if (row.run.owner === worker.id && row.run.attempt === 0) strike(draft, row, now);",
     ],
     [
       "renews the lease of a worker that was taken over",
-      "exhaustive",
+      "simulations",
       "I4",
       "  draft.putWorker({ ...worker, live: false });\n",
       "",
@@ -73,8 +61,8 @@ export const OF_STORE: readonly Mutant[] = [
     ["forgets that a run was interrupted", "series", "I7", "interrupted: true,", "interrupted: false,"],
     [
       "brings messages that are consumed",
-      "exhaustive",
-      "I14",
+      "series",
+      "L1 I14",
       "    .filter(({ consumedBy }) => consumedBy === null)\n",
       "",
     ],

@@ -1,4 +1,4 @@
-/** One process that goes through a part of the campaign with a changed engine, or with the engine as it is. */
+/** One process that goes through a slice of the campaign with a changed engine, or with the engine as it is. */
 import { execFile, type ExecFileException } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { PartName, Sizes } from "../simulated/parts.ts";
@@ -12,38 +12,39 @@ export type Outcome =
   | { readonly is: "failed"; readonly how: string }
   | { readonly is: "void"; readonly why: string };
 
-export interface Trial {
-  readonly change: Change | undefined;
+/** A part of the campaign, and what it draws from. */
+export interface Slice {
   readonly part: PartName;
   readonly seed: string;
-  readonly limitMs: number;
 }
 
-/** As little of each part as finds what it is to find with any seed. */
+/** Small, so that what is found soon is found fast. Only what a slice is made of counts here. */
 const SIZES: Sizes = {
   exhaustive: 1,
   sampled: { statements: 2, oneIn: 1, faultsOneIn: 16 },
   pairs: { statements: 1, pointsMax: 20, oneIn: 3 },
   drawn: 8,
-  series: 400,
+  series: 300,
   simulations: 150,
 };
-/** Of the parts whose size is fixed. */
-const SHARES: Partial<Record<PartName, number>> = { settings: 24 };
 
 const PROGRAM = fileURLToPath(new URL("../simulated/process.ts", import.meta.url));
 const BREED = new URL("breed.ts", import.meta.url).href;
+const OUTPUT_MAX = 64 * 1024 * 1024;
 
-export function tryOnce({ change, part, seed, limitMs }: Trial): Promise<Outcome> {
-  const order: Order = { part, share: { seed, index: 0, shares: SHARES[part] ?? 1 }, sizes: SIZES };
+export function trySlice(
+  { part, seed }: Slice,
+  change: Change | undefined,
+  limitMs: number,
+): Promise<Outcome> {
+  const order: Order = { part, share: { seed, index: 0, shares: 1 }, sizes: SIZES };
   const args = ["--conditions=@everstep/source", PROGRAM, JSON.stringify(order)];
-  const env =
-    change === undefined ? process.env : { ...process.env, [MUTANT_VARIABLE]: JSON.stringify(change) };
+  const mutant = change === undefined ? {} : { [MUTANT_VARIABLE]: JSON.stringify(change) };
   return new Promise((resolve) => {
     execFile(
       process.execPath,
       change === undefined ? args : ["--import", BREED, ...args],
-      { env, timeout: limitMs, killSignal: "SIGKILL", maxBuffer: 64 * 1024 * 1024 },
+      { env: { ...process.env, ...mutant }, timeout: limitMs, killSignal: "SIGKILL", maxBuffer: OUTPUT_MAX },
       (error, stdout, stderr) => resolve(outcomeOf(error, stdout, stderr)),
     );
   });
@@ -51,11 +52,7 @@ export function tryOnce({ change, part, seed, limitMs }: Trial): Promise<Outcome
 
 function outcomeOf(error: ExecFileException | null, stdout: string, stderr: string): Outcome {
   if (error === null) return { is: "found", violations: (JSON.parse(stdout) as Tried).violations };
-  const said =
-    stderr
-      .trim()
-      .split("\n")
-      .find((line) => line.includes("Error")) ?? stderr.trim().slice(-200);
+  const said = stderr.split("\n").find((line) => /^\w*Error\b/.test(line)) ?? stderr.trim().slice(-200);
   if (error.code === NOT_BRED) return { is: "void", why: said };
   return { is: "failed", how: error.killed === true ? "it hung" : `it died: ${said}` };
 }
