@@ -3,6 +3,8 @@
  * store, and between an effect and its journal entry, while the disk is full now and then, callers start runs and send signals in
  * bursts, and operators press every button; then all is let heal, and the evidence is judged.
  *
+ * Defends P1, P2, P3, P4, P6, P7; checks I1 to I15, I17 to I21 and L1 to L6.
+ *
  * EVERSTEP_KILLS=10000 kills more often, EVERSTEP_SEED=n repeats a plan, EVERSTEP_KEEP=1 keeps the evidence.
  */
 import { expect, test } from "vitest";

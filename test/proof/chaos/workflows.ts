@@ -1,6 +1,7 @@
 /** What runs while its processes are killed. */
 import { type Context, SignalTimeoutError, type StepContext, type Workflow, workflow } from "@everstep/core";
 import { Bodies, notYet } from "./bodies.ts";
+import { CANARY } from "./canary.ts";
 import type { Ground } from "./ground.ts";
 import type { Effect, Effects } from "./ledger-link.ts";
 import type { Till } from "./payments.ts";
@@ -124,11 +125,11 @@ async function crowd(ctx: Context, bodies: Bodies): Promise<unknown> {
   return { ...heard, disperse: await bodies.step("disperse") };
 }
 
-/** A step that fails until somebody has looked at it. What its error says is for people, and in the log: no secret is in it. */
+/** A step that fails until somebody has looked at it. */
 async function brittle(ctx: Context, bodies: Bodies): Promise<unknown> {
   const shape = await bodies.step("shape");
   const untilMended = (begins: number): Error | undefined =>
-    begins <= EXHAUSTED_AFTER ? new Error("broken") : undefined;
+    begins <= EXHAUSTED_AFTER ? new Error(`broken, ${CANARY}`) : undefined;
   const crack = await ctx.step(
     EXHAUSTED,
     bodies.of(EXHAUSTED, () => ({ fault: untilMended })),

@@ -17,6 +17,7 @@ import { DueTimer } from "./due-timer.ts";
 import { type AskHandle, codecKeyOf } from "./handle.ts";
 import { runHandler } from "./handler.ts";
 import type { Host, LetGo } from "./host.ts";
+import { toLog } from "./log.ts";
 import { refusalOf } from "./refusal.ts";
 import { isPoison, poisonText, SUSPECT_STRIKES, SUSPECT_WAIT_MAX_MS } from "./suspects.ts";
 import { acceptSignal } from "./signals.ts";
@@ -285,9 +286,8 @@ export class Activation {
         ...conclusion.stuck,
         message: this.values.toText(conclusion.stuck.message, "", "why it is stuck"),
       };
-      this.host.logger.error(conclusion.stuck.message, { run: this.runId, code: stuck.code });
-      this.#letGo({ do: "stick", stuck }, { how: "stuck" });
-      return;
+      this.host.logger.error(toLog(conclusion.stuck.message, this), { run: this.runId, code: stuck.code });
+      return this.#letGo({ do: "stick", stuck }, { how: "stuck" });
     }
     const { status } = conclusion;
     const result = conclusion.status === "completed" ? conclusion.result : undefined;

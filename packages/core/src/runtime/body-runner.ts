@@ -20,6 +20,7 @@ import type { Activation } from "./activation.ts";
 import { Attempt, type AttemptResult } from "./attempt.ts";
 import type { AskHandle, Body } from "./handle.ts";
 import { checkSize } from "./limits.ts";
+import { toLog } from "./log.ts";
 import { scope } from "./scope.ts";
 import { validate } from "./validate.ts";
 
@@ -228,8 +229,9 @@ export class BodyRunner {
     const failures = (ask.retry?.failures ?? 0) + 1;
     if (failures < WARN_FAILURES) return;
     const { runId, host } = this.#run;
+    const last = toLog(error instanceof Error ? error.message : String(error), this.#run);
     host.logger.warn(
-      `run ${runId}: step ${ask.key} failed ${failures} times, the last with: ${error instanceof Error ? error.message : String(error)}. It is tried again; throw FatalError to fail it for good.`,
+      `run ${runId}: step ${ask.key} failed ${failures} times, the last with: ${last}. It is tried again; throw FatalError to fail it for good.`,
     );
   }
 

@@ -1,4 +1,5 @@
 import type { Logger } from "../context.ts";
+import type { Codec } from "../engine/values.ts";
 
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 
@@ -23,6 +24,15 @@ export function unfailing(logger: Logger): Logger {
     },
   ]);
   return Object.fromEntries(levels) as Record<(typeof LEVELS)[number], Logger["info"]>;
+}
+
+/** What a run says, for a log: with a codec that is nobody's business but of those who have the key (I20). */
+export function toLog(
+  text: string,
+  { runId, host }: { readonly runId: string; readonly host: { readonly codec: Codec | undefined } },
+): string {
+  if (host.codec === undefined) return text;
+  return `run ${runId}: what it says is kept from this log, because a codec is set; client.runs.why("${runId}") shows it`;
 }
 
 /** Adds fields to every line; says nothing while `silent` answers true. */

@@ -283,3 +283,27 @@ test("a run that is stuck for a reason that can't be decoded hides no other one"
     throw new Error("sealed with another key");
   }
 });
+
+test("I20: with a codec, a worker's log says nothing of what runs say; without one it does", async () => {
+  const codec: Codec = { encode: (text) => `sealed ${text}`, decode: (text) => text.slice(7) };
+  for (const own of [{ codec }, {}]) {
+    const world = new World();
+    const failing = workflow({ name: "failing" }, (ctx) =>
+      ctx.step(
+        "charge",
+        () => {
+          throw new Error("card 4242");
+        },
+        { retry: { maxAttempts: 7, initialDelay: 1, onExhausted: "stick" } },
+      ),
+    );
+    const process = await world.worker([failing], own);
+    await process.start(failing, undefined, { id: "r" });
+    await world.passUntil(() => world.run("r").stuck !== null);
+    const said = world.lines.map(({ message }) => message).join("\n");
+    expect(said).toContain("step charge failed 5 times");
+    expect(said.includes("card 4242")).toBe(!("codec" in own));
+    if ("codec" in own) expect(said).toContain('client.runs.why("r") shows it');
+    expect(await world.settle(world.process(own).client.runs.why("r"))).toContain("card 4242");
+  }
+});

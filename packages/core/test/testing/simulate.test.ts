@@ -121,7 +121,9 @@ test("what does not survive is found, with its seed and what happened last", asy
       () => undefined,
       (error: unknown) => error,
     );
-  const errors = (await Promise.all([1, 2, 3, 4, 5, 6].map(found))).filter((error) => error !== undefined);
+  const errors = (await Promise.all(Array.from({ length: 20 }, (_, seed) => found(seed)))).filter(
+    (error) => error !== undefined,
+  );
   expect(errors.length).toBeGreaterThan(0);
   for (const error of errors) {
     expect(error).toBeInstanceOf(SimulationError);
