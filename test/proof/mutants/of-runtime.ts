@@ -18,13 +18,6 @@ export const OF_RUNTIME: readonly Mutant[] = [
       "this.#draining || ",
     ],
     [
-      "goes on with an attempt that is over",
-      "series",
-      "I4",
-      "if (!this.#started || this.#over || this.#lettingGo",
-      "if (!this.#started || this.#lettingGo",
-    ],
-    [
       "parks over messages that it has not seen",
       "simulations",
       "L1",
@@ -144,13 +137,6 @@ export const OF_RUNTIME: readonly Mutant[] = [
   ]),
   ...inFile("runtime/orphans.ts", [
     ["keeps runs whose claim it never heard of", "series", "L1", "    return again;\n", "    return [];\n"],
-    [
-      "executes a run that it has given back",
-      "simulations",
-      "I4",
-      "return (this.#givenBack.get(id) ?? 0) >= attempt;",
-      "return this.#givenBack.has(id) && attempt === 0;",
-    ],
   ]),
   ...inFile("runtime/worker-core.ts", [
     [
