@@ -2,7 +2,8 @@
  * The whole proof: simulated crashes, real kills, the same programs on every store, and mutants of the engine. Writes what came of it to
  * docs/proof.json and docs/proof.md, and ends with 1 when anything was found.
  *
- * --long for the form of a release; --seed n repeats it; --only simulated,differential,sqlite,postgres,mutants runs some parts.
+ * --long for the form of a release, and --exhaustive for all programs of four statements with every single fault; --seed n repeats it;
+ * --only simulated,differential,sqlite,postgres,mutants runs some parts; --kills n kills so often on each store.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -21,11 +22,15 @@ import { type ChaosProof, type Proof, violationsIn } from "./proof.ts";
 import { PARTS, type PartName } from "./simulated/parts.ts";
 import { tryOnAllCores } from "./simulated/shares.ts";
 import type { Tried } from "./simulated/tally.ts";
-import { type Form, LONG, SEED, SHORT } from "./sizes.ts";
+import { EXHAUSTIVE, type Form, LONG, SEED, SHORT } from "./sizes.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const json = new URL("../../docs/proof.json", import.meta.url);
 const page = new URL("../../docs/proof.md", import.meta.url);
+
+/** The small disk, on which a campaign needs more room the longer it lasts. */
+const DISK_MEGABYTES = 64;
+const KILLS_PER_MEGABYTE = 15;
 
 const ALL = ["simulated", "differential", "sqlite", "postgres", "mutants"] as const;
 type Name = (typeof ALL)[number];
@@ -62,11 +67,15 @@ function chaosOf({ problems, summary, zombies, seconds }: Verdict): ChaosProof {
 }
 
 async function sqliteChaos({ chaos }: Form, seed: number): Promise<ChaosProof> {
-  return chaosOf(await campaign({ ...chaos.sqlite, arena: sqliteArena(), seed }));
+  const { kills, runs } = chaos.sqlite;
+  const arena = sqliteArena({ diskMegabytes: DISK_MEGABYTES + kills / KILLS_PER_MEGABYTE });
+  return chaosOf(await campaign({ kills, runs, arena, seed }));
 }
 
 async function postgresChaos({ chaos }: Form, seed: number): Promise<ChaosProof> {
-  return chaosOf(await campaign({ ...chaos.postgres, arena: await postgresArena(seed), seed }));
+  const { kills, runs } = chaos.postgres;
+  const diskMegabytes = 4 * (DISK_MEGABYTES + kills / KILLS_PER_MEGABYTE);
+  return chaosOf(await campaign({ kills, runs, arena: await postgresArena(seed, { diskMegabytes }), seed }));
 }
 
 function git(...args: readonly string[]): string {
@@ -77,6 +86,16 @@ function git(...args: readonly string[]): string {
 function commit(): string {
   const isChanged = git("status", "--porcelain", "--", ".", ":!docs/proof.*") !== "";
   return `${git("rev-parse", "--short", "HEAD")}${isChanged ? " with changes" : ""}`;
+}
+
+function formOf(form: Form): Form {
+  const { simulated, chaos } = form;
+  const kills = values.kills === undefined ? {} : { kills: Number(values.kills) };
+  return {
+    ...form,
+    simulated: values.exhaustive ? { ...simulated, exhaustive: EXHAUSTIVE } : simulated,
+    chaos: { sqlite: { ...chaos.sqlite, ...kills }, postgres: { ...chaos.postgres, ...kills } },
+  };
 }
 
 function before(): Partial<Proof> {
@@ -92,14 +111,16 @@ const { values } = parseArgs({
     long: { type: "boolean", default: false },
     seed: { type: "string", default: SEED },
     only: { type: "string" },
+    exhaustive: { type: "boolean", default: false },
+    kills: { type: "string" },
   },
 });
-const form = values.long ? LONG : SHORT;
+const form = formOf(values.long ? LONG : SHORT);
 const { seed } = values;
 const chosen = new Set<string>(values.only?.split(",") ?? ALL);
 const unknown = [...chosen].filter((name) => !ALL.includes(name as Name));
-if (unknown.length > 0 || !Number.isSafeInteger(Number(seed))) {
-  console.error(`--only takes ${ALL.join(", ")}; --seed takes a whole number.`);
+if (unknown.length > 0 || ![seed, values.kills ?? "1"].every((text) => Number.isSafeInteger(Number(text)))) {
+  console.error(`--only takes ${ALL.join(", ")}; --seed and --kills take whole numbers.`);
   process.exit(2);
 }
 

@@ -3,7 +3,8 @@
  * of the times between an effect and its journal entry, while the server is restarted, its disk is full, callers start runs and send
  * signals in bursts, and operators press every button. Then all is let heal, and the evidence is judged.
  *
- * Defends P1, P2, P3, P4, P6, P7; checks I1 to I15, I17 to I21 and L1 to L6.
+ * Defends P1, P2, P3, P4, P5, P6, P7. Checks I1, I2, I3, I4, I5, I6, I7, I8, I9, I10, I11, I12, I13, I14, I15, I17, I18, I19, I20, I21, and
+ * L1, L2, L3, L4, L5, L6.
  *
  * EVERSTEP_KILLS and EVERSTEP_RUNS make it longer, EVERSTEP_SEED=n repeats a plan, EVERSTEP_KEEP=1 keeps the evidence.
  */
@@ -11,9 +12,10 @@ import { expect, test } from "vitest";
 import { campaign } from "./chaos/campaign.ts";
 import { postgresArena } from "./chaos/postgres-arena.ts";
 import { lineOf, missingIn } from "./chaos/summary.ts";
+import { SHORT } from "./sizes.ts";
 
-const KILLS = Number(process.env["EVERSTEP_KILLS"] ?? 300);
-const RUNS = Number(process.env["EVERSTEP_RUNS"] ?? 2_000);
+const KILLS = Number(process.env["EVERSTEP_KILLS"] ?? SHORT.chaos.postgres.kills);
+const RUNS = Number(process.env["EVERSTEP_RUNS"] ?? SHORT.chaos.postgres.runs);
 const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const REPEAT = `EVERSTEP_SEED=${SEED} EVERSTEP_KILLS=${KILLS} EVERSTEP_RUNS=${RUNS}`;
 
