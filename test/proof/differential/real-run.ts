@@ -52,7 +52,10 @@ export async function runOn(
   programs: readonly Program[],
   { crashes, random }: { readonly crashes: number; readonly random: Random },
 ): Promise<RealRun> {
-  const world = new ProgramWorld({ clock: systemClock, journal: () => [] }, { prompt: false });
+  const world = new ProgramWorld(
+    { clock: systemClock, journal: () => [], failures: () => 0 },
+    { prompt: false },
+  );
   const outside = await ground.open();
   world.client = new Client<MemoryTx>({ store: outside });
   try {
@@ -155,7 +158,9 @@ async function evidenceOf(
       if (details === undefined) throw new Error(`I1: run-${index} is not there`);
       // What the judge of single runs looks at besides is not compared.
       const { run, journal, retries } = details;
-      return world.evidenceOf({ ...run, journal, retries, messages: [] } as unknown as RunDump, true);
+      return world.evidenceOf({ ...run, journal, retries, messages: [] } as unknown as RunDump, {
+        faulty: true,
+      });
     }),
   );
 }

@@ -54,6 +54,8 @@ export interface Evidence {
   readonly canceled: boolean;
   /** False when nothing was done to it: then nothing may have happened twice. */
   readonly faulty: boolean;
+  /** The store's clock went back: its times do not tell any more what came first. */
+  readonly jumped?: boolean;
   /** Ids of the signals whose sending was answered. */
   readonly sent?: readonly string[];
 }

@@ -52,6 +52,7 @@ function dueOf({ evidence, journal, deeds }: Case, { kind, key }: Pick<Entry, "k
 /** I14: a signal that was accepted before the deadline of its wait wins over the timeout, and none that came after it does. */
 export function deadlineFindings(known: Case): string[] {
   const { journal, evidence, deeds } = known;
+  if (evidence.jumped === true) return [];
   const waits = journal.filter(
     ({ kind, key }) => kind === "signal" && deeds.get(`signal ${key}`)?.node.do === "maybe",
   );

@@ -93,10 +93,7 @@ export async function tryCase(one: Case): Promise<CaseReport> {
     if (run === undefined || world === undefined) throw new Error("I1: the run is not there");
     const findings = judge(
       program,
-      world.evidenceOf(
-        run,
-        plan.some((fault) => fault !== undefined),
-      ),
+      world.evidenceOf(run, { faulty: plan.some((fault) => fault !== undefined) }),
     );
     if (findings.length > 0) throw new Error(findings.join("; "));
     return { processes, met: metOf(plan, processes) };

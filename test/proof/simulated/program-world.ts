@@ -22,6 +22,9 @@ interface Known {
 /** How long effects take, in turn: some of them until others are done, or just as long as a timer beside them. */
 const EFFECT_MS = [0, 0, 7, 0, 200] as const;
 
+/** How long signals are on their way, in turn: some of them until the run has parked. */
+const SIGNAL_MS = [0, 2, 1500, 5000] as const;
+
 export class ProgramWorld {
   readonly effects: Effects = {
     perform: (step, doing, process) => this.#perform(step, doing, process),
@@ -65,9 +68,9 @@ export class ProgramWorld {
     };
   }
 
-  evidenceOf(run: RunDump, faulty: boolean): Evidence {
+  evidenceOf(run: RunDump, { faulty, jumped = false }: Pick<Evidence, "faulty" | "jumped">): Evidence {
     const { executions, passes, canceled, told } = this.#known(run.id);
-    return { run, executions, passes, canceled, faulty, sent: [...told] };
+    return { run, executions, passes, canceled, faulty, jumped, sent: [...told] };
   }
 
   #known(run: string): Known {
@@ -93,6 +96,11 @@ export class ProgramWorld {
     if (signal !== undefined && !isUnsent(signal)) this.#send(run, signal);
   }
 
+  /** As somebody does who does not know the program. */
+  cancel(run: string): Promise<void> {
+    return this.#cancel(run);
+  }
+
   async #perform(step: StepContext, { run, ...doing }: Doing, { lapses }: ProcessView): Promise<string> {
     this.#tokens += 1;
     const token = `t${this.#tokens}`;
@@ -103,7 +111,7 @@ export class ProgramWorld {
       attempt,
       token,
       durable: this.#durable(run),
-      ...(lapses > 0 ? { thawed: true } : {}),
+      ...(lapses > 0 ? { thawed: true } : { stored: this.#setup.failures(run, rowOf(doing)) }),
     };
     this.#known(run).executions.push(execution);
     this.#byToken.set(token, execution);
@@ -128,17 +136,28 @@ export class ProgramWorld {
     await this.client?.get(run).cancel().catch(late);
   }
 
-  /** Once for each wait, as soon as the code asks; by then it may have given up. */
+  /** Once for each wait that the code asks for; when it comes, that may have given up. */
   #send(run: string, key: string): void {
     const place = `${run} ${key}`;
     if (this.#asked.has(place)) return;
     this.#asked.add(place);
+    const ms = SIGNAL_MS[this.#asked.size % SIGNAL_MS.length] ?? 0;
+    if (ms === 0) this.#sendNow(run, key);
+    else this.#setup.clock.after(ms, () => this.#sendNow(run, key));
+  }
+
+  #sendNow(run: string, key: string): void {
     const sent = this.client?.get(run).signal(key.replace(/#\d+$/, ""), key, { id: key });
     sent?.then(
       () => this.#known(run).told.add(key),
       (error: unknown) => late(error),
     );
   }
+}
+
+/** Of an undo: what is stored of it is a row of its own. */
+function rowOf({ kind, key }: Pick<Doing, "kind" | "key">): string {
+  return kind === "undo" ? `${key}#undo` : key;
 }
 
 function late(error: unknown): void {

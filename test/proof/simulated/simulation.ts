@@ -9,6 +9,9 @@ import { Random, samplePrograms } from "./random.ts";
 
 const PROGRAMS_MAX = 4;
 const START_MAX_MS = 1500;
+/** Of the runs, so many are canceled by somebody, mostly soon. */
+const CANCELED = 0.2;
+const CANCEL_MAX_MS = 10_000;
 
 export interface Simulated {
   readonly programs: readonly Program[];
@@ -34,6 +37,9 @@ export async function trySimulation(seed: string): Promise<Simulated> {
           const start = async (program: Program, index: number): Promise<void> => {
             await outside.sleep(START_MAX_MS * outside.random());
             await outside.start(DEFINITION, program, { id: `run-${index}` });
+            if (outside.random() > CANCELED) return;
+            await outside.sleep(CANCEL_MAX_MS * outside.random() ** 3);
+            await world?.cancel(`run-${index}`);
           };
           await Promise.all(programs.map(start));
         },
@@ -42,10 +48,13 @@ export async function trySimulation(seed: string): Promise<Simulated> {
         hints: random.chance(0.8),
       },
     );
+    const jumped = "clock jump" in faults;
     const findings = runs.flatMap((run) => {
       const program = programs[Number(run.id.slice("run-".length))];
       if (program === undefined || world === undefined) return [`I2 nobody started ${run.id}`];
-      return judge(program, world.evidenceOf(run, true)).map((finding) => `${run.id}: ${finding}`);
+      return judge(program, world.evidenceOf(run, { faulty: true, jumped })).map(
+        (finding) => `${run.id}: ${finding}`,
+      );
     });
     if (findings.length > 0) throw new Error(findings.join("; "));
     return { programs, traceHash, faults };

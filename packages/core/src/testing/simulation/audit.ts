@@ -23,6 +23,8 @@ export class RunAudit {
   readonly journal: Entry[] = [];
   /** Keys of the steps and undos whose settlement is durable: `step charge`, `undo charge`. */
   readonly settled: Set<string> = new Set();
+  /** Failed attempts that are stored of each step that has not settled; of an undo under `<key>#undo`. */
+  readonly failures: Map<string, number> = new Map();
   attempt = 0;
   end: string | null = null;
   stuck: { readonly code: string; readonly message: string } | null = null;
@@ -53,11 +55,13 @@ export class RunAudit {
     this.parkedUntil = undefined;
   }
 
-  advanced({ attempt, entries, then }: AdvanceWrite, outcome: Outcome): void {
+  advanced({ attempt, entries, retries, settled, then }: AdvanceWrite, outcome: Outcome): void {
     if (outcome.is !== "done" && outcome.is !== "inbox-changed") return;
     if (attempt !== this.attempt)
       this.problem(`I9: attempt ${attempt} wrote after ${this.attempt} had begun`);
     for (const entry of entries) this.appended(entry, attempt);
+    for (const { key, failures } of retries ?? []) this.failures.set(key, failures);
+    for (const key of settled ?? []) this.failures.delete(key);
     if (then === undefined || outcome.is !== "done") return;
     if (then.do === "end") this.end = then.status;
     if (then.do === "stick") this.stuck = { code: then.stuck.code, message: then.stuck.message };

@@ -17,6 +17,8 @@ export interface WorldSetup {
   readonly clock: Clock;
   /** What is durable of a run's journal at this moment. */
   journal(runId: string): readonly Entry[];
+  /** How many failed attempts are stored of a step that has not settled; of its undo under `<key>#undo`. */
+  failures(runId: string, key: string): number;
 }
 
 /** The outside world's part: what people and other programs do while processes die. */

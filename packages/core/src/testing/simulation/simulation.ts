@@ -74,7 +74,11 @@ export class Simulation<W> {
     this.client = new Client<MemoryTx>({ store: this.store.reopen(), clock: this.clock });
     this.trace = new Trace(this.clock, setup.trace);
     const clock = this.#realTime.watched(this.clock);
-    this.world = setup.world?.({ clock, journal: (id) => this.#journal(id) }) as W;
+    this.world = setup.world?.({
+      clock,
+      journal: (id) => this.#journal(id),
+      failures: (id, key) => this.audit.runs.get(id)?.failures.get(key) ?? 0,
+    }) as W;
   }
 
   /** Runs until the outside has done its part and every run has ended. Throws what is wrong. */
