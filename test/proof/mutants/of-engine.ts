@@ -4,6 +4,13 @@ import { inFile, type Mutant } from "./mutant.ts";
 export const OF_ENGINE: readonly Mutant[] = [
   ...inFile("engine/machine.ts", [
     [
+      "counts the failed attempts of a step anew in each process",
+      "series",
+      "I17",
+      "for (const row of retries) this.#known.set(row.key, row);",
+      "for (const row of retries) this.#known.set(row.key, { ...row, failures: 0 });",
+    ],
+    [
       "begins bodies before what they follow from is durable",
       "simulations",
       "E2 I13",

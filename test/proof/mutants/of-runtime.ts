@@ -140,6 +140,13 @@ export const OF_RUNTIME: readonly Mutant[] = [
   ]),
   ...inFile("runtime/worker-core.ts", [
     [
+      "never looks for work by itself",
+      "settings",
+      "L1",
+      "if (this.#ticks % POLL_TICKS === 0) this.#claims.soon();",
+      "",
+    ],
+    [
       "keeps its runs when its lease is over",
       "series",
       "I4",

@@ -4,6 +4,13 @@ import { inFile, type Mutant } from "./mutant.ts";
 export const OF_STORE: readonly Mutant[] = [
   ...inFile("testing/memory/batch.ts", [
     [
+      "wakes no run for a message",
+      "simulations",
+      "L1",
+      "return { stuck: null, dueAt: Math.min(run.dueAt ?? now, now) };",
+      "return { stuck: null };",
+    ],
+    [
       "lets whoever wants write",
       "simulations",
       "I9",
