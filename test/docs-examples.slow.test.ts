@@ -33,6 +33,18 @@ test("the README's example runs, and runs again over the same file", () => {
   }
 });
 
+test("the README's crash test finds what the README says", () => {
+  const project = makeProject();
+  onTestFinished(() => project.remove());
+  const [program = ""] = programsIn("README.md").filter((text) => text.includes("await crashTest("));
+  const said = /```text\n(CrashTestError: [^`]+)```/.exec(readPage("README.md").text)?.[1] ?? "";
+  writeFileSync(join(project.folder, "order.ts"), program);
+  const { status, output } = node(project.folder, "--conditions=@everstep/source", "order.ts");
+  expect(status).toBe(1);
+  expect(said.length).toBeGreaterThan(100);
+  expect(output).toContain(said.trim());
+});
+
 test("the tests in docs/testing.md pass", () => {
   const project = makeProject();
   onTestFinished(() => project.remove());
