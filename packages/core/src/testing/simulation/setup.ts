@@ -16,9 +16,9 @@ export interface WorldSetup {
   /** Virtual: what the world waits for by this clock passes with the simulation. */
   readonly clock: Clock;
   /** What is durable of a run's journal at this moment. */
-  journal(runId: string): readonly Entry[];
+  readonly journal: (runId: string) => readonly Entry[];
   /** How many failed attempts are stored of a step that has not settled; of its undo under `<key>#undo`. */
-  failures(runId: string, key: string): number;
+  readonly failures: (runId: string, key: string) => number;
 }
 
 /** The outside world's part: what people and other programs do while processes die. */
@@ -31,19 +31,19 @@ export interface Outside<W = unknown> {
   /** A client in a process that never dies. */
   readonly client: Client<MemoryTx>;
   /** Starts a run through one of the processes, and again with the same id through another one as often as it takes. */
-  start<I, O>(
+  readonly start: <I, O>(
     workflow: Workflow<I, O>,
     input: I,
     options?: Omit<StartOptions<MemoryTx>, "tx">,
-  ): Promise<RunHandle<O>>;
+  ) => Promise<RunHandle<O>>;
   /** Lets time pass. */
-  sleep(duration: Duration): Promise<void>;
+  readonly sleep: (duration: Duration) => Promise<void>;
   /** Lets time pass until it holds. */
-  until(condition: () => boolean): Promise<void>;
+  readonly until: (condition: () => boolean) => Promise<void>;
   /** What is durable of a run's journal at this moment. */
-  journal(runId: string): readonly Entry[];
+  readonly journal: (runId: string) => readonly Entry[];
   /** In [0, 1), drawn by the seed. */
-  random(): number;
+  readonly random: () => number;
 }
 
 export interface SimulationSetup<W> {
