@@ -2,7 +2,7 @@
 import type { RunDetails } from "@everstep/core";
 import { expect, test } from "vitest";
 import { NOWHERE } from "./chaos/nowhere.ts";
-import { Random } from "./chaos/random.ts";
+import { Random } from "./random.ts";
 import { replayAll } from "./chaos/replays.ts";
 import { ok, plain, runOf } from "./chaos/sound-evidence.ts";
 import { workflowsOf } from "./chaos/workflows.ts";

@@ -1,6 +1,6 @@
 import type { Session } from "./evidence.ts";
 import type { Place } from "./ground.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 
 /** Something that happens to the database itself, or to the way there. Over when it settles: false if it did not happen. */
 export interface Disaster {

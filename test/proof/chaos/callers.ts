@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { CANARY } from "./canary.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 import { type Answer, type Asked, answerTo, type Request } from "./requests.ts";
 import { type Name, NAMES, PATIENCE_MS, SHOUTS } from "./steps.ts";
 import type { Stripe } from "./stripe.ts";

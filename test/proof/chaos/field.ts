@@ -9,7 +9,7 @@ import type { Ledger } from "./ledger.ts";
 import { Nemesis } from "./nemesis.ts";
 import { NOWHERE } from "./nowhere.ts";
 import { Operator } from "./operator.ts";
-import { Random } from "./random.ts";
+import { Random } from "../random.ts";
 import { replayAll } from "./replays.ts";
 import { storm } from "./storm.ts";
 import type { Stripe } from "./stripe.ts";

@@ -3,7 +3,7 @@ import type { Act } from "./arena.ts";
 import { nameOf, type Trap, TRAPS, wayOf } from "./crash-points.ts";
 import type { Ground } from "./ground.ts";
 import type { Ledger } from "./ledger.ts";
-import { Random } from "./random.ts";
+import { Random } from "../random.ts";
 import type { Tally } from "./tally.ts";
 import { CALM_MAX_MS, Tormentor } from "./tormentor.ts";
 import type { WorkerSlot } from "./worker-slot.ts";

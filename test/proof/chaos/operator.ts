@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Client, StoreUnavailableError } from "@everstep/core";
 import type { Callers } from "./callers.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 import type { Tally } from "./tally.ts";
 
 export interface OperatorOptions {

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { RunDetails } from "@everstep/core";
 import { replay } from "@everstep/core/testing";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 import type { Workflows } from "./workflows.ts";
 
 export interface ReplaysOptions {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Disaster } from "./arena.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 import type { Tally } from "./tally.ts";
 
 const CALM_MIN_MS = 300;

@@ -1,5 +1,5 @@
 import { Child } from "./child.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 
 /** One operation that Stripe's stand-in has executed. */
 export interface Operation {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Act } from "./arena.ts";
 import { type Trap, wayOf } from "./crash-points.ts";
 import type { NemesisOptions } from "./nemesis.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 import type { WorkerSlot } from "./worker-slot.ts";
 
 /** A process that was up for longer than so has been through everything. */

@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { canonical, type Canonical } from "../programs/canonical.ts";
 import { formatProgram, type Program } from "../programs/program.ts";
-import { Random, samplePrograms } from "../simulated/random.ts";
+import { Random } from "../random.ts";
+import { samplePrograms } from "../simulated/drawn.ts";
 import { memoryGround, postgresGround, sqliteGround } from "./grounds.ts";
 import { type Ground, hastened, runOn } from "./real-run.ts";
 

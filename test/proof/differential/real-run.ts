@@ -13,7 +13,7 @@ import { interpreter } from "../programs/interpreter.ts";
 import type { Node, Program } from "../programs/program.ts";
 import { DEFINITION } from "../simulated/case.ts";
 import { ProgramWorld } from "../simulated/program-world.ts";
-import type { Random } from "../simulated/random.ts";
+import type { Random } from "../random.ts";
 
 /** A kind of store, as each process opens it anew. */
 export interface Ground {
@@ -64,7 +64,7 @@ export async function runOn(
       const life = new Life(await ground.open(), {
         no,
         world,
-        diesAt: random.upTo(CALLS_MAX),
+        diesAt: random.between(1, CALLS_MAX),
         before: random.chance(0.5),
       });
       if (await life.live(programs)) break;

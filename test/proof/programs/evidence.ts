@@ -3,7 +3,7 @@ import type { RunDump } from "@everstep/core/testing";
 import type { Doing } from "./interpreter.ts";
 
 /** The run as stored in the end, whatever store it is in. */
-export type StoredRun = Pick<
+type StoredRun = Pick<
   RunDump,
   | "id"
   | "end"

@@ -76,7 +76,7 @@ export function interpreter(outside: Outside): Workflow<Program> {
 }
 
 /** What code that is to be the same in every attempt may look at of an error. */
-export function describeError(error: unknown): string {
+function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { cause } = error;
   return cause instanceof Error

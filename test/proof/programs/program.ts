@@ -10,7 +10,7 @@
  * be tried twice · `timeout` outlasts its timeout, and may be tried once · `slow` goes on until it is aborted.
  */
 export const DOES = ["ok", "flaky", "fatal", "declined", "exhausted", "timeout", "slow"] as const;
-export type Does = (typeof DOES)[number];
+type Does = (typeof DOES)[number];
 
 export interface StepNode {
   readonly do: "step";
@@ -37,7 +37,7 @@ export interface RepeatNode {
 }
 
 /** Which block is taken depends on the value of the step before it, in this block or those around it. */
-export interface ChoiceNode {
+interface ChoiceNode {
   readonly do: "if";
   readonly odd: Block;
   readonly even: Block;
@@ -49,7 +49,7 @@ export interface TryNode {
   readonly caught: Block;
 }
 
-export interface SleepNode {
+interface SleepNode {
   readonly do: "sleep";
   readonly ms: number;
 }
@@ -58,7 +58,7 @@ export interface SleepNode {
  * `sent`: somebody sends it; `unsent`: nobody does, so it has a timeout; `maybe`: it has a timeout, and what comes first counts;
  * `offer`: a race gives it up after a while, then it is waited for again under the same name.
  */
-export type SignalNode =
+type SignalNode =
   | { readonly do: "sent" }
   | { readonly do: "unsent" | "maybe" | "offer"; readonly ms: number };
 
@@ -93,7 +93,7 @@ export function isRepeat(node: Node): node is RepeatNode {
 }
 
 /** The blocks inside of a statement, in the order in which their places are counted. */
-export function blocksOf(node: Node): readonly Block[] {
+function blocksOf(node: Node): readonly Block[] {
   if (isParallel(node)) return node.branches;
   if (isRepeat(node)) return [node.body];
   if (node.do === "if") return [node.odd, node.even];

@@ -30,7 +30,7 @@ export interface CaseReport {
 }
 
 /** A case that went wrong. */
-export class CaseError extends Error {
+class CaseError extends Error {
   readonly line: string;
 
   constructor(line: string, what: string, cause: unknown) {

@@ -4,7 +4,8 @@ import { programs, programsUpTo } from "../programs/generate.ts";
 import { formatProgram, type Program } from "../programs/program.ts";
 import type { Fault } from "@everstep/core/testing";
 import type { Settings } from "./case.ts";
-import { Random, samplePrograms } from "./random.ts";
+import { Random } from "../random.ts";
+import { samplePrograms } from "./drawn.ts";
 import { trySimulation } from "./simulation.ts";
 import { sweepPairs, sweepSeries, sweepSingles } from "./sweep.ts";
 import { Tally, type Tried } from "./tally.ts";
@@ -51,7 +52,7 @@ const PARTS_BY_NAME: Readonly<Record<PartName, Part>> = {
   sampled: async (tally, share, { sampled: { statements, oneIn, faultsOneIn } }) => {
     const random = new Random(`${share.seed} sampled`);
     for (const program of programsUpTo(statements)) {
-      if (random.upTo(oneIn) === 1 && random.upTo(share.shares) === share.index + 1)
+      if (random.between(1, oneIn) === 1 && random.between(1, share.shares) === share.index + 1)
         await sweepSingles(program, { tally, keep: some(faultsOneIn, share.seed, program) });
     }
   },
@@ -111,7 +112,7 @@ async function drawnPart(tally: Tally, { seed, index }: Share, count: number): P
     for (const [kind, times] of Object.entries(faults)) tally.count(kind, times);
     if (violations.length > 0) throw new Error(violations[0]);
   });
-  const draw = new Random(`${seed} drawn ${index}`).upTo(2 ** 31);
+  const draw = new Random(`${seed} drawn ${index}`).between(1, 2 ** 31 - 1);
   const { failed, errorInstance } = await fc.check(property, { numRuns: count, seed: draw });
   if (failed) tally.violated(errorInstance);
 }
@@ -127,5 +128,5 @@ function* shared(all: Iterable<Program>, { index, shares }: Share): Generator<Pr
 /** About one fault in so many, another choice for each program. */
 function some(oneIn: number, seed: string, program: Program): (fault: Fault) => boolean {
   const random = new Random(`${seed} ${formatProgram(program)}`);
-  return () => random.upTo(oneIn) === 1;
+  return () => random.between(1, oneIn) === 1;
 }

@@ -5,7 +5,8 @@ import { judge } from "../programs/judge.ts";
 import { formatProgram, type Program } from "../programs/program.ts";
 import { DEFINITION } from "./case.ts";
 import { type Effects, ProgramWorld } from "./program-world.ts";
-import { Random, samplePrograms } from "./random.ts";
+import { Random } from "../random.ts";
+import { samplePrograms } from "./drawn.ts";
 
 const PROGRAMS_MAX = 4;
 const START_MAX_MS = 1500;
@@ -22,7 +23,7 @@ export interface Simulated {
 /** Rejects with the seed that repeats it when anything is wrong. */
 export async function trySimulation(seed: string): Promise<Simulated> {
   const random = new Random(seed);
-  const programs = samplePrograms(random.upTo(PROGRAMS_MAX), seed);
+  const programs = samplePrograms(random.between(1, PROGRAMS_MAX), seed);
   let world: ProgramWorld | undefined;
   try {
     const { runs, faults, traceHash } = await simulate<Effects>(

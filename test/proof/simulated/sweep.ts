@@ -2,7 +2,7 @@
 import type { Fault, FaultPlan, ProcessReport } from "@everstep/core/testing";
 import type { Program } from "../programs/program.ts";
 import { type CaseReport, type Settings, tryCase } from "./case.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 import type { Tally } from "./tally.ts";
 
 const CALL_FAULTS = ["before", "after", "lost", "refused", "frozen", "late"] as const;
@@ -53,11 +53,11 @@ const SURVIVED = 0.2;
 const SURVIVED_HOWS = ["lost", "refused", "frozen", "late"] as const;
 
 function drawPlan(random: Random): FaultPlan {
-  return Array.from({ length: random.upTo(SERIES_MAX) }, (): Fault => {
+  return Array.from({ length: random.between(1, SERIES_MAX) }, (): Fault => {
     if (random.chance(0.3))
-      return { point: "effect", at: random.upTo(EFFECTS_MAX), how: random.pick(EFFECT_FAULTS) };
+      return { point: "effect", at: random.between(1, EFFECTS_MAX), how: random.pick(EFFECT_FAULTS) };
     const how = random.chance(SURVIVED) ? random.pick(SURVIVED_HOWS) : random.pick(EFFECT_FAULTS);
-    return { point: "call", at: random.upTo(CALLS_MAX), how };
+    return { point: "call", at: random.between(1, CALLS_MAX), how };
   });
 }
 

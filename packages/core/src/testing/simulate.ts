@@ -82,7 +82,7 @@ export class SimulationError extends Error {
 }
 
 const ignore = (): void => {};
-export const SILENT: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+const SILENT: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 const TRACE_TAIL = 40;
 

@@ -6,7 +6,7 @@ import { type Context, FatalError, type StepContext, workflow, type Workflow } f
  * `pair` two steps side by side, both with compensation · `sleep` · `signal` · `caught` a fatal step in try/catch ·
  * `race` a step beats a timer · `late` a timer beats a step that ends when it is aborted · `fatal` a step that fails the run.
  */
-export const PARTS = [
+const PARTS = [
   "ok",
   "flaky",
   "undo",
@@ -20,7 +20,7 @@ export const PARTS = [
   "fatal",
 ] as const;
 
-export type Part = (typeof PARTS)[number];
+type Part = (typeof PARTS)[number];
 export type Program = readonly Part[];
 
 /** All programs of exactly so many parts. Nothing comes after `fatal`: that would be a shorter program. */

@@ -110,17 +110,20 @@ test("what does not survive is found, with its seed and what happened last", asy
     const [definition] = careless(world);
     if (definition !== undefined) await start(definition, undefined, { id: "order-1" });
   };
-  const found = async (seed: number): Promise<unknown> =>
-    simulate(careless, {
-      seed,
-      world: () => new Bank(),
-      drive,
-      faults: { effectCrash: 0.5 },
-      invariant: ({ world }) => expect([...world.charged.values()]).toEqual([1]),
-    }).then(
-      () => undefined,
-      (error: unknown) => error,
-    );
+  const found = async (seed: number): Promise<unknown> => {
+    try {
+      await simulate(careless, {
+        seed,
+        world: () => new Bank(),
+        drive,
+        faults: { effectCrash: 0.5 },
+        invariant: ({ world }) => expect([...world.charged.values()]).toEqual([1]),
+      });
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  };
   const errors = (await Promise.all(Array.from({ length: 20 }, (_, seed) => found(seed)))).filter(
     (error) => error !== undefined,
   );

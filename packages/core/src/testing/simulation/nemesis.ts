@@ -36,7 +36,7 @@ export interface FaultRates {
   readonly delay?: number;
 }
 
-export const DEFAULT_RATES: Required<FaultRates> = {
+const DEFAULT_RATES: Required<FaultRates> = {
   crash: 0.01,
   effectCrash: 0.02,
   lostAnswer: 0.01,

@@ -21,7 +21,7 @@ import { Audit, type RunAudit } from "./audit.ts";
 import { Bodies } from "./bodies.ts";
 import { delayedStore } from "./delayed-store.ts";
 import { SimulatedProcess } from "./process.ts";
-import { RealTime } from "./real-time.ts";
+import { PendingCalls } from "./pending-calls.ts";
 import type { Outside, SimulationSetup } from "./setup.ts";
 import { Trace } from "./trace.ts";
 
@@ -49,7 +49,7 @@ export class Simulation<W> {
   readonly processes: SimulatedProcess[] = [];
   readonly trace: Trace;
   readonly #setup: SimulationSetup<W>;
-  readonly #realTime = new RealTime();
+  readonly #calls = new PendingCalls();
   readonly #told = new Set<string>();
   #births = 0;
   #resumes = 0;
@@ -73,7 +73,7 @@ export class Simulation<W> {
     this.store = memoryStore({ clock: this.clock, hints: setup.hints });
     this.client = new Client<MemoryTx>({ store: this.store.reopen(), clock: this.clock });
     this.trace = new Trace(this.clock, setup.trace);
-    const clock = this.#realTime.watched(this.clock);
+    const clock = this.#calls.watched(this.clock);
     this.world = setup.world?.({
       clock,
       journal: (id) => this.#journal(id),
@@ -250,7 +250,7 @@ export class Simulation<W> {
       hasWorld: world !== undefined,
       happened: (what) => this.trace.add(what),
       bodyBegins: (no, call) => this.#bodyBegins(no, call),
-      pending: (call) => this.#realTime.waitFor(call),
+      pending: (call) => this.#calls.waitFor(call),
     });
     this.processes.push(process);
     this.trace.add(`process ${process.no} was born`);
@@ -262,7 +262,7 @@ export class Simulation<W> {
   }
 
   async #pass(): Promise<void> {
-    await this.#realTime.settle();
+    await this.#calls.settle();
     const jumpMs = this.#setup.chaos?.clockJumpMs() ?? 0;
     if (jumpMs !== 0) this.#jump(jumpMs);
     const restMs = this.#restMs();
@@ -281,7 +281,7 @@ export class Simulation<W> {
 
   /** How long nothing will happen but heartbeats: every run is parked. */
   #restMs(): number {
-    if (this.#realTime.isBusy || this.#calling > 0) return 0;
+    if (this.#calls.isBusy || this.#calling > 0) return 0;
     let restMs = Math.min(...this.#wakes) - this.clock.monotonic();
     for (const { end, parkedUntil } of this.audit.runs.values()) {
       if (end !== null || parkedUntil === null) continue;

@@ -2,8 +2,8 @@
 export class Random {
   #state: number;
 
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
+  constructor(seed: number | string) {
+    this.#state = typeof seed === "number" ? seed >>> 0 : hashOf(seed);
   }
 
   /** In [0, 1). */
@@ -39,4 +39,11 @@ export class Random {
   pick<const T>(choices: readonly [T, ...(readonly T[])]): T {
     return choices[this.between(0, choices.length - 1)] ?? choices[0];
   }
+}
+
+/** FNV-1a. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const letter of text) hash = Math.imul(hash ^ (letter.codePointAt(0) ?? 0), 0x01000193);
+  return hash >>> 0;
 }

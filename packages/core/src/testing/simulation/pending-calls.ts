@@ -5,7 +5,7 @@ import type { Clock } from "../../clock.ts";
 const PATIENCE_MS = 250;
 const TURNS = 3;
 
-export class RealTime {
+export class PendingCalls {
   readonly #calls = new Set<PromiseLike<unknown>>();
   #timers = 0;
 
