@@ -1,13 +1,13 @@
 /** S1 to S9 for whole programs: memory, SQLite and Postgres give the same dump of each, also when its processes die. */
 import { expect, inject, test } from "vitest";
 import { differential } from "./differential/differential.ts";
-import { SEED, SHORT } from "./sizes.ts";
+import { SEED, TESTED } from "./sizes.ts";
 
 test(`EVERSTEP_SEED=${SEED}: the same programs come to the same on every store`, {
   timeout: 300_000,
 }, async () => {
   const found = await differential({
-    ...SHORT.differential,
+    ...TESTED.differential,
     seed: SEED,
     databaseUrl: inject("databaseUrl"),
   });

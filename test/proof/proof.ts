@@ -4,6 +4,7 @@ import type { Differential } from "./differential/differential.ts";
 import type { Verdict } from "./mutants/hunt.ts";
 import type { PartName } from "./simulated/parts.ts";
 import type { Tried } from "./simulated/tally.ts";
+import type { Form } from "./sizes.ts";
 
 interface Timed {
   readonly seconds: number;
@@ -17,7 +18,7 @@ export interface ChaosProof extends Timed {
 }
 
 export interface Proof {
-  readonly form: "short" | "long";
+  readonly form: Form["name"];
   readonly seed: string;
   readonly commit: string;
   readonly at: string;

@@ -1,8 +1,10 @@
-/** How large the campaigns are: as a change has to pass them, and for a release. */
+/** How large the campaigns are: while one works, as a change has to pass them, and for a release. */
 import type { Sizes } from "./simulated/parts.ts";
 
 export interface Form {
-  readonly name: "short" | "long";
+  readonly name: "quick" | "short" | "long";
+  /** Simulated crashes, at least. */
+  readonly crashes: number;
   readonly simulated: Sizes;
   readonly differential: { readonly programs: number; readonly crashes: number };
   /** Real processes: SIGKILLs on each store, and runs that are accepted meanwhile at least. */
@@ -15,6 +17,7 @@ export interface Form {
 /** At least 100,000 simulated crashes and 300 real kills on each store. */
 export const SHORT: Form = {
   name: "short",
+  crashes: 100_000,
   simulated: {
     exhaustive: 2,
     sampled: { statements: 4, oneIn: 150, faultsOneIn: 4 },
@@ -33,6 +36,7 @@ export const SHORT: Form = {
  */
 export const LONG: Form = {
   name: "long",
+  crashes: 1_000_000,
   simulated: {
     exhaustive: 3,
     sampled: { statements: 4, oneIn: 1, faultsOneIn: 3 },
@@ -44,6 +48,23 @@ export const LONG: Form = {
   differential: { programs: 300, crashes: 20 },
   chaos: { sqlite: { kills: 5000, runs: 0 }, postgres: { kills: 5000, runs: 10_000 } },
 };
+
+/** What `npm test` runs elsewhere than in CI: as much of the simulations as fits in half a minute. */
+const QUICK: Form = {
+  ...SHORT,
+  name: "quick",
+  crashes: 15_000,
+  simulated: {
+    ...SHORT.simulated,
+    sampled: { statements: 4, oneIn: 500, faultsOneIn: 4 },
+    drawn: 60,
+    series: 5000,
+    simulations: 1000,
+  },
+};
+
+/** What the tests run. */
+export const TESTED: Form = process.env["CI"] === undefined ? QUICK : SHORT;
 
 /** All programs of at most so many statements, with every single fault: half an hour more. */
 export const EXHAUSTIVE = 4;
