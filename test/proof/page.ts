@@ -62,6 +62,10 @@ come back: **${figure(crashesIn(all.faults))} crashes** in ${figure(all.runs)} r
       ["fault", "times"],
       Object.entries(all.faults).toSorted(([a], [b]) => (a < b ? -1 : 1)),
     ),
+    table(
+      ["way that runs went", "runs"],
+      Object.entries(all.branches).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    ),
   ];
 }
 

@@ -7,11 +7,12 @@
  * EVERSTEP_SEED=n repeats it; EVERSTEP_CASE='…' and EVERSTEP_SIMULATION='…', as a failure names them, repeat that case alone.
  */
 import { describe, expect, test } from "vitest";
+import { BRANCHES } from "./simulated/branches.ts";
 import { caseFromLine, caseToLine, tryCase } from "./simulated/case.ts";
 import { PARTS, type PartName } from "./simulated/parts.ts";
 import { tryOnAllCores } from "./simulated/shares.ts";
 import { trySimulation } from "./simulated/simulation.ts";
-import { crashesIn, type Tried } from "./simulated/tally.ts";
+import { crashesIn, sumOf, type Tried } from "./simulated/tally.ts";
 import { SEED, TESTED } from "./sizes.ts";
 
 const one = process.env["EVERSTEP_CASE"];
@@ -89,6 +90,11 @@ describe.skipIf(alone)(`EVERSTEP_SEED=${SEED}`, () => {
     );
     expect(violations, `EVERSTEP_SEED=${SEED}`).toEqual([]);
     expect(Object.keys(faults)).toEqual(expect.arrayContaining([...KINDS[part]]));
+  });
+
+  test("programs went every way that there is", () => {
+    const { branches } = sumOf(tried);
+    expect(Object.keys(branches)).toEqual(expect.arrayContaining([...BRANCHES]));
   });
 
   test(`that were at least ${TESTED.crashes} crashes`, () => {

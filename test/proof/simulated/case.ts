@@ -10,6 +10,7 @@ import {
 import { judge } from "../programs/judge.ts";
 import { interpreter } from "../programs/interpreter.ts";
 import { formatProgram, parseProgram, type Program } from "../programs/program.ts";
+import { branchesOf } from "./branches.ts";
 import { type Effects, ProgramWorld } from "./program-world.ts";
 
 export interface Settings {
@@ -27,6 +28,7 @@ export interface CaseReport {
   readonly processes: readonly ProcessReport[];
   /** Of each fault of the plan: whether it was met. */
   readonly met: readonly boolean[];
+  readonly branches: ReadonlySet<string>;
 }
 
 /** A case that went wrong. */
@@ -91,12 +93,10 @@ export async function tryCase(one: Case): Promise<CaseReport> {
     );
     const [run] = runs;
     if (run === undefined || world === undefined) throw new Error("I1: the run is not there");
-    const findings = judge(
-      program,
-      world.evidenceOf(run, { faulty: plan.some((fault) => fault !== undefined) }),
-    );
+    const evidence = world.evidenceOf(run, { faulty: plan.some((fault) => fault !== undefined) });
+    const findings = judge(program, evidence);
     if (findings.length > 0) throw new Error(findings.join("; "));
-    return { processes, met: metOf(plan, processes) };
+    return { processes, met: metOf(plan, processes), branches: branchesOf(evidence) };
   } catch (error) {
     const cause = error instanceof SimulationError ? error.cause : error;
     throw new CaseError(caseToLine(one), cause instanceof Error ? cause.message : String(cause), error);

@@ -5,9 +5,9 @@ import { formatProgram, type Program } from "../programs/program.ts";
 import type { Fault } from "@everstep/core/testing";
 import type { Settings } from "./case.ts";
 import { Random } from "../random.ts";
-import { samplePrograms } from "./drawn.ts";
+import { plans } from "./drawn.ts";
 import { trySimulation } from "./simulation.ts";
-import { sweepPairs, sweepSeries, sweepSingles } from "./sweep.ts";
+import { sweepPairs, sweepPlan, sweepSingles } from "./sweep.ts";
 import { Tally, type Tried } from "./tally.ts";
 
 export interface Share {
@@ -65,18 +65,26 @@ const PARTS_BY_NAME: Readonly<Record<PartName, Part>> = {
     for (const program of shared(programsUpTo(statements), share))
       await sweepPairs(program, pointsMax, { tally, keep: some(oneIn, share.seed, program) });
   },
-  drawn: (tally, share, { drawn }) => drawnPart(tally, share, Math.ceil(drawn / share.shares)),
-  series: async (tally, share, { series }) => {
-    const own = `${share.seed} series ${share.index}`;
-    const random = new Random(own);
-    for (const program of samplePrograms(Math.ceil(series / share.shares), own))
-      await sweepSeries(program, random, { tally });
-  },
+  drawn: (tally, share, { drawn }) =>
+    checked(tally, share, { name: "drawn", count: drawn, drawn: programs }, (program, own) =>
+      sweepSingles(program, { tally: own, keep: some(DRAWN_ONE_IN, share.seed, program) }),
+    ),
+  series: (tally, share, { series }) =>
+    checked(
+      tally,
+      share,
+      { name: "series", count: series, drawn: fc.tuple(programs, plans) },
+      async ([program, plan], own) => {
+        own.programs += 1;
+        await sweepPlan(program, plan, { tally: own });
+      },
+    ),
   simulations: async (tally, share, { simulations }) => {
     for (let no = share.index; no < simulations && !tally.isFull; no += share.shares) {
       tally.runs += 1;
       try {
-        const { programs: tried, faults } = await trySimulation(`${share.seed} ${no}`);
+        const { programs: tried, faults, branches } = await trySimulation(`${share.seed} ${no}`);
+        for (const branch of branches) tally.went(branch);
         tally.programs += tried.length;
         for (const [kind, count] of Object.entries(faults)) tally.count(kind, count);
       } catch (error) {
@@ -101,19 +109,31 @@ export async function tryPart(part: PartName, share: Share, sizes: Sizes): Promi
   return tally.tried;
 }
 
-/** fast-check draws the programs, so that one that fails is made as small as it can be. */
-async function drawnPart(tally: Tally, { seed, index }: Share, count: number): Promise<void> {
-  const property = fc.asyncProperty(programs, async (program) => {
+interface Drawing<T> {
+  readonly name: PartName;
+  readonly count: number;
+  readonly drawn: fc.Arbitrary<T>;
+}
+
+/** fast-check draws what is tried, so that what fails is made as small as it can be. */
+async function checked<T>(
+  tally: Tally,
+  { seed, index, shares }: Share,
+  { name, count, drawn }: Drawing<T>,
+  attempt: (value: T, own: Tally) => Promise<void>,
+): Promise<void> {
+  const property = fc.asyncProperty(drawn, async (value) => {
     const own = new Tally();
-    await sweepSingles(program, { tally: own, keep: some(DRAWN_ONE_IN, seed, program) });
-    const { runs, faults, violations } = own.tried;
-    tally.programs += 1;
-    tally.runs += runs;
-    for (const [kind, times] of Object.entries(faults)) tally.count(kind, times);
-    if (violations.length > 0) throw new Error(violations[0]);
+    await attempt(value, own);
+    tally.add(own.tried);
+    const [violation] = own.tried.violations;
+    if (violation !== undefined) throw new Error(violation);
   });
-  const draw = new Random(`${seed} drawn ${index}`).between(1, 2 ** 31 - 1);
-  const { failed, errorInstance } = await fc.check(property, { numRuns: count, seed: draw });
+  const draw = new Random(`${seed} ${name} ${index}`).between(1, 2 ** 31 - 1);
+  const { failed, errorInstance } = await fc.check(property, {
+    numRuns: Math.ceil(count / shares),
+    seed: draw,
+  });
   if (failed) tally.violated(errorInstance);
 }
 

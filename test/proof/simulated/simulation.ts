@@ -3,6 +3,7 @@ import { simulate, SimulationError } from "@everstep/core/testing";
 import { interpreter } from "../programs/interpreter.ts";
 import { judge } from "../programs/judge.ts";
 import { formatProgram, type Program } from "../programs/program.ts";
+import { branchesOf } from "./branches.ts";
 import { DEFINITION } from "./case.ts";
 import { type Effects, ProgramWorld } from "./program-world.ts";
 import { Random } from "../random.ts";
@@ -18,6 +19,7 @@ export interface Simulated {
   readonly programs: readonly Program[];
   readonly traceHash: string;
   readonly faults: Readonly<Record<string, number>>;
+  readonly branches: readonly string[];
 }
 
 /** Rejects with the seed that repeats it when anything is wrong. */
@@ -50,15 +52,16 @@ export async function trySimulation(seed: string): Promise<Simulated> {
       },
     );
     const jumped = "clock jump" in faults;
+    const branches: string[] = [];
     const findings = runs.flatMap((run) => {
       const program = programs[Number(run.id.slice("run-".length))];
       if (program === undefined || world === undefined) return [`I2 nobody started ${run.id}`];
-      return judge(program, world.evidenceOf(run, { faulty: true, jumped })).map(
-        (finding) => `${run.id}: ${finding}`,
-      );
+      const evidence = world.evidenceOf(run, { faulty: true, jumped });
+      branches.push(...branchesOf(evidence));
+      return judge(program, evidence).map((finding) => `${run.id}: ${finding}`);
     });
     if (findings.length > 0) throw new Error(findings.join("; "));
-    return { programs, traceHash, faults };
+    return { programs, traceHash, faults, branches };
   } catch (error) {
     const cause = error instanceof SimulationError ? error.cause : error;
     const what = cause instanceof Error ? cause.message : String(cause);

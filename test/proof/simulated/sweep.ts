@@ -2,7 +2,6 @@
 import type { Fault, FaultPlan, ProcessReport } from "@everstep/core/testing";
 import type { Program } from "../programs/program.ts";
 import { type CaseReport, type Settings, tryCase } from "./case.ts";
-import type { Random } from "../random.ts";
 import type { Tally } from "./tally.ts";
 
 const CALL_FAULTS = ["before", "after", "lost", "refused", "frozen", "late"] as const;
@@ -39,26 +38,9 @@ export async function sweepPairs(program: Program, pointsMax: number, options: S
   }
 }
 
-/** Crash after crash: a fault drawn for each process that is born. */
-export async function sweepSeries(program: Program, random: Random, options: SweepOptions): Promise<void> {
-  options.tally.programs += 1;
-  await tryPlan(program, drawPlan(random), options);
-}
-
-const SERIES_MAX = 7;
-const CALLS_MAX = 9;
-const EFFECTS_MAX = 3;
-/** Mostly deaths: a process that survives its fault meets no other. */
-const SURVIVED = 0.2;
-const SURVIVED_HOWS = ["lost", "refused", "frozen", "late"] as const;
-
-function drawPlan(random: Random): FaultPlan {
-  return Array.from({ length: random.between(1, SERIES_MAX) }, (): Fault => {
-    if (random.chance(0.3))
-      return { point: "effect", at: random.between(1, EFFECTS_MAX), how: random.pick(EFFECT_FAULTS) };
-    const how = random.chance(SURVIVED) ? random.pick(SURVIVED_HOWS) : random.pick(EFFECT_FAULTS);
-    return { point: "call", at: random.between(1, CALLS_MAX), how };
-  });
+/** These faults, one for each process that is born. */
+export async function sweepPlan(program: Program, plan: FaultPlan, options: SweepOptions): Promise<void> {
+  await tryPlan(program, plan, options);
 }
 
 function plansOf(plain: CaseReport | undefined, { keep = () => true }: SweepOptions): FaultPlan[] {
@@ -94,6 +76,7 @@ async function tryPlan(
   try {
     const report = await tryCase({ program, plan, settings });
     tally.met(plan, report.met);
+    for (const branch of report.branches) tally.went(branch);
     return report;
   } catch (error) {
     tally.violated(error);

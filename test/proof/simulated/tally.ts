@@ -6,6 +6,8 @@ export interface Tried {
   readonly runs: number;
   /** Faults that were met, by kind: `call before` … */
   readonly faults: Readonly<Record<string, number>>;
+  /** Runs that went such a way. */
+  readonly branches: Readonly<Record<string, number>>;
   /** One line each that repeats it. */
   readonly violations: readonly string[];
 }
@@ -15,6 +17,7 @@ const VIOLATIONS_MAX = 5;
 
 export class Tally {
   readonly #faults: Record<string, number> = {};
+  readonly #branches: Record<string, number> = {};
   readonly #violations: string[] = [];
   programs = 0;
   runs = 0;
@@ -25,7 +28,21 @@ export class Tally {
   }
 
   get tried(): Tried {
-    return { programs: this.programs, runs: this.runs, faults: this.#faults, violations: this.#violations };
+    return {
+      programs: this.programs,
+      runs: this.runs,
+      faults: this.#faults,
+      branches: this.#branches,
+      violations: this.#violations,
+    };
+  }
+
+  /** All but the violations. */
+  add({ programs, runs, faults, branches }: Tried): void {
+    this.programs += programs;
+    this.runs += runs;
+    for (const [kind, count] of Object.entries(faults)) this.count(kind, count);
+    for (const [branch, count] of Object.entries(branches)) this.went(branch, count);
   }
 
   met(plan: FaultPlan, met: readonly boolean[]): void {
@@ -35,6 +52,10 @@ export class Tally {
 
   count(kind: string, times: number = 1): void {
     this.#faults[kind] = (this.#faults[kind] ?? 0) + times;
+  }
+
+  went(branch: string, times: number = 1): void {
+    this.#branches[branch] = (this.#branches[branch] ?? 0) + times;
   }
 
   violated(error: unknown): void {
@@ -55,10 +76,6 @@ export function crashesIn(faults: Tried["faults"]): number {
 
 export function sumOf(all: readonly Tried[]): Tried {
   const tally = new Tally();
-  for (const { programs, runs, faults } of all) {
-    tally.programs += programs;
-    tally.runs += runs;
-    for (const [kind, count] of Object.entries(faults)) tally.count(kind, count);
-  }
+  for (const one of all) tally.add(one);
   return { ...tally.tried, violations: all.flatMap(({ violations }) => violations) };
 }

@@ -1,0 +1,72 @@
+/** Which ways a run has gone: what never happened was not tested. */
+import type { Evidence } from "../programs/evidence.ts";
+
+const KINDS = [
+  "step",
+  "timer",
+  "signal",
+  "started",
+  "pivot",
+  "patched",
+  "cancel",
+  "unwinding",
+  "undo",
+  "end",
+] as const;
+
+export const BRANCHES: readonly string[] = [
+  ...KINDS.map((kind) => `entry ${kind}`),
+  "ended completed",
+  "ended failed",
+  "ended canceled",
+  "body executed again",
+  "attempt failed and tried again",
+  "interrupted step looked up",
+  "step undone whose outcome nobody knew",
+  "step failed for good",
+  "wait timed out",
+  "signal left unread",
+  "run taken over",
+  "handler cut off and called again",
+  "body of a process that was frozen",
+];
+
+export function branchesOf({ run, executions, passes }: Evidence): ReadonlySet<string> {
+  const keys = executions.map(({ kind, key, attempt }) => `${kind} ${key} ${attempt}`);
+  const seen = (name: string, isSo: boolean): string[] => (isSo ? [name] : []);
+  return new Set([
+    ...run.journal.map(({ kind }) => `entry ${kind}`),
+    `ended ${String(run.end)}`,
+    ...seen("body executed again", new Set(keys).size < keys.length),
+    ...seen(
+      "attempt failed and tried again",
+      executions.some(({ attempt }) => attempt > 1),
+    ),
+    ...seen(
+      "interrupted step looked up",
+      executions.some(({ kind }) => kind === "lookUp"),
+    ),
+    ...seen(
+      "step undone whose outcome nobody knew",
+      executions.some(({ told }) => told === "unknown"),
+    ),
+    ...seen(
+      "step failed for good",
+      run.journal.some(({ kind, error }) => kind === "step" && error !== undefined),
+    ),
+    ...seen(
+      "wait timed out",
+      run.journal.some(({ kind, error }) => kind === "signal" && error !== undefined),
+    ),
+    ...seen(
+      "signal left unread",
+      run.messages.some(({ type, consumedBy }) => type === "signal" && consumedBy === null),
+    ),
+    ...seen("run taken over", run.attempt > 1),
+    ...seen("handler cut off and called again", passes.length > 1),
+    ...seen(
+      "body of a process that was frozen",
+      executions.some(({ thawed }) => thawed === true),
+    ),
+  ]);
+}
