@@ -3,7 +3,8 @@ import { beforeAll, expect, test } from "vitest";
 import { hunt, type Verdict, VoidHuntError } from "./mutants/hunt.ts";
 import { MUTANTS } from "./mutants/mutants.ts";
 
-const SEED = process.env["EVERSTEP_SEED"] ?? String(Math.floor(Math.random() * 2 ** 31));
+/** Always the same one: whether the judge is good enough is no matter of luck. */
+const SEED = process.env["EVERSTEP_SEED"] ?? "1";
 
 const verdicts = new Map<string, Verdict>();
 let whyVoid: string | undefined;
