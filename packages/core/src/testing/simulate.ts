@@ -7,6 +7,7 @@ import type { RunDump } from "./memory/reading.ts";
 import type { BodyRecord } from "./simulation/bodies.ts";
 import { type FaultPlan, planToText } from "./simulation/faults.ts";
 import { type FaultRates, NO_FAULTS, plannedNemesis, RandomNemesis } from "./simulation/nemesis.ts";
+import { Patience } from "./simulation/pending-calls.ts";
 import type { ProcessView } from "./simulation/process.ts";
 import type { Outside, SimulationSetup, WorldSetup } from "./simulation/setup.ts";
 import { Simulation } from "./simulation/simulation.ts";
@@ -94,7 +95,16 @@ const TRACE_TAIL = 40;
  *
  * `workflows` is called once for each process, with the world as that process reaches it.
  */
-export async function simulate<W = undefined>(
+export function simulate<W = undefined>(
+  workflows: (world: W, process: ProcessView) => readonly AnyWorkflow[],
+  options: SimulateOptions<W>,
+): Promise<SimulationReport<W>> {
+  return simulateWith(new Patience({ isForBodies: false }), workflows, options);
+}
+
+/** One of several simulations of the same workflows, with what the others have learned about what takes real time. */
+export async function simulateWith<W>(
+  patience: Patience,
   workflows: (world: W, process: ProcessView) => readonly AnyWorkflow[],
   options: SimulateOptions<W>,
 ): Promise<SimulationReport<W>> {
@@ -112,6 +122,7 @@ export async function simulate<W = undefined>(
     signals: options.signals ?? {},
     workers: options.workers ?? 3,
     healAfterMs: durationMs(options.healAfter ?? "1m", "healAfter"),
+    patience,
     patienceMs: durationMs(options.patience ?? "3m", "patience"),
     concurrency: options.concurrency,
     hints: options.hints ?? true,

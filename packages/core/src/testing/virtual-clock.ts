@@ -26,6 +26,9 @@ interface Timer {
   readonly run: () => void;
 }
 
+/** Not that of a test runner that fakes it. */
+const { setImmediate } = globalThis;
+
 /** Macrotasks in a row after which something must be chasing its own tail. */
 const TURNS_MAX = 100_000;
 

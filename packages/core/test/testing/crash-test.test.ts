@@ -1,5 +1,6 @@
 /** The user's crash test: it finds what a crash breaks, at the shortest list of crashes, and lets alone what survives. */
-import { expect, test } from "vitest";
+import { setTimeout } from "node:timers/promises";
+import { expect, test, vi } from "vitest";
 import { FatalError, transactStep, workflow } from "../../src/index.ts";
 import { crashTest, CrashTestError, type CrashTestOptions } from "../../src/testing/index.ts";
 import { rejection } from "../support/world.ts";
@@ -258,4 +259,86 @@ test("a crash list that is none is refused with what one looks like", async () =
   const small = workflow({ name: "small" }, (ctx) => ctx.step("one", () => 1));
   const error = await rejection(crashTest(small, { input: undefined, only: "call three after" }));
   expect(error.message).toContain('write "call 3 after"');
+});
+
+test("without a world a body may take real time, in one it may do so beside the world", async () => {
+  const beside = workflow({ name: "beside" }, (ctx) =>
+    ctx.step("work", () => setTimeout(20).then(() => 1), { timeout: "5s" }),
+  );
+  const { points } = await crashTest(beside, { input: undefined, only: "effect 1 after" });
+  expect(points.calls).toBeLessThan(25);
+  await crashTest(
+    (bank: Bank) =>
+      workflow({ name: "beside" }, (ctx) =>
+        ctx.step("work", async (step) => {
+          await setTimeout(20);
+          return bank.charge(1, step.idempotencyKey);
+        }),
+      ),
+    { input: undefined, world: () => new Bank(), invariant: once, only: "effect 1 after" },
+  );
+});
+
+test("what only an abort ends makes no hundred tries wait", async () => {
+  const startedAt = performance.now();
+  await crashTest(
+    (gate: { open: (signal: AbortSignal) => Promise<string> }) =>
+      workflow({ name: "gate" }, (ctx) =>
+        ctx.step("open", ({ signal }) => gate.open(signal), { timeout: "1s" }),
+      ),
+    {
+      input: undefined,
+      world: () => {
+        let calls = 0;
+        return {
+          open: (signal: AbortSignal) =>
+            new Promise<string>((resolve, reject) => {
+              if (++calls > 2) resolve("open");
+              signal.addEventListener("abort", () => reject(new Error("aborted")));
+            }),
+        };
+      },
+    },
+  );
+  expect(performance.now() - startedAt).toBeLessThan(15_000);
+});
+
+test("the message says what a step fails with, how long it is under way, and what no crash is to blame for", async () => {
+  const fails = workflow({ name: "fails" }, (ctx) =>
+    ctx.step(
+      "fail",
+      () => {
+        throw new TypeError("send is not a function");
+      },
+      { retry: { maxDelay: "1d", initialDelay: "1d" } },
+    ),
+  );
+  const failing = await failureOf(fails, { input: undefined });
+  expect(failing.message).toMatch(/fail failed \d+ times, last with TypeError: send is not a function/);
+  const slow = workflow({ name: "slow" }, (ctx) => ctx.step("work", () => setTimeout(2000)));
+  expect((await failureOf(slow, { input: undefined })).message).toContain("step work is still under way");
+  let calls = 0n;
+  const leaks = workflow({ name: "leaks" }, (ctx) => ctx.step("count", () => new Map([["calls", ++calls]])));
+  const leaking = await failureOf(leaks, { input: undefined });
+  expect(leaking.message).toContain(
+    "its result is Map(1) { 'calls' => 2n } instead of Map(1) { 'calls' => 1n }",
+  );
+  expect(leaking.message).toContain("No crash is needed");
+  expect(
+    (await failureOf(careless, { input: 1, world: () => new Bank(), invariant: once })).message,
+  ).not.toContain("No crash is needed");
+});
+
+test("a crash that meets nothing is not counted", async () => {
+  const small = workflow({ name: "small" }, (ctx) => ctx.step("one", () => 1));
+  expect((await crashTest(small, { input: undefined, only: "effect 9 after" })).faults).toEqual({});
+});
+
+test("timers that the test runner fakes are none of its own", async () => {
+  vi.useFakeTimers();
+  try {
+    await crashTest(careful, { input: 1, world: () => new Bank(), invariant: once, only: "effect 1 after" });
+  } finally {
+    vi.useRealTimers();
+  }
 });

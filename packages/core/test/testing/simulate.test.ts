@@ -1,4 +1,5 @@
 /** Simulations: the same seed is the same simulation; everything breaks; what is wrong is found, with the seed that repeats it. */
+import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { type Duration, workflow } from "../../src/index.ts";
 import { type FaultRates, type Outside, simulate, SimulationError } from "../../src/testing/index.ts";
@@ -168,4 +169,22 @@ test("what drives it may fail, sleep for weeks, and wait for what happens", asyn
     }),
   );
   expect(error.message).toContain("enough");
+});
+
+test("what drives it may take real time, and is named when it takes too much", async () => {
+  const waits = workflow({ name: "waits" }, (ctx) => ctx.waitForSignal("go", { timeout: "30d" }));
+  const drivenFor = (realMs: number) =>
+    simulate(() => [waits], {
+      seed: 1,
+      faults: false,
+      drive: async ({ start, client }) => {
+        await start(waits, undefined, { id: "waits" });
+        await setTimeout(realMs);
+        await client.get("waits").signal("go", 1);
+      },
+      invariant: ({ runs }) => expect(runs.map(({ end }) => end)).toEqual(["completed"]),
+    });
+  await drivenFor(50);
+  const never = simulate(() => [], { seed: 1, drive: () => new Promise(() => {}) });
+  expect((await rejection(never)).message).toContain("drive is still under way");
 });

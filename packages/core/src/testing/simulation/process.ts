@@ -12,6 +12,7 @@ import { type ProcessClock, processClock } from "../virtual-clock.ts";
 import { type Caller, worldOf } from "./effects.ts";
 import { type CallFault, type EffectFault, blowOf } from "./faults.ts";
 import { Freezer } from "./freezer.ts";
+import { isThenable } from "./world-values.ts";
 
 /** Decides what befalls a process. Calls and effects are numbered from 1, in the order of the process. */
 export interface Nemesis {
@@ -41,10 +42,13 @@ export interface ProcessSetup {
   readonly logger: Logger;
   /** Without one, the bodies are the effects. */
   readonly hasWorld: boolean;
+  /** In a world too. */
+  readonly waitsForBodies: boolean;
   /** What happened, for the trace. */
   readonly happened: (what: string) => void;
   readonly bodyBegins: (process: number, call: BodyCall) => void;
-  readonly pending: (call: PromiseLike<unknown>) => void;
+  /** It takes real time; unless it is held. */
+  readonly pending: (what: string, call: PromiseLike<unknown>, isHeld?: () => boolean) => void;
 }
 
 const never = (): Promise<never> => new Promise(() => {});
@@ -159,8 +163,8 @@ export class SimulatedProcess implements Caller, ProcessView {
     return { dies: this.#dies(no, "before"), diesAfter: () => this.#dies(no, "after") };
   }
 
-  pending(call: PromiseLike<unknown>): void {
-    this.#setup.pending(call);
+  pending(effect: string, call: PromiseLike<unknown>): void {
+    this.#setup.pending(effect, call);
   }
 
   #dies(no: number, when: EffectFault): boolean {
@@ -181,24 +185,46 @@ export class SimulatedProcess implements Caller, ProcessView {
       if (this.isDead) return never();
       if (this.#setup.hasWorld) {
         this.#setup.bodyBegins(this.no, call);
-        return body();
+        return this.#bodyOf(call, body);
       }
       return this.#effectOf(call, body);
     });
   }
 
+  /** It may do more than what it calls of the world, and that takes its time; dead, it never ends. */
+  #bodyOf({ kind, name }: BodyCall, body: () => unknown): unknown {
+    const result = body();
+    const { waitsForBodies, pending } = this.#setup;
+    if (result instanceof Promise)
+      pending(`${kind} ${name}`, Promise.race([result, this.died]), () => this.isFrozen || !waitsForBodies);
+    return result;
+  }
+
   #effectOf(call: BodyCall, body: () => unknown): unknown {
-    const { dies, diesAfter } = this.begins(`${call.kind} ${call.name}`);
+    const what = `${call.kind} ${call.name}`;
+    const { dies, diesAfter } = this.begins(what);
     if (dies) return never();
     this.#setup.bodyBegins(this.no, call);
-    const result = body();
-    if (!(result instanceof Promise)) return diesAfter() ? never() : result;
-    return result.then(
+    const result = resultOf(body);
+    if (!isThenable(result)) return diesAfter() ? never() : result;
+    const promise = Promise.resolve(result);
+    this.pending(what, promise);
+    return promise.then(
       (value: unknown) => (diesAfter() ? never() : value),
       (error: unknown) => {
         if (diesAfter()) return never();
         throw error;
       },
     );
+  }
+}
+
+function resultOf(body: () => unknown): unknown {
+  try {
+    return body();
+  } catch (error) {
+    return Promise.resolve().then(() => {
+      throw error;
+    });
   }
 }

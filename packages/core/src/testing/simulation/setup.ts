@@ -9,6 +9,7 @@ import type { MemoryStore } from "../memory-store.ts";
 import type { MemoryTx } from "../memory/transaction.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
 import type { RandomNemesis } from "./nemesis.ts";
+import type { Patience } from "./pending-calls.ts";
 import type { Nemesis, ProcessView } from "./process.ts";
 
 /** What a world is made with. */
@@ -60,6 +61,8 @@ export interface SimulationSetup<W> {
   /** After so much virtual time nothing is broken any more; then all must end within `patienceMs`. */
   readonly healAfterMs: number;
   readonly patienceMs: number;
+  /** With what takes real time. */
+  readonly patience: Patience;
   readonly leaseMs: number;
   readonly concurrency: number | undefined;
   readonly hints: boolean;

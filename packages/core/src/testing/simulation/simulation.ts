@@ -24,6 +24,7 @@ import { SimulatedProcess } from "./process.ts";
 import { PendingCalls } from "./pending-calls.ts";
 import type { Outside, SimulationSetup } from "./setup.ts";
 import { Trace } from "./trace.ts";
+import { unended } from "./unended.ts";
 
 const POLL_MS = 20;
 /** Longer than that nobody waits for a process that does not answer. */
@@ -38,6 +39,8 @@ const BIRTH_MAX_MS = 2000;
 const LEASE_MARGIN = 0.2;
 const EXCUSED_LEASES = 4;
 const RESUMES_MAX = 20;
+/** So many in a row, and nothing achieved: what is tried once a day takes no other time. */
+const RESTS_MAX = 1000;
 
 export class Simulation<W> {
   readonly clock: VirtualClock;
@@ -49,7 +52,7 @@ export class Simulation<W> {
   readonly processes: SimulatedProcess[] = [];
   readonly trace: Trace;
   readonly #setup: SimulationSetup<W>;
-  readonly #calls = new PendingCalls();
+  readonly #calls: PendingCalls;
   readonly #told = new Set<string>();
   #births = 0;
   #resumes = 0;
@@ -57,6 +60,7 @@ export class Simulation<W> {
   #calling = 0;
   #ids = 0;
   #restedMs = 0;
+  #rests = 0;
   #excusedUntilMs = 0;
   #progress = 0;
   #progressedMs = 0;
@@ -69,6 +73,7 @@ export class Simulation<W> {
 
   constructor(setup: SimulationSetup<W>) {
     this.#setup = setup;
+    this.#calls = new PendingCalls(setup.patience);
     this.clock = virtualClock({ seed: setup.seed });
     this.store = memoryStore({ clock: this.clock, hints: setup.hints });
     this.client = new Client<MemoryTx>({ store: this.store.reopen(), clock: this.clock });
@@ -84,7 +89,9 @@ export class Simulation<W> {
   /** Runs until the outside has done its part and every run has ended. Throws what is wrong. */
   async run(): Promise<void> {
     this.#replace();
-    this.#setup.drive(this.#outside()).then(
+    const driven = Promise.resolve(this.#setup.drive(this.#outside()));
+    this.#calls.waitFor("drive", driven, () => this.#calling > 0 || this.#wakes.size > 0);
+    driven.then(
       () => {
         this.#driven = true;
       },
@@ -92,8 +99,18 @@ export class Simulation<W> {
         this.#failure = { error };
       },
     );
+    try {
+      await this.#untilEnded();
+    } finally {
+      // Otherwise what a failed simulation left would go on in the next one's time.
+      for (const process of this.processes) process.kill();
+    }
+  }
+
+  async #untilEnded(): Promise<void> {
     while (!this.#driven || !this.#allEnded()) {
       this.#check();
+      if (this.#isOverdue()) throw new Error(await this.#unended());
       this.#heal();
       this.#replace();
       await this.#pass();
@@ -105,7 +122,6 @@ export class Simulation<W> {
     this.#check();
     this.#compareJournals();
     this.#check();
-    for (const process of this.processes) process.kill();
   }
 
   // ------------------------------------------------------------------------------------------ the outside
@@ -237,7 +253,7 @@ export class Simulation<W> {
   }
 
   #birth(): void {
-    const { nemesis, chaos, leaseMs, concurrency, logger, world } = this.#setup;
+    const { nemesis, chaos, leaseMs, concurrency, logger, world, patience } = this.#setup;
     const watched = this.audit.watched(this.store.reopen());
     const process = new SimulatedProcess({
       no: this.processes.length + 1,
@@ -248,9 +264,10 @@ export class Simulation<W> {
       concurrency,
       logger,
       hasWorld: world !== undefined,
+      waitsForBodies: patience.isForBodies,
       happened: (what) => this.trace.add(what),
       bodyBegins: (no, call) => this.#bodyBegins(no, call),
-      pending: (call) => this.#calls.waitFor(call),
+      pending: (what, call, isHeld) => this.#calls.waitFor(what, call, isHeld),
     });
     this.processes.push(process);
     this.trace.add(`process ${process.no} was born`);
@@ -296,6 +313,7 @@ export class Simulation<W> {
     this.trace.add(`all processes rest for ${ms} ms`);
     for (const process of this.processes) process.kill();
     this.#restedMs += ms;
+    this.#rests += 1;
     this.#resting = true;
     await this.clock.advance(ms);
     this.#resting = false;
@@ -313,13 +331,12 @@ export class Simulation<W> {
     const problem = this.audit.problems[0] ?? this.bodies.problems[0];
     if (problem !== undefined) throw new Error(problem);
     for (const run of this.audit.runs.values()) if (run.stuck !== null) this.#stuck(run, run.stuck);
-    if (this.#isOverdue()) throw new Error(this.#unended());
   }
 
   /** A run whose processes died too often is resumed by the operator; any other reason is one too many. */
   #stuck(run: RunAudit, { code, message }: NonNullable<RunAudit["stuck"]>): void {
     this.#resumes += 1;
-    if (code !== "POISON" || this.#setup.chaos === undefined || this.#resumes > RESUMES_MAX)
+    if (code !== "POISON" || this.#resumes > RESUMES_MAX)
       throw new Error(`L1: run ${run.id} is stuck: ${message}`);
     this.trace.add(`run ${run.id} is resumed`);
     run.stuck = null;
@@ -334,21 +351,15 @@ export class Simulation<W> {
     if (this.audit.progress > this.#progress) {
       this.#progress = this.audit.progress;
       this.#progressedMs = this.#activeMs;
+      this.#rests = 0;
     }
-    return this.#activeMs > Math.max(healAfterMs, this.#progressedMs) + patienceMs;
+    return this.#rests > RESTS_MAX || this.#activeMs > Math.max(healAfterMs, this.#progressedMs) + patienceMs;
   }
 
-  #unended(): string {
-    const open = [...this.audit.runs.values()]
-      .filter(({ end }) => end === null)
-      .map(
-        ({ id, waits }) => `${id}${waits.map(({ kind, key }) => ` (it waits for ${kind} ${key})`).join("")}`,
-      );
-    const who =
-      open.length === 0
-        ? "what drives the simulation has not settled"
-        : `these runs have not ended: ${open.join(", ")}`;
-    return `L1: nothing has been journaled for ${this.#setup.patienceMs} ms after the last fault, and ${who}`;
+  #unended(): Promise<string> {
+    const { client } = this;
+    const runs = this.audit.runs.values();
+    return unended({ runs, client, calls: this.#calls, patienceMs: this.#setup.patienceMs });
   }
 
   /** Virtual time but for the rests. */
