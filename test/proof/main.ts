@@ -66,15 +66,19 @@ function chaosOf({ problems, summary, zombies, seconds }: Verdict): ChaosProof {
   return { seconds: Math.round(seconds), zombies, summary, violations: [...problems, ...missing] };
 }
 
+function diskMegabytesFor(kills: number): number {
+  return DISK_MEGABYTES + Math.ceil(kills / KILLS_PER_MEGABYTE);
+}
+
 async function sqliteChaos({ chaos }: Form, seed: number): Promise<ChaosProof> {
   const { kills, runs } = chaos.sqlite;
-  const arena = sqliteArena({ diskMegabytes: DISK_MEGABYTES + kills / KILLS_PER_MEGABYTE });
+  const arena = sqliteArena({ diskMegabytes: diskMegabytesFor(kills) });
   return chaosOf(await campaign({ kills, runs, arena, seed }));
 }
 
 async function postgresChaos({ chaos }: Form, seed: number): Promise<ChaosProof> {
   const { kills, runs } = chaos.postgres;
-  const diskMegabytes = 4 * (DISK_MEGABYTES + kills / KILLS_PER_MEGABYTE);
+  const diskMegabytes = 4 * diskMegabytesFor(kills);
   return chaosOf(await campaign({ kills, runs, arena: await postgresArena(seed, { diskMegabytes }), seed }));
 }
 
