@@ -72,6 +72,8 @@ export class CrashTestError extends Error {
 const RUN_ID = "run-1";
 const PAIR_POINTS_MAX = 12;
 const TRACE_TAIL = 30;
+/** Each second in which a process waits has calls to be crashed, which find nothing after the first ones. */
+const REST_MS = 10_000;
 
 const MEANING: Readonly<Record<Fault["how"], string>> = {
   before: "the process dies before it",
@@ -196,7 +198,7 @@ class CrashTest<I, O, W> {
     } catch (error) {
       return [
         `No crash is needed: tried once more without any, ${wordsOf(error)}.`,
-        "Something is drawn anew in each try, or left over from the one before: state belongs into `world`, which is made for each.",
+        "Something is drawn anew in each try, waits for real time, or is left over from the one before: state belongs into `world`, which is made for each.",
       ];
     }
   }
@@ -206,7 +208,7 @@ class CrashTest<I, O, W> {
     const { input, world, signals = {}, drive, invariant, workflows } = this.#options;
     let store: MemoryStore | undefined;
     const report = await simulateWith<W>(
-      this.#patience,
+      { patience: this.#patience, restMs: REST_MS },
       (own) => [this.#workflowOf(own), ...(workflows?.(own) ?? [])],
       {
         ...(world === undefined ? {} : { world }),
@@ -282,9 +284,10 @@ function after(spared: number, fault: Fault): FaultPlan {
   return [...Array.from({ length: spared }, () => undefined), fault];
 }
 
-/** The process came so far. */
-function isMet({ point, at }: Fault, process: ProcessReport | undefined): boolean {
-  return ((point === "call" ? process?.calls : process?.effects)?.length ?? 0) >= at;
+/** The process came so far; a call that is late may never reach the store. */
+function isMet({ point, at, how }: Fault, process: ProcessReport | undefined): boolean {
+  const reached = (point === "call" ? process?.calls : process?.effects)?.length ?? 0;
+  return reached >= (how === "late" ? at - 1 : at);
 }
 
 function isDeath(fault: Fault | undefined): boolean {

@@ -86,6 +86,7 @@ const ignore = (): void => {};
 const SILENT: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 const TRACE_TAIL = 40;
+const REST_MS = 60_000;
 
 /**
  * Several workers execute these workflows over one store, in virtual time, while processes die, freeze and come back, answers and
@@ -99,12 +100,16 @@ export function simulate<W = undefined>(
   workflows: (world: W, process: ProcessView) => readonly AnyWorkflow[],
   options: SimulateOptions<W>,
 ): Promise<SimulationReport<W>> {
-  return simulateWith(new Patience({ isForBodies: false }), workflows, options);
+  return simulateWith(
+    { patience: new Patience({ isForBodies: false }), restMs: REST_MS },
+    workflows,
+    options,
+  );
 }
 
 /** One of several simulations of the same workflows, with what the others have learned about what takes real time. */
 export async function simulateWith<W>(
-  patience: Patience,
+  { patience, restMs }: Pick<SimulationSetup<W>, "patience" | "restMs">,
   workflows: (world: W, process: ProcessView) => readonly AnyWorkflow[],
   options: SimulateOptions<W>,
 ): Promise<SimulationReport<W>> {
@@ -123,6 +128,7 @@ export async function simulateWith<W>(
     workers: options.workers ?? 3,
     healAfterMs: durationMs(options.healAfter ?? "1m", "healAfter"),
     patience,
+    restMs,
     patienceMs: durationMs(options.patience ?? "3m", "patience"),
     concurrency: options.concurrency,
     hints: options.hints ?? true,

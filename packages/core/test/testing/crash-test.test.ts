@@ -342,3 +342,9 @@ test("timers that the test runner fakes are none of its own", async () => {
     vi.useRealTimers();
   }
 });
+
+test("half a minute of waiting is no hundred points", async () => {
+  const waits = workflow({ name: "waits" }, (ctx) => ctx.sleep("a while", "30s"));
+  const { points } = await crashTest(waits, { input: undefined, only: "none" });
+  expect(points.calls).toBeLessThan(30);
+});

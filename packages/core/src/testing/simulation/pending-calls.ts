@@ -2,7 +2,7 @@
 import type { Clock } from "../../clock.ts";
 
 /** A call that takes longer than that waits for something that only virtual time brings, such as its own abort. */
-export const PATIENCE_MS = 250;
+const PATIENCE_MS = 250;
 /** When it has done so that often, less is enough. */
 const LATE_MAX = 3;
 const SHORT_PATIENCE_MS = 10;

@@ -61,6 +61,8 @@ export interface SimulationSetup<W> {
   /** After so much virtual time nothing is broken any more; then all must end within `patienceMs`. */
   readonly healAfterMs: number;
   readonly patienceMs: number;
+  /** When nothing happens for longer than that, all processes rest until it does. */
+  readonly restMs: number;
   /** With what takes real time. */
   readonly patience: Patience;
   readonly leaseMs: number;

@@ -32,8 +32,6 @@ const CALLER_PATIENCE_MS = 4000;
 /** How long the survivors are watched after the end, and how much longer when some are frozen. */
 const AFTERMATH_MS = 600;
 const THAW_MS = 4500;
-/** When nothing happens for longer than that, all processes rest until it does. */
-const REST_MS = 60_000;
 const BIRTH_MAX_MS = 2000;
 /** What workers keep back of their lease; and how long, in leases, the answer to a renewal may be under way that tells them. */
 const LEASE_MARGIN = 0.2;
@@ -283,7 +281,7 @@ export class Simulation<W> {
     const jumpMs = this.#setup.chaos?.clockJumpMs() ?? 0;
     if (jumpMs !== 0) this.#jump(jumpMs);
     const restMs = this.#restMs();
-    if (restMs > REST_MS) await this.#rest(restMs);
+    if (restMs > this.#setup.restMs) await this.#rest(restMs);
     else await this.clock.advance(this.clock.nextMs ?? 0);
   }
 

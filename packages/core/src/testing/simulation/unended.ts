@@ -2,7 +2,7 @@
 import type { Client } from "../../runtime/client.ts";
 import type { MemoryTx } from "../memory/transaction.ts";
 import type { RunAudit } from "./audit.ts";
-import { PATIENCE_MS, type PendingCalls } from "./pending-calls.ts";
+import type { PendingCalls } from "./pending-calls.ts";
 
 export interface Unended {
   readonly runs: Iterable<RunAudit>;
@@ -18,8 +18,7 @@ export async function unended({ runs, client, calls, patienceMs }: Unended): Pro
       ? "what drives the simulation has not settled"
       : `these runs have not ended: ${(await Promise.all(open.map((run) => holdUp(client, run)))).join(", ")}`;
   const underWay = calls.underWay.map(
-    (name) =>
-      `; ${name} is still under way, for which virtual time stood still no longer than ${PATIENCE_MS} ms`,
+    (name) => `; ${name} is still under way, and virtual time waits for it no longer`,
   );
   return `L1: nothing has been journaled for ${patienceMs} ms after the last fault, and ${who}${underWay.join("")}`;
 }
