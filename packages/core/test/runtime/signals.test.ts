@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { type Context, workflow } from "../../src/index.ts";
-import { codeOf, gate, rejection, World } from "../support/world.ts";
+import { codeOf, gate, nameOf, rejection, World } from "../support/world.ts";
 
 function waiter(handler: (ctx: Context) => Promise<unknown>) {
   return workflow<undefined, unknown>({ name: "w" }, (ctx) => handler(ctx));
@@ -262,4 +262,22 @@ test("F91: signals every millisecond during a step disturb neither the step nor 
 test.each(["", "a#b", "a[b]", "x".repeat(201)])("a signal's name %j is refused", async (name) => {
   const { client } = new World().process();
   expect(() => client.get("r").signal(name)).toThrow(/signal/);
+});
+
+test("F121: a signal that was accepted in time wins, also where nobody told the worker of it before the deadline", async () => {
+  const world = new World({ hints: false });
+  const waits = workflow({ name: "w" }, (ctx) =>
+    ctx.waitForSignal<string>("approval", { timeout: 500 }).catch(nameOf),
+  );
+  const process = await world.worker([waits]);
+  const [early, late] = [
+    await process.start(waits, undefined, { id: "early" }),
+    await process.start(waits, undefined, { id: "late" }),
+  ];
+  const outside = world.process().client;
+  await world.pass(300);
+  await world.settle(outside.get("early").signal("approval", "yes"));
+  expect(await world.settle(early.result())).toBe("yes");
+  await world.passUntil(() => world.run("late").end !== null);
+  expect(await world.settle(late.result())).toBe("SignalTimeoutError");
 });
