@@ -267,7 +267,7 @@ test.each(["", "a#b", "a[b]", "x".repeat(201)])("a signal's name %j is refused",
 test("F121: a signal that was accepted in time wins, also where nobody told the worker of it before the deadline", async () => {
   const world = new World({ hints: false });
   const waits = workflow({ name: "w" }, (ctx) =>
-    ctx.waitForSignal<string>("approval", { timeout: 500 }).catch(nameOf),
+    ctx.waitForSignal<string>("approval", { timeout: 400 }).catch(nameOf),
   );
   const process = await world.worker([waits]);
   const [early, late] = [
