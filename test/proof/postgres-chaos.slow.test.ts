@@ -19,7 +19,7 @@ const RUNS = Number(process.env["EVERSTEP_RUNS"] ?? TESTED.chaos.postgres.runs);
 const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const REPEAT = `EVERSTEP_SEED=${SEED} EVERSTEP_KILLS=${KILLS} EVERSTEP_RUNS=${RUNS}`;
 
-const OPTIONS = { timeout: 180_000 + KILLS * 400 + RUNS * 20 };
+const OPTIONS = { timeout: 360_000 + KILLS * 400 + RUNS * 20 };
 
 // Windows freezes no process.
 test.skipIf(process.platform === "win32")(

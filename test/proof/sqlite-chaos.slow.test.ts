@@ -17,7 +17,7 @@ import { TESTED } from "./sizes.ts";
 const KILLS = Number(process.env["EVERSTEP_KILLS"] ?? TESTED.chaos.sqlite.kills);
 const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
-const OPTIONS = { timeout: 120_000 + KILLS * 500 };
+const OPTIONS = { timeout: 300_000 + KILLS * 500 };
 
 // Windows freezes no process, and gives it no time to end.
 test.skipIf(process.platform === "win32")(
