@@ -18,7 +18,7 @@ import { missingIn } from "./chaos/summary.ts";
 import { differential } from "./differential/differential.ts";
 import { hunt } from "./mutants/hunt.ts";
 import { pageOf } from "./page.ts";
-import { type ChaosProof, type Proof, violationsIn } from "./proof.ts";
+import { type ChaosProof, type Proof, type Timed, violationsIn } from "./proof.ts";
 import { PARTS, type PartName } from "./simulated/parts.ts";
 import { tryOnAllCores } from "./simulated/shares.ts";
 import type { Tried } from "./simulated/tally.ts";
@@ -35,16 +35,16 @@ const KILLS_PER_MEGABYTE = 15;
 const ALL = ["simulated", "differential", "sqlite", "postgres", "mutants"] as const;
 type Name = (typeof ALL)[number];
 
-async function timed<T>(name: string, work: () => Promise<T>): Promise<T & { readonly seconds: number }> {
+async function timed<T>(name: string, work: () => Promise<T>): Promise<T & Timed> {
   const startedAt = performance.now();
   const result = await work();
   const seconds = Math.round((performance.now() - startedAt) / 1000);
   console.log(`${name}: ${seconds} s`);
-  return { ...result, seconds };
+  return { ...result, seconds, commit };
 }
 
 async function simulated(form: Form, seed: string): Promise<NonNullable<Proof["simulated"]>> {
-  const parts: Partial<Record<PartName, Tried & { readonly seconds: number }>> = {};
+  const parts: Partial<Record<PartName, Tried & Timed>> = {};
   for (const part of PARTS)
     parts[part] = await timed(`simulated, ${part}`, () => tryOnAllCores(part, form.simulated, seed));
   return parts;
@@ -61,22 +61,22 @@ async function compared(form: Form, seed: string): Promise<NonNullable<Proof["di
   }
 }
 
-function chaosOf({ problems, summary, zombies, seconds }: Verdict): ChaosProof {
+function chaosOf({ problems, summary, zombies }: Verdict): Omit<ChaosProof, keyof Timed> {
   const missing = missingIn(summary).map((name) => `void: ${name} never happened`);
-  return { seconds: Math.round(seconds), zombies, summary, violations: [...problems, ...missing] };
+  return { zombies, summary, violations: [...problems, ...missing] };
 }
 
 function diskMegabytesFor(kills: number): number {
   return DISK_MEGABYTES + Math.ceil(kills / KILLS_PER_MEGABYTE);
 }
 
-async function sqliteChaos({ chaos }: Form, seed: number): Promise<ChaosProof> {
+async function sqliteChaos({ chaos }: Form, seed: number): Promise<Omit<ChaosProof, keyof Timed>> {
   const { kills, runs } = chaos.sqlite;
   const arena = sqliteArena({ diskMegabytes: diskMegabytesFor(kills) });
   return chaosOf(await campaign({ kills, runs, arena, seed }));
 }
 
-async function postgresChaos({ chaos }: Form, seed: number): Promise<ChaosProof> {
+async function postgresChaos({ chaos }: Form, seed: number): Promise<Omit<ChaosProof, keyof Timed>> {
   const { kills, runs } = chaos.postgres;
   const diskMegabytes = 4 * diskMegabytesFor(kills);
   return chaosOf(await campaign({ kills, runs, arena: await postgresArena(seed, { diskMegabytes }), seed }));
@@ -87,7 +87,7 @@ function git(...args: readonly string[]): string {
 }
 
 /** What was proven is what is committed, but for the page and the figures themselves. */
-function commit(): string {
+function commitOf(): string {
   const isChanged = git("status", "--porcelain", "--", ".", ":!docs/proof.*") !== "";
   return `${git("rev-parse", "--short", "HEAD")}${isChanged ? " with changes" : ""}`;
 }
@@ -142,17 +142,17 @@ const WORK: Readonly<Record<Name, () => Promise<Partial<Proof>>>> = {
   }),
 };
 
+const commit = commitOf();
 const head = {
   form: form.name,
   seed,
-  commit: commit(),
   at: new Date().toISOString(),
   machine: `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? "an unknown processor"}, Node.js ${process.versions.node}`,
 };
-console.log(`proof, ${head.form} form, seed ${seed}, commit ${head.commit}`);
+console.log(`proof, ${head.form} form, seed ${seed}, commit ${commit}`);
 const kept = before();
-// Parts of the same form and commit belong to one proof.
-let proof: Proof = kept.form === head.form && kept.commit === head.commit ? { ...kept, ...head } : head;
+// Each part says of which commit it is.
+let proof: Proof = kept.form === head.form ? { ...kept, ...head } : head;
 for (const name of ALL) {
   if (!chosen.has(name)) continue;
   proof = { ...proof, ...(await WORK[name]()) };

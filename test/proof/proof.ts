@@ -6,8 +6,10 @@ import type { PartName } from "./simulated/parts.ts";
 import type { Tried } from "./simulated/tally.ts";
 import type { Form } from "./sizes.ts";
 
-interface Timed {
+export interface Timed {
   readonly seconds: number;
+  /** Of the sources that were tried. */
+  readonly commit: string;
 }
 
 export interface ChaosProof extends Timed {
@@ -20,7 +22,6 @@ export interface ChaosProof extends Timed {
 export interface Proof {
   readonly form: Form["name"];
   readonly seed: string;
-  readonly commit: string;
   readonly at: string;
   readonly machine: string;
   readonly simulated?: Readonly<Partial<Record<PartName, Tried & Timed>>>;

@@ -37,6 +37,8 @@ const BIRTH_MAX_MS = 2000;
 const LEASE_MARGIN = 0.2;
 const EXCUSED_LEASES = 4;
 const RESUMES_MAX = 20;
+/** Nobody is given up for fewer. */
+const POISON_DEATHS = 5;
 /** So many in a row, and nothing achieved: what is tried once a day takes no other time. */
 const RESTS_MAX = 1000;
 
@@ -58,6 +60,8 @@ export class Simulation<W> {
   #calling = 0;
   #ids = 0;
   #restedMs = 0;
+  /** Processes that died of nothing but a rest. */
+  #rested = 0;
   #rests = 0;
   #excusedUntilMs = 0;
   #progress = 0;
@@ -309,6 +313,7 @@ export class Simulation<W> {
   /** As if all had been switched off and on again: heartbeats of weeks would take minutes to simulate. */
   async #rest(ms: number): Promise<void> {
     this.trace.add(`all processes rest for ${ms} ms`);
+    this.#rested += this.processes.filter(({ isDead }) => !isDead).length;
     for (const process of this.processes) process.kill();
     this.#restedMs += ms;
     this.#rests += 1;
@@ -334,7 +339,8 @@ export class Simulation<W> {
   /** A run whose processes died too often is resumed by the operator; any other reason is one too many. */
   #stuck(run: RunAudit, { code, message }: NonNullable<RunAudit["stuck"]>): void {
     this.#resumes += 1;
-    if (code !== "POISON" || this.#resumes > RESUMES_MAX)
+    const deaths = this.processes.filter(({ isDead }) => isDead).length - this.#rested;
+    if (code !== "POISON" || deaths < POISON_DEATHS || this.#resumes > RESUMES_MAX)
       throw new Error(`L1: run ${run.id} is stuck: ${message}`);
     this.trace.add(`run ${run.id} is resumed`);
     run.stuck = null;
