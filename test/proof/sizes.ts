@@ -27,7 +27,7 @@ export const SHORT: Form = {
     simulations: 3000,
   },
   differential: { programs: 60, crashes: 5 },
-  chaos: { sqlite: { kills: 300, runs: 0 }, postgres: { kills: 300, runs: 2000 } },
+  chaos: { sqlite: { kills: 300, runs: 1500 }, postgres: { kills: 300, runs: 2000 } },
 };
 
 /**
@@ -46,7 +46,7 @@ export const LONG: Form = {
     simulations: 20_000,
   },
   differential: { programs: 300, crashes: 20 },
-  chaos: { sqlite: { kills: 5000, runs: 0 }, postgres: { kills: 5000, runs: 10_000 } },
+  chaos: { sqlite: { kills: 5000, runs: 25_000 }, postgres: { kills: 5000, runs: 10_000 } },
 };
 
 /** What `npm test` runs elsewhere than in CI: as much of the simulations as fits in half a minute. */

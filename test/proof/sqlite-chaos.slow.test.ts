@@ -24,7 +24,12 @@ test.skipIf(process.platform === "win32")(
   `runs survive ${KILLS} kills of their workers`,
   OPTIONS,
   async () => {
-    const { problems, summary, seconds } = await campaign({ arena: sqliteArena(), kills: KILLS, seed: SEED });
+    const { problems, summary, seconds } = await campaign({
+      arena: sqliteArena(),
+      kills: KILLS,
+      runs: TESTED.chaos.sqlite.runs,
+      seed: SEED,
+    });
     console.log(`${lineOf(summary)}, violations ${problems.length}, seed ${SEED}, ${seconds.toFixed(0)} s`);
     expect(problems, `EVERSTEP_SEED=${SEED} EVERSTEP_KILLS=${KILLS}`).toEqual([]);
     expect(summary["kills"]).toBeGreaterThanOrEqual(KILLS);

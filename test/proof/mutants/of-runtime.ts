@@ -130,7 +130,7 @@ export const OF_RUNTIME: readonly Mutant[] = [
     [
       "takes an answer that was lost for a yes",
       "simulations",
-      "E2 I12 I13 I1",
+      "E2 I12 I13 I1 I7",
       "        await this.#outages.wait();\n",
       '        outcomes = batch.map(() => ({ is: "done" }));\n',
     ],
