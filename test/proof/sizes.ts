@@ -45,7 +45,7 @@ export const LONG: Form = {
     series: 320_000,
     simulations: 20_000,
   },
-  differential: { programs: 300, crashes: 20 },
+  differential: { programs: 120, crashes: 6 },
   chaos: { sqlite: { kills: 5000, runs: 25_000 }, postgres: { kills: 5000, runs: 10_000 } },
 };
 

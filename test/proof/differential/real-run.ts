@@ -32,7 +32,7 @@ export interface RealRun {
 
 const CALLS_MAX = 60;
 const LEASE_MS = 3000;
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 90_000;
 
 /** In real time nobody sleeps for minutes. What lasts for an hour is there to lose a race. */
 export function hastened(program: Program): Program {
