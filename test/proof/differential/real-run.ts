@@ -74,6 +74,7 @@ export async function runOn(
     await last.live(programs);
     return { evidence: await evidenceOf(outside, programs, world), crashes: died };
   } finally {
+    world.client = undefined;
     await outside.close();
   }
 }

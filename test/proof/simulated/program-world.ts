@@ -35,7 +35,7 @@ export class ProgramWorld {
   readonly #byToken = new Map<string, Mutable<Execution>>();
   readonly #failed = new Set<string>();
   readonly #asked = new Set<string>();
-  /** Of a process that never dies. */
+  /** Of a process that never dies; undefined once all is over, when nothing that is still on its way is sent any more. */
   client: Client<MemoryTx> | undefined;
   #tokens = 0;
 
@@ -133,7 +133,15 @@ export class ProgramWorld {
 
   async #cancel(run: string): Promise<void> {
     this.#known(run).canceled = true;
-    await this.client?.get(run).cancel().catch(late);
+    await this.client
+      ?.get(run)
+      .cancel()
+      .catch((error: unknown) => this.#refused(error));
+  }
+
+  /** The run has ended meanwhile, or everything has. */
+  #refused(error: unknown): void {
+    if (this.client !== undefined && !(error instanceof RunEndedError)) throw error;
   }
 
   /** Once for each wait that the code asks for; when it comes, that may have given up. */
@@ -150,7 +158,7 @@ export class ProgramWorld {
     const sent = this.client?.get(run).signal(key.replace(/#\d+$/, ""), key, { id: key });
     sent?.then(
       () => this.#known(run).told.add(key),
-      (error: unknown) => late(error),
+      (error: unknown) => this.#refused(error),
     );
   }
 }
@@ -158,8 +166,4 @@ export class ProgramWorld {
 /** Of an undo: what is stored of it is a row of its own. */
 function rowOf({ kind, key }: Pick<Doing, "kind" | "key">): string {
   return kind === "undo" ? `${key}#undo` : key;
-}
-
-function late(error: unknown): void {
-  if (!(error instanceof RunEndedError)) throw error;
 }
