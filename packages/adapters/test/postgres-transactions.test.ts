@@ -220,8 +220,14 @@ describe("F63 S3: a takeover against a transaction", () => {
     await holder?.letGo();
     expect(await answer).toEqual({ is: "done" });
     expect(await orders()).toEqual(["o1"]);
-    await untilReaped(heir);
-    expect(await heir.claim()).toMatchObject([{ run: { attempt: 2 }, journal: [{ seq: 1, attempt: 1 }] }]);
+    // The takeover that was stopped may have come through by itself: only what it leaves behind tells.
+    let claims: Awaited<ReturnType<typeof heir.claim>> = [];
+    await eventually("the dead worker is taken over", async () => {
+      await heir.renew();
+      claims = await heir.claim();
+      return claims.length > 0;
+    });
+    expect(claims).toMatchObject([{ run: { attempt: 2 }, journal: [{ seq: 1, attempt: 1 }] }]);
   });
 
   test("one that meets a takeover waits for it, and is fenced", async () => {
