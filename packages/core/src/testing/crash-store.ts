@@ -1,5 +1,5 @@
 /**
- * A process that dies between itself and its database, at a chosen call: the first crash harness.
+ * A process that dies between itself and its database, at a chosen call: what crash tests and simulations are made of.
  * The store inside lives on, as a database does; what dies is everybody who calls it through this door.
  */
 import { StoreUnavailableError } from "../errors.ts";
