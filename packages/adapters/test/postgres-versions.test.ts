@@ -29,8 +29,8 @@ describe("F125: a schema that a newer build has changed", () => {
     const hand = await Hand.join(store);
     await hand.commit(start("a", { claim: true }), start("b"));
     await outdate(place);
-    for (const refused of [Hand.join(store), hand.claim()]) {
-      const error = await rejection(refused);
+    const refusals = [rejection(Hand.join(store)), rejection(hand.claim())];
+    for (const error of await Promise.all(refusals)) {
       expect(error).toBeInstanceOf(StoreError);
       expect(error.message).toMatch(
         /newer everstep.*update @everstep\/adapters.*what it holds it may finish/,
