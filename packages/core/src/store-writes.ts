@@ -1,32 +1,93 @@
 /** Every change of the store as a value: what is written, in batches, and how each write is answered. */
 import type {
   EndStatus,
+  Entry,
   Message,
   NewEntry,
   Phase,
   RetryState,
+  RunRecord,
   RunStatus,
   StuckNote,
   WaitNote,
 } from "./store.ts";
 
+/** A run to be. The id of a purged run is taken for 90 days more. */
+export interface NewRun {
+  readonly id: string;
+  readonly workflow: string;
+  /**
+   * Null where only the name is known: its current version (see `WorkflowRecord`), with the timeout and, unless it is given here, the
+   * priority that its workers told of; version 1 when no worker ever told of it.
+   */
+  readonly version: string | null;
+  readonly input: string;
+  /** Digest of the plain input: the same id with another one is a conflict. */
+  readonly inputHash: string;
+  /** Null: that which the workers told of (0 when none did), for a run by name only. */
+  readonly priority: number | null;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly timeoutMs: number | null;
+  /** The input was not validated by its sender. */
+  readonly raw?: boolean;
+  /** Now when absent. `inMs` counts from the store's now. */
+  readonly due?: { readonly inMs: number } | { readonly at: number };
+}
+
 export interface StartWrite {
   readonly kind: "start";
-  readonly run: {
-    readonly id: string;
-    readonly workflow: string;
-    readonly version: string;
-    readonly input: string;
-    /** Digest of the plain input: the same id with another one is a conflict. */
-    readonly inputHash: string;
-    readonly priority: number;
-    readonly tags: Readonly<Record<string, string>>;
-    readonly timeoutMs: number | null;
-    /** Now when absent. `inMs` counts from the store's now. */
-    readonly due?: { readonly inMs: number } | { readonly at: number };
-  };
-  /** The run is born owned by the batch's lease under attempt 1 (only without `due`). */
+  readonly run: NewRun;
+  /** The run is born owned by the batch's lease under attempt 1 (only without `due`, with a version, and unless its workflow is paused). */
   readonly claim: boolean;
+}
+
+/** An event, for every workflow whose current version listens to its name. */
+export interface NewEvent {
+  readonly name: string;
+  /** The sender's idempotency key: the same name and id is the same event, for as long as it is remembered (90 days). */
+  readonly id: string;
+  /** Encoded for the run id `codecId`, which becomes the `event` of the runs: nobody knows their ids beforehand. */
+  readonly payload: string;
+  readonly codecId: string;
+  /** Digest of the plain payload. */
+  readonly payloadHash: string;
+  /** Each run's id is this followed by the name of its workflow. */
+  readonly runPrefix: string;
+}
+
+/** Starts one run per listening workflow, with the payload as its raw input (S13). Answered "emitted", also when no workflow listens. */
+export interface EmitWrite {
+  readonly kind: "emit";
+  readonly event: NewEvent;
+}
+
+/**
+ * What an owner's entries send out (S11). When it is refused, the entry `seq` of this write is stored with the reason as its `error`, in
+ * plain text, and all else of the write is done: `conflict <workflow>`, `not-found`, `ended <status>`, `refused <reason>`. What was there
+ * already (an equal run, a seen message or event id) is no refusal.
+ */
+export type Send =
+  /** The run's parent is the sender, under `key`. `awaited`: its end is told to the sender under this key (S12), at once if it has ended. */
+  | {
+      readonly kind: "start";
+      readonly seq: number;
+      readonly run: NewRun;
+      readonly key: string;
+      readonly awaited: boolean;
+    }
+  | {
+      readonly kind: "message";
+      /** Null: nobody asks what became of it. */
+      readonly seq: number | null;
+      readonly runId: string;
+      readonly message: NewMessage;
+    }
+  | { readonly kind: "emit"; readonly seq: number; readonly event: NewEvent };
+
+/** An event for the outbox. */
+export interface OutboxEvent {
+  readonly id: string;
+  readonly text: string;
 }
 
 /** All that the owner of a run changes, in one write: fenced by worker and attempt. */
@@ -41,6 +102,9 @@ export interface AdvanceWrite {
   readonly retries?: readonly RetryState[];
   /** Keys whose retry rows are no longer needed. */
   readonly settled?: readonly string[];
+  /** In this order. Never together with `then`, but for messages with `seq` null. */
+  readonly sends?: readonly Send[];
+  readonly outbox?: readonly OutboxEvent[];
   /** Merged into the run's tags. */
   readonly tags?: Readonly<Record<string, string>>;
   readonly phase?: Phase;
@@ -70,24 +134,100 @@ export type Then =
       readonly error?: string | undefined;
     };
 
+/** A signal leaves a stuck or paused run where it is, a cancel does not. */
+export type NewMessage = Pick<Message, "id" | "name" | "payload"> & { readonly type: "signal" | "cancel" };
+
 export interface MessageWrite {
   readonly kind: "message";
   readonly runId: string;
-  readonly message: Pick<Message, "type" | "id" | "name" | "payload">;
+  readonly message: NewMessage;
 }
 
 /**
- * An operator's wish. `resume`: a stuck run becomes due; its strikes are forgotten and `interrupted` is cleared, rows that need a
- * person start anew (failures 0, first tried and due now) but stay in doubt, and an entry of the journal says who and why.
+ * An operator's wish.
+ *
+ * `resume`: a stuck run becomes due; its strikes are forgotten and `interrupted` is cleared, rows that need a person start anew (failures
+ * 0, first tried and due now) but stay in doubt. A paused run is so no more, and is due (one that was never claimed: when it was before).
+ * "wrong-state" for any other run.
+ *
+ * `pause`: the run is not claimed from now on. A paused one is left as it is: "done". "wrong-state" for a run that has ended or is stuck.
+ *
+ * An entry of the journal says who and why: at once when nobody owns the run; else its owner finds a message of type `operator`, with
+ * this id, the operation as its name and `value` as its payload.
  */
 export interface OperateWrite {
   readonly kind: "operate";
   readonly runId: string;
-  readonly operation: "resume";
+  readonly operation: "resume" | "pause";
   /** Unique per run: the operator's idempotency key, and the key of its entry. The same one again is "done", and changes nothing. */
   readonly id: string;
   /** Encoded: who and why; becomes an entry of the journal. */
   readonly value: string;
+}
+
+/**
+ * A person's change of a run that nobody owns, decided on what was read of it (S14): "changed" unless its attempt and the number of its
+ * entries are still these, and nobody owns it. `interrupted` is cleared and its strikes are forgotten.
+ */
+export interface MendWrite {
+  readonly kind: "mend";
+  readonly runId: string;
+  readonly attempt: number;
+  /** How many entries the run had. */
+  readonly length: number;
+  /** The first one says who, what and why, and its key is the operation's id: a run that has such an entry answers "done", and changes nothing. */
+  readonly entries: readonly [NewEntry, ...NewEntry[]];
+  /** Rows to insert or replace. */
+  readonly retries?: readonly RetryState[];
+  /** Keys whose retry rows are no longer needed; `"all"`: none is. */
+  readonly settled?: readonly string[] | "all";
+  /** From now on the run is one of this version. */
+  readonly version?: string;
+  /** An ended run goes on: what it ended with is forgotten. Without it, an ended run answers "changed". */
+  readonly phase?: "forward";
+  /** `due`: stuck or paused no more, and due now. `stay`: as it is. */
+  readonly then: "due" | "stay";
+}
+
+/** A workflow's runs are not claimed until `note` is null again. */
+export interface PauseWorkflowWrite {
+  readonly kind: "pause-workflow";
+  readonly workflow: string;
+  /** Encoded: who and why. */
+  readonly note: string | null;
+}
+
+/**
+ * Forgets an ended run and all runs that it called (and what those called); their ids stay taken for 90 days. "wrong-state", with the
+ * run's status, unless all of them have ended; also for a run that was called by one which is still there and has not ended.
+ */
+export interface PurgeWrite {
+  readonly kind: "purge";
+  readonly runId: string;
+}
+
+/**
+ * A run as it was elsewhere, or a fork of one here. "conflict" when the id is taken. One that has not ended is owned by nobody, and due
+ * unless it is stuck or paused. `awaits`: what it has called and not heard of: it waits for those of them that exist here (S12).
+ */
+export interface ImportWrite {
+  readonly kind: "import";
+  readonly run: Omit<
+    RunRecord,
+    "owner" | "dueAt" | "inbox" | "waits" | "interrupted" | "strikes" | "strikesAlone"
+  >;
+  readonly inputHash: string;
+  readonly journal: readonly Entry[];
+  /** Not consumed yet; numbered anew, accepted when they were. */
+  readonly messages: readonly Omit<Message, "no">[];
+  readonly retries: readonly RetryState[];
+  readonly awaits: readonly { readonly runId: string; readonly key: string }[];
+}
+
+/** These rows of the outbox have arrived where they were to go. */
+export interface ShippedWrite {
+  readonly kind: "shipped";
+  readonly nos: readonly number[];
 }
 
 /** The batch's worker is gone for good: its runs become due, without a strike. */
@@ -95,7 +235,18 @@ export interface LeaveWrite {
   readonly kind: "leave";
 }
 
-export type Write = StartWrite | AdvanceWrite | MessageWrite | OperateWrite | LeaveWrite;
+export type Write =
+  | StartWrite
+  | EmitWrite
+  | AdvanceWrite
+  | MessageWrite
+  | OperateWrite
+  | MendWrite
+  | PauseWorkflowWrite
+  | PurgeWrite
+  | ImportWrite
+  | ShippedWrite
+  | LeaveWrite;
 
 export interface Batch<Tx = unknown> {
   readonly writes: readonly Write[];
@@ -110,19 +261,25 @@ export interface Batch<Tx = unknown> {
 /** The answer to one write, in the order of the batch. */
 export type Outcome =
   | { readonly is: "done" }
+  /** advance: done, but some of what it sent out was refused: with the reason that became the entry's `error`. */
+  | { readonly is: "done"; readonly refused: readonly { readonly seq: number; readonly reason: string }[] }
+  /** emit: ids of the runs that it started, now or (`again`) when it was emitted before. */
+  | { readonly is: "emitted"; readonly runs: readonly string[]; readonly again: boolean }
   /** start: `claimed` says whether the batch's lease owns it now (never when that lease is gone). */
   | { readonly is: "created"; readonly createdAt: number; readonly claimed: boolean }
   /** start: the id is taken, by the same workflow and input. */
   | { readonly is: "exists" }
-  /** start: the id is taken by something else. */
+  /** start, import: the id is taken by something else, a run of this workflow; emit: the id was used with another payload (then `""`). */
   | { readonly is: "conflict"; readonly workflow: string }
   /** message: the id was seen before. */
   | { readonly is: "duplicate" }
   | { readonly is: "not-found" }
   /** message: the run has ended. */
   | { readonly is: "ended"; readonly status: EndStatus }
-  /** operate: the run is not in a state for it. */
+  /** operate, purge: the run is not in a state for it. */
   | { readonly is: "wrong-state"; readonly status: RunStatus }
+  /** mend: the run is not as it was read. */
+  | { readonly is: "changed"; readonly status: RunStatus }
   /** advance: entries are written, but the run was not parked. */
   | { readonly is: "inbox-changed" }
   /** The lease or the claim is gone: nothing of this write happened, nor will. */

@@ -16,9 +16,13 @@
  * S8  An ended run never changes but by an operator.
  * S9  Time is the store's clock, in milliseconds since the epoch.
  * S10 Hints may be late, repeated or lost: nothing but latency depends on them.
+ * S11 What a run sends out (children, events, signals) is done in the transaction of the entries that say so, or not at all.
+ * S12 A run's end puts its outcome into the inbox of every run that waits for it, in the same transaction; once each.
+ * S13 An event starts one run of each workflow that listens when it is committed; the same event id never starts another one.
+ * S14 What a person decided on a run that was read is written only if nothing has become of the run since.
  */
 
-import type { Batch, Outcome } from "./store-writes.ts";
+import type { Batch, Outcome, OutboxEvent } from "./store-writes.ts";
 
 export type * from "./store-writes.ts";
 
@@ -29,19 +33,36 @@ export type EndStatus = "completed" | "failed" | "canceled";
 /** The status of a run as people see it; derived, never stored. */
 export type RunStatus = "ready" | "running" | "waiting" | "compensating" | "stuck" | EndStatus;
 
-/** Kinds of journal entries. `step`, `timer`, `signal` and `undo` are settlements: the final outcome of one ask. */
+/** Kinds of journal entries. */
 export type EntryKind =
+  /** Settlements, the final outcome of one ask: */
   | "step"
   | "timer"
   | "signal"
-  | "started"
+  | "child"
   | "pivot"
+  | "undo"
+  /** Settlements with what they send out, in the same transaction (S11): a detached run, an event, a signal. */
+  | "start"
+  | "emit"
+  | "send"
+  /** A child was started, or given up: with what that sends out. */
+  | "call"
+  | "drop"
+  /** What else the code did: */
+  | "started"
   | "patched"
+  | "input"
   | "cancel"
   | "unwinding"
-  | "undo"
+  | "end"
+  /** What a person did. The key is the operation's id, the value says who, when and why. */
   | "resume"
-  | "end";
+  | "pause"
+  | "resolve"
+  | "reset"
+  | "move"
+  | "fork";
 
 /** A journal entry to be appended. `value` and `error` are encoded text; an entry with `error` rejects its ask. */
 export interface NewEntry {
@@ -78,7 +99,7 @@ export interface RetryState {
 
 /** What a parked run waits for; shown by `why`, read by nobody else. */
 export interface WaitNote {
-  readonly kind: "timer" | "signal" | "retry";
+  readonly kind: "timer" | "signal" | "retry" | "child";
   readonly key: string;
   readonly until: number | null;
 }
@@ -93,10 +114,23 @@ export interface StuckNote {
   readonly at: number;
 }
 
+/** Since when a run or a workflow is paused, and by whom. */
+export interface PauseNote {
+  readonly at: number;
+  /** Encoded: who and why. */
+  readonly note: string;
+}
+
 export interface RunRecord {
   readonly id: string;
   readonly workflow: string;
   readonly version: string;
+  /** The run that started it, and under which of its keys; `called`: the parent waited for it from the beginning. Null for all others. */
+  readonly parent: { readonly runId: string; readonly key: string; readonly called: boolean } | null;
+  /** What its input was encoded for when an event started it (see `EventWrite`); null for all others. */
+  readonly event: string | null;
+  /** Its input is as it was sent, for the sender did not have the workflow's code: it is validated when the run begins. */
+  readonly raw: boolean;
   readonly phase: Phase;
   /** Set when `phase` is `done`. */
   readonly end: EndStatus | null;
@@ -107,6 +141,8 @@ export interface RunRecord {
   /** When the run is to be claimed; null when only a message or a person can move it. */
   readonly dueAt: number | null;
   readonly stuck: StuckNote | null;
+  /** Not to be claimed until a person resumes it. Its owner, if it has one, is told by a message. */
+  readonly paused: PauseNote | null;
   readonly priority: number;
   readonly tags: Readonly<Record<string, string>>;
   /** Encoded. */
@@ -131,15 +167,23 @@ export interface RunRecord {
 export interface Message {
   /** Grows within a run. */
   readonly no: number;
-  readonly type: "signal" | "cancel";
-  /** Unique per run: the sender's idempotency key. */
+  /** `child`: a run ended that this one waits for. `operator`: a person changed the run while it was owned. */
+  readonly type: "signal" | "cancel" | "child" | "operator";
+  /** Unique per run and type: the sender's idempotency key. Of a `child`, the id of the run that ended. */
   readonly id: string;
-  /** The signal's name; `""` for a cancel. */
+  /** The signal's name; the key under which a child is waited for; `pause` or `resume` of an operator; `""` for a cancel. */
   readonly name: string;
-  /** Encoded. */
+  /** Encoded; of a `child`, the JSON of a `ChildEnd`. */
   readonly payload: string;
   /** When the store accepted it. */
   readonly at: number;
+}
+
+/** What a run came to, for whoever waits for it. Result and error are encoded, for the run that ended. */
+export interface ChildEnd {
+  readonly status: EndStatus;
+  readonly result?: string;
+  readonly error?: string;
 }
 
 export interface WorkerRecord {
@@ -154,6 +198,36 @@ export interface WorkerRecord {
 export interface WorkflowRef {
   readonly name: string;
   readonly version: string;
+}
+
+/** What the store is told of a workflow by the workers that have it: enough to start runs of it without its code. */
+export interface WorkflowSpec extends WorkflowRef {
+  /** The event that starts runs of it. */
+  readonly on: string | null;
+  readonly priority: number;
+  readonly timeoutMs: number | null;
+}
+
+/**
+ * A workflow's version that some worker had, ever. Where only the name is given, its current version is meant: of those that a live worker
+ * has (of all, when none is live) the one that was told of last for the first time. Only the current version listens to events.
+ */
+export interface WorkflowRecord extends WorkflowSpec {
+  /** When it was told of for the first time. */
+  readonly since: number;
+  readonly current: boolean;
+  readonly liveWorkers: number;
+  /** Its runs are not claimed until a person resumes it. The same for all its versions. */
+  readonly paused: PauseNote | null;
+}
+
+/** An event that was emitted. */
+export interface EventRecord {
+  readonly name: string;
+  readonly id: string;
+  readonly at: number;
+  /** How many runs it started; 0 when no workflow listened. */
+  readonly runs: number;
 }
 
 export interface ClaimRequest {
@@ -185,10 +259,13 @@ export interface ClaimResult {
   }[];
   /** When the next run of these workflows is due that was not claimed now (in the past when `limit` was met); null: none. */
   readonly nextDueAt: number | null;
+  /** Those of the workflows, by name, that are paused: none of their runs was claimed. */
+  readonly paused: readonly string[];
 }
 
 export interface JoinRequest {
-  readonly workflows: readonly WorkflowRef[];
+  /** Also told of from now on, to whoever starts runs by name or emits events. */
+  readonly workflows: readonly WorkflowSpec[];
   readonly leaseMs: number;
   readonly host: string;
   readonly pid: number;
@@ -217,11 +294,17 @@ export interface RunFilter {
   readonly ids?: readonly string[];
   readonly status?: RunStatus | readonly RunStatus[];
   readonly workflow?: string;
+  readonly version?: string;
+  /** Runs that this run started. */
+  readonly parent?: string;
+  readonly paused?: boolean;
   /** Runs that have all of these tags. */
   readonly tag?: Readonly<Record<string, string>>;
   /** Created at or after, before: milliseconds since the epoch. */
   readonly since?: number;
   readonly until?: number;
+  /** Ended before: milliseconds since the epoch. */
+  readonly endedBefore?: number;
 }
 
 export interface PageRequest {
@@ -243,6 +326,16 @@ export interface RunDetails extends Claim {
   readonly owner: WorkerRecord | null;
   /** How many live workers have the run's workflow in its version. */
   readonly capable: number;
+  readonly workflowPaused: PauseNote | null;
+}
+
+/** An event of a run or a step for the world outside, stored in the transaction that it tells of. */
+export interface OutboxRow {
+  /** Grows; rows of one run are taken in the order in which they were written. */
+  readonly no: number;
+  /** The event's own id: whoever gets it twice knows it by this. */
+  readonly id: string;
+  readonly text: string;
 }
 
 /** What a watcher wants to hear of: what may be due or has a message, or what ended or is stuck. */
@@ -261,7 +354,11 @@ export interface TransactRequest<Tx, T> {
   /** The caller's SQL. */
   readonly body: (tx: Tx) => T | Promise<T>;
   /** Called with the body's result, once, before the commit. Throwing rolls back. */
-  readonly settle: (value: T) => { readonly entry: NewEntry; readonly settled: readonly string[] };
+  readonly settle: (value: T) => {
+    readonly entry: NewEntry;
+    readonly settled: readonly string[];
+    readonly outbox?: readonly OutboxEvent[];
+  };
 }
 
 /**
@@ -288,6 +385,12 @@ export interface Store<Tx = unknown> {
   read(runId: string): Promise<RunDetails | undefined>;
   list(filter: RunFilter, page: PageRequest): Promise<Page>;
   count(filter: RunFilter): Promise<number>;
+  /** Every version of every workflow that the store was told of. */
+  workflows(): Promise<readonly WorkflowRecord[]>;
+  /** Events of this name (of all names), newest first. */
+  events(filter: { readonly name?: string; readonly limit: number }): Promise<readonly EventRecord[]>;
+  /** The oldest rows of the outbox that nobody took within the last `forMs`: they are the caller's for so long, until it writes `shipped`. */
+  takeOutbox(request: { readonly limit: number; readonly forMs: number }): Promise<readonly OutboxRow[]>;
   /**
    * Calls back on hints of this and, where the database can tell, other processes (S10): of all, or at least of what is due or has
    * a message ("work"), or of what ended or is stuck ("ends"). Returns the way to stop.
