@@ -24,6 +24,8 @@ export interface Claimant {
   held(runId: string): Activation | undefined;
   /** `lookedAt`: when the store read its messages. */
   take(claim: Claim & { readonly lookedAt: number }): void;
+  /** These workflows are paused, and no others: nothing of them may go on. */
+  pausedNow(workflows: readonly string[]): void;
 }
 
 export class Claims {
@@ -32,6 +34,8 @@ export class Claims {
   readonly #inboxes = new Set<Activation>();
   #asking = false;
   #again = false;
+  /** The store is asked also when no slot is free: what the worker holds may have been paused. */
+  #looking = false;
   #stopped = false;
   #cancelDue: (() => void) | undefined;
   /** When runs are looked for next without any hint; infinite when no run is known to become due. */
@@ -51,6 +55,12 @@ export class Claims {
   /** The messages of this run may have changed. */
   want(activation: Activation): void {
     this.#inboxes.add(activation);
+    this.soon();
+  }
+
+  /** Without any hint, from time to time. */
+  look(): void {
+    this.#looking = true;
     this.soon();
   }
 
@@ -98,7 +108,9 @@ export class Claims {
   async #askFor(inboxes: readonly Activation[]): Promise<void> {
     const { lease, free, store, workflows, haunted } = this.#worker;
     this.missed = free === 0;
-    if (lease === undefined || !lease.good || (free === 0 && inboxes.length === 0)) return;
+    if (lease === undefined || !lease.good) return;
+    if (free === 0 && inboxes.length === 0 && !this.#looking) return;
+    this.#looking = false;
     this.#parkedUntil = Number.POSITIVE_INFINITY;
     const result = await store.claim({
       worker: lease.worker,
@@ -112,6 +124,7 @@ export class Claims {
     });
     if (this.#worker.lease !== lease) return;
     lease.synced(result.now);
+    this.#worker.pausedNow(result.paused);
     for (const claim of result.claims) this.#worker.take({ ...claim, lookedAt: result.now });
     this.#hand(result, inboxes);
     this.#planNext(result, free);

@@ -35,12 +35,16 @@ export interface BornRun {
 export function bornClaim(born: BornRun, worker: number): Claim {
   const run: RunRecord = {
     ...born,
+    parent: null,
+    event: null,
+    raw: false,
     phase: "forward",
     end: null,
     owner: worker,
     attempt: 1,
     dueAt: null,
     stuck: null,
+    paused: null,
     result: null,
     error: null,
     inbox: 0,

@@ -1,24 +1,25 @@
 /**
- * Executes runs: joins the store, keeps its lease, claims what is due, and lets go in order.
+ * Executes runs: claims what is due, runs it in slots, and lets go in order.
  *
- * Owns: the lease, claims, slots, stopping. Does not own: what happens inside a run (activation.ts).
+ * Owns: slots, stopping. Does not own: what happens inside a run (activation.ts), the lease (lease-keeper.ts), when the store is
+ * asked (claims.ts).
  */
-import { hostname } from "node:os";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Logger } from "../context.ts";
-import { EverstepError, InvalidArgumentError, StoreUnavailableError } from "../errors.ts";
+import { EverstepError, InvalidArgumentError } from "../errors.ts";
 import { durationMs } from "../engine/duration.ts";
 import type { Codec } from "../engine/values.ts";
 import type { AdvanceWrite, Claim, Hint, Outcome, Renewal, Store, WorkflowRef } from "../store.ts";
-import type { Workflow } from "../workflow.ts";
 import { Activation } from "./activation.ts";
-import { Backoff } from "./backoff.ts";
 import { BodyGate } from "./body-gate.ts";
-import type { Writer } from "./committer.ts";
-import { bornClaim, type BornRun, type Hub, hubOf, type LocalWorker } from "./hub.ts";
 import { type Claimant, Claims } from "./claims.ts";
+import type { Writer } from "./committer.ts";
+import { Definitions } from "./definitions.ts";
+import { HeldRuns } from "./held-runs.ts";
 import type { Host, LetGo } from "./host.ts";
-import { HeldLease } from "./lease.ts";
+import { bornClaim, type BornRun, type Hub, hubOf, type LocalWorker } from "./hub.ts";
+import type { HeldLease } from "./lease.ts";
+import { type LeaseHolder, LeaseKeeper } from "./lease-keeper.ts";
 import { PAYLOAD_MAX_BYTES } from "./limits.ts";
 import { consoleLogger, unfailing } from "./log.ts";
 import { Orphans } from "./orphans.ts";
@@ -30,9 +31,8 @@ const TICK_MS = 500;
 const POLL_TICKS = 4;
 /** What an aborted body gets to notice it. */
 const ABORT_MS = 1000;
-const LEAVE_MS = 5000;
 
-export class WorkerCore implements Host, LocalWorker, Claimant {
+export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
   readonly clock: Clock;
   readonly store: Store;
   readonly logger: Logger;
@@ -43,22 +43,15 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   readonly gate: BodyGate = new BodyGate(() => this.#pumpAll());
   readonly #hub: Hub;
   readonly #claims: Claims;
-  readonly #definitions = new Map<string, Workflow>();
-  readonly #concurrency: number;
-  readonly #leaseMs: number;
-  readonly #held = new Map<string, Activation>();
-  /** Runs that are gone, but whose body still lives here: not to be claimed again by us. */
-  readonly #haunted = new Set<Activation>();
-  readonly #outages: Backoff;
+  readonly #keeper: LeaseKeeper;
+  readonly #definitions: Definitions;
+  readonly #held: HeldRuns;
   readonly #orphans = new Orphans();
-  #lease: HeldLease | undefined;
-  #reserved = 0;
+  #paused: ReadonlySet<string> = new Set();
   #state: "new" | "running" | "stopping" | "stopped" = "new";
-  #renewing = false;
   #ticks = 0;
   #cancelTick: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
-  readonly #emptied = new Set<() => void>();
   #left: Promise<void> | undefined;
   /** `stop` did not wait for the last bodies. */
   #givenUp = false;
@@ -70,27 +63,16 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     this.storeIsOut = outageNotice(this.clock, this.logger);
     this.codec = options.codec;
     this.maxPayloadBytes = options.maxPayloadBytes ?? PAYLOAD_MAX_BYTES;
-    this.#concurrency = options.concurrency ?? 100;
-    if (!Number.isInteger(this.#concurrency) || this.#concurrency < 1)
-      throw new InvalidArgumentError(
-        `concurrency must be a whole number of at least 1, not ${this.#concurrency}`,
-      );
-    this.#leaseMs = durationMs(options.lease ?? "15s", "lease");
-    this.#outages = new Backoff(this.clock);
+    const concurrency = options.concurrency ?? 100;
+    if (!Number.isInteger(concurrency) || concurrency < 1)
+      throw new InvalidArgumentError(`concurrency must be a whole number of at least 1, not ${concurrency}`);
+    this.#held = new HeldRuns(this.clock, concurrency);
     this.#hub = hubOf(this.store, this.clock);
+    this.#definitions = new Definitions(options.workflows);
+    const { specs } = this.#definitions;
+    this.workflows = specs.map(({ name, version }) => ({ name, version }));
+    this.#keeper = new LeaseKeeper(this, specs, durationMs(options.lease ?? "15s", "lease"));
     this.#claims = new Claims(this);
-    for (const definition of options.workflows) this.#register(definition as unknown as Workflow);
-    this.workflows = [...this.#definitions.values()].map(({ name, version }) => ({ name, version }));
-  }
-
-  #register(definition: Workflow): void {
-    const key = definitionKey(definition.name, definition.version);
-    if (this.#definitions.has(key)) {
-      throw new InvalidArgumentError(
-        `workflow ${definition.name} version ${definition.version} is given to this worker twice; rename one of them or give it another version`,
-      );
-    }
-    this.#definitions.set(key, definition);
   }
 
   // ------------------------------------------------------------------------------------------ life
@@ -99,37 +81,12 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     if (this.#state !== "new")
       throw new EverstepError("INVALID_ARGUMENT", "a worker can be started once; make a new one");
     this.#state = "running";
-    await this.#join();
-    if (this.#state !== "running") return this.#sayGoodbye(); // stopped meanwhile
+    await this.#keeper.join();
+    if (!this.isRunning) return this.#sayGoodbye(); // stopped meanwhile
     this.#hub.workers.add(this);
     this.#unwatch = this.store.watch((hint) => this.#hinted(hint), "work");
     this.#tick();
     this.#claims.soon();
-  }
-
-  async #join(): Promise<void> {
-    for (;;) {
-      const askedAt = this.clock.monotonic();
-      try {
-        const lease = await this.store.join({
-          workflows: this.workflows,
-          leaseMs: this.#leaseMs,
-          host: hostname(),
-          pid: process.pid,
-        });
-        this.#outages.over();
-        this.#lease = new HeldLease(this.clock, lease, {
-          askedAt,
-          leaseMs: this.#leaseMs,
-          lost: () => this.#loseLease(lease.worker),
-        });
-        return;
-      } catch (error) {
-        if (!(error instanceof StoreUnavailableError) || this.#state !== "running") throw error;
-        this.storeIsOut(error);
-        await this.#outages.wait();
-      }
-    }
   }
 
   async stop(options: StopOptions): Promise<readonly string[]> {
@@ -141,12 +98,12 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     this.#state = "stopping";
     this.#hub.workers.delete(this);
     this.#claims.stop();
-    for (const activation of this.#held.values()) activation.drain(false);
-    if (!(await this.#empty(graceMs))) {
-      for (const activation of this.#held.values()) activation.drain(true);
-      await this.#empty(ABORT_MS);
+    for (const activation of this.#held) activation.drain(false);
+    if (!(await this.#held.empty(graceMs))) {
+      for (const activation of this.#held) activation.drain(true);
+      await this.#held.empty(ABORT_MS);
     }
-    const living = [...this.#held.values()].map((activation) => activation.runId);
+    const living = this.#held.ids;
     if (living.length === 0) await this.#leave();
     else this.#givenUp = true;
     if (this.#givenUp)
@@ -155,22 +112,6 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
         { runs: living },
       );
     return living;
-  }
-
-  /** Waits until no run is held. Whoever else stops the worker meanwhile may be less patient. */
-  #empty(ms: number): Promise<boolean> {
-    if (this.#held.size === 0 && this.#reserved === 0) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const emptied = (): void => {
-        cancel();
-        resolve(true);
-      };
-      const cancel = this.clock.after(ms, () => {
-        this.#emptied.delete(emptied);
-        resolve(false);
-      });
-      this.#emptied.add(emptied);
-    });
   }
 
   #leave(): Promise<void> {
@@ -182,54 +123,32 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     this.#state = "stopped";
     this.#cancelTick?.();
     this.#unwatch?.();
-    const lease = this.#lease;
-    if (lease === undefined) return;
-    await new Promise<void>((resolve) => {
-      // A store that is out must not keep the process from ending: then the lease runs out by itself.
-      const cancel = this.clock.after(LEAVE_MS, resolve, { unref: true });
-      const left = (): void => {
-        cancel();
-        resolve();
-      };
-      this.#hub.committer.submit({ write: { kind: "leave" }, writer: lease, settle: left, fail: left });
-    });
+    await this.#keeper.leave(this.#hub.committer);
+  }
+
+  get isRunning(): boolean {
+    return this.#state === "running";
+  }
+
+  get isOver(): boolean {
+    return this.#state === "stopped";
   }
 
   // ------------------------------------------------------------------------------------------ the lease
 
   get lease(): HeldLease | undefined {
-    return this.#lease;
+    return this.#keeper.lease;
   }
 
   /** Also at once after joining: whoever died before is noticed that much sooner. */
   #tick(): void {
     this.#ticks += 1;
-    if (this.#ticks % POLL_TICKS === 0) this.#claims.soon();
-    if (!this.#renewing) this.#renew().catch((error: unknown) => this.logger.error(String(error)));
+    if (this.#ticks % POLL_TICKS === 0) this.#claims.look();
+    this.#keeper.renew();
     this.#cancelTick = this.clock.after(TICK_MS, () => this.#tick(), { unref: this.#givenUp });
   }
 
-  async #renew(): Promise<void> {
-    const lease = this.#lease;
-    if (lease === undefined) return;
-    this.#renewing = true;
-    const askedAt = this.clock.monotonic();
-    try {
-      const renewal = await this.store.renew(lease.asLease);
-      if (this.#lease !== lease || this.#state === "stopped") return;
-      if (renewal.live) this.#renewed(lease, renewal, askedAt);
-      else this.#loseLease(lease.worker);
-    } catch (error) {
-      if (!(error instanceof StoreUnavailableError) && this.#state !== "stopped")
-        this.logger.error(`the store can't be used: ${String(error)}`);
-    } finally {
-      this.#renewing = false;
-    }
-  }
-
-  #renewed(lease: HeldLease, renewal: Renewal, askedAt: number): void {
-    const wasGood = lease.good;
-    lease.renewed(renewal, askedAt);
+  renewed(renewal: Renewal, wasGood: boolean): void {
     if (!wasGood) this.#pumpAll();
     // What became due while the lease was not good was not claimed.
     if (renewal.reaped > 0 || !wasGood) this.#claims.soon();
@@ -248,26 +167,13 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     }
   }
 
-  #loseLease(worker: number): void {
-    if (this.#lease?.worker !== worker) return;
-    this.#fenced().catch((error: unknown) => {
-      // Stopped meanwhile, and its store closed: nobody wants it to go on.
-      if (this.#state !== "running") return;
-      this.logger.error(`this worker can't go on, restart it: ${String(error)}`);
-    });
+  lostLease(): void {
+    this.#orphans.clear();
+    for (const activation of Array.from(this.#held)) activation.abandon();
   }
 
-  /** Nothing of ours can be written any more: another worker took over, or the store refused a whole batch. */
-  async #fenced(): Promise<void> {
-    this.#lease = undefined;
-    this.#orphans.clear();
-    this.logger.warn(
-      "this worker's lease is over (it was silent for too long, or its store failed); its runs go on elsewhere, and it joins again",
-    );
-    for (const activation of Array.from(this.#held.values())) activation.abandon();
-    if (this.#state !== "running") return;
-    await this.#join();
-    if (this.#state !== "running") return this.#sayGoodbye(); // stopped meanwhile
+  async joinedAgain(): Promise<void> {
+    if (!this.isRunning) return this.#sayGoodbye(); // stopped meanwhile
     this.#claims.soon();
   }
 
@@ -275,7 +181,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
 
   #hinted(hint: Hint): void {
     if (hint.runIds === undefined) {
-      for (const activation of this.#held.values()) this.#claims.want(activation);
+      for (const activation of this.#held) this.#claims.want(activation);
       this.#claims.soon();
       return;
     }
@@ -290,16 +196,12 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
     this.#claims.want(activation);
   }
 
-  get isOver(): boolean {
-    return this.#state === "stopped";
-  }
-
   get free(): number {
-    return this.#state === "running" ? Math.max(0, this.#concurrency - this.#held.size - this.#reserved) : 0;
+    return this.isRunning ? this.#held.free : 0;
   }
 
   get haunted(): readonly string[] {
-    return [...this.#haunted].map((activation) => activation.runId);
+    return this.#held.haunted;
   }
 
   held(runId: string): Activation | undefined {
@@ -307,35 +209,43 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   }
 
   take(claim: Claim & { readonly lookedAt: number }): void {
-    const definition = this.#definitions.get(definitionKey(claim.run.workflow, claim.run.version));
-    if (definition === undefined || this.#held.has(claim.run.id)) return;
+    const { run } = claim;
+    const definition = this.#definitions.get({ name: run.workflow, version: run.version });
+    if (definition === undefined || this.#held.has(run.id)) return;
     // The answer was under way for so long that the run was given back: others may have executed it since (P2).
-    if (this.#orphans.isOver(claim.run)) return;
+    if (this.#orphans.isOver(run)) return;
     const activation = new Activation(this, claim, definition);
-    this.#held.set(claim.run.id, activation);
-    if (this.#state === "running") activation.begin();
+    this.#held.add(activation);
+    if (this.isRunning) activation.begin();
     else activation.drain(false);
+  }
+
+  pausedNow(workflows: readonly string[]): void {
+    this.#paused = new Set(workflows);
+    if (workflows.length === 0) return;
+    for (const activation of Array.from(this.#held))
+      if (this.#paused.has(activation.workflow.name) && !activation.lettingGo) activation.drain(false);
   }
 
   // ------------------------------------------------------------------------------------------ starts in this process
 
   reserve(workflow: string, version: string): Writer | undefined {
-    if (this.#state !== "running" || this.free === 0 || this.#lease?.good !== true || this.#claims.moreDue)
+    if (this.free === 0 || this.lease?.good !== true || this.#claims.moreDue || this.#paused.has(workflow))
       return undefined;
-    if (!this.#definitions.has(definitionKey(workflow, version))) return undefined;
-    this.#reserved += 1;
-    return this.#lease;
+    if (this.#definitions.get({ name: workflow, version }) === undefined) return undefined;
+    this.#held.reserve();
+    return this.lease;
   }
 
   unreserve(): void {
-    this.#reserved -= 1;
+    this.#held.unreserve();
     this.#slotFree();
   }
 
   adopt(born: BornRun, writer: Writer): void {
-    this.#reserved -= 1;
+    this.#held.unreserve();
     // An answer that came late may be of a lease that is over: others may have executed the run since (P2).
-    if (writer === this.#lease) this.take({ ...bornClaim(born, writer.worker), lookedAt: born.createdAt });
+    if (writer === this.lease) this.take({ ...bornClaim(born, writer.worker), lookedAt: born.createdAt });
     else this.#slotFree();
   }
 
@@ -346,19 +256,19 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   // ------------------------------------------------------------------------------------------ what activations need
 
   get worker(): number {
-    return this.#lease?.worker ?? 0;
+    return this.lease?.worker ?? 0;
   }
 
   now(): number {
-    return this.#lease?.now() ?? this.clock.now();
+    return this.lease?.now() ?? this.clock.now();
   }
 
   mayBegin(): boolean {
-    return this.#lease?.good ?? false;
+    return this.lease?.good ?? false;
   }
 
   submit(write: AdvanceWrite, settle: (outcome: Outcome) => void): void {
-    const lease = this.#lease;
+    const { lease } = this;
     if (lease === undefined) {
       this.clock.macrotask(() => settle({ is: "fenced" }));
       return;
@@ -367,32 +277,25 @@ export class WorkerCore implements Host, LocalWorker, Claimant {
   }
 
   letGo(activation: Activation, how: LetGo): void {
-    this.#held.delete(activation.runId);
-    if (activation.livingBodies > 0) this.#haunted.add(activation);
+    this.#held.letGo(activation);
     if (how.how === "ended") this.#hub.results.ended(activation.runId, how);
     if (how.how === "parked" && how.dueAt !== null) this.#claims.dueAt(how.dueAt);
     this.#slotFree();
   }
 
   bodiesGone(activation: Activation): void {
-    this.#haunted.delete(activation);
+    this.#held.bodiesGone(activation);
     this.#claims.soon();
   }
 
   #slotFree(): void {
     if (this.#claims.moreDue || this.#claims.missed) this.#claims.soon();
-    if (this.#state !== "stopping" || this.#held.size > 0 || this.#reserved > 0) return;
-    if (this.#emptied.size === 0 && this.#givenUp)
+    if (this.#state !== "stopping" || !this.#held.isEmpty) return;
+    if (!this.#held.tellEmpty() && this.#givenUp)
       this.#leave().catch((error: unknown) => this.logger.error(String(error)));
-    for (const emptied of this.#emptied) emptied();
-    this.#emptied.clear();
   }
 
   #pumpAll(): void {
-    for (const activation of this.#held.values()) activation.wake();
+    for (const activation of this.#held) activation.wake();
   }
-}
-
-function definitionKey(name: string, version: string): string {
-  return `${name}\n${version}`;
 }

@@ -225,9 +225,12 @@ describe("what a worker is given", () => {
     expect(make({ lease: "soon" })).toThrow(/lease/);
   });
 
-  test("one workflow twice in one version is refused; in two versions it is fine", () => {
+  test("one workflow twice in one version is refused, but for a copy of it; in two versions it is fine", () => {
     const next = workflow({ name: "w", version: "2" }, () => 2);
-    expect(make({ workflows: [definition, definition] })).toThrow(/twice/);
+    const other = workflow({ name: "w" }, () => 2);
+    const copy = workflow({ name: "w" }, () => 1);
+    expect(make({ workflows: [definition, other] })).toThrow(/twice/);
+    expect(make({ workflows: [definition, copy] })).not.toThrow();
     expect(make({ workflows: [definition, next] })).not.toThrow();
   });
 });
