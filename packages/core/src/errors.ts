@@ -3,6 +3,9 @@
  * One class per thing that a caller would handle differently.
  */
 
+/** On the prototype of each class below: its name, for all copies of this module that a process has loaded. */
+const CLASS: unique symbol = Symbol.for("everstep.error");
+
 /** Base of all errors of everstep. Compare `code`, which never changes, rather than `message`. */
 export class EverstepError extends Error {
   readonly code: string;
@@ -11,6 +14,16 @@ export class EverstepError extends Error {
     super(message, options);
     this.code = code;
     this.name = new.target.name;
+  }
+
+  /** An error that another copy of this module made (a bundle, a second version installed) is the same error. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+    const own = Object.getOwnPropertyDescriptor(this.prototype, CLASS)?.value as unknown;
+    if (own === undefined || typeof value !== "object") return false;
+    for (let proto: unknown = value; proto !== null; proto = Object.getPrototypeOf(proto) as unknown)
+      if (Object.getOwnPropertyDescriptor(proto, CLASS)?.value === own) return true;
+    return false;
   }
 }
 
@@ -62,6 +75,27 @@ export class StepFailedError extends EverstepError {
     this.runId = at.runId;
     this.step = at.step;
     this.attempts = at.attempts;
+  }
+}
+
+/** A run that `ctx.call` waited for failed or was canceled; `cause` is its error. What it did it has undone itself. */
+export class ChildFailedError extends EverstepError {
+  /** The child's. */
+  readonly runId: string;
+  /** What the call is journaled as. */
+  readonly call: string;
+  readonly status: "failed" | "canceled";
+
+  constructor(
+    at: { readonly runId: string; readonly call: string; readonly status: "failed" | "canceled" },
+    cause: unknown,
+  ) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const came = at.status === "failed" ? "failed" : "was canceled";
+    super("CHILD_FAILED", `child ${at.runId} (call ${at.call}) ${came}: ${reason}`, { cause });
+    this.runId = at.runId;
+    this.call = at.call;
+    this.status = at.status;
   }
 }
 
@@ -133,6 +167,16 @@ export class RunConflictError extends EverstepError {
     super(
       "RUN_CONFLICT",
       `run ${runId} exists already, as a run of ${workflow} with another workflow or input: the same id is the same run; choose another id, or start it with the same input`,
+    );
+  }
+}
+
+/** The event's id was used before, with another payload; what the first one started was left alone. */
+export class EventConflictError extends EverstepError {
+  constructor(event: string, id: string) {
+    super(
+      "EVENT_CONFLICT",
+      `event ${event} with the id ${id} was emitted before with another payload: the same id is the same event; choose another id, or emit the same payload`,
     );
   }
 }
@@ -245,3 +289,36 @@ export type StuckCode =
   | "UNDECODABLE"
   /** The store refused this run's data. */
   | "REFUSED";
+
+/** Named again: a bundler that shortens the names of classes must not change what is stored of an error, and revived by its name. */
+const CLASSES: Readonly<Record<string, new (...args: never) => EverstepError>> = {
+  EverstepError,
+  FatalError,
+  RetryAfterError,
+  StepFailedError,
+  ChildFailedError,
+  StepTimeoutError,
+  SignalTimeoutError,
+  RunTimeoutError,
+  RunFailedError,
+  RunCanceledError,
+  RunEndedError,
+  RunNotFoundError,
+  RunConflictError,
+  EventConflictError,
+  RunStateError,
+  ResultTimeoutError,
+  ValidationError,
+  SerializationError,
+  DecodingError,
+  PayloadTooLargeError,
+  InvalidArgumentError,
+  ContextError,
+  StoreError,
+  StoreUnavailableError,
+};
+
+for (const [name, own] of Object.entries(CLASSES)) {
+  Object.defineProperty(own, "name", { value: name, configurable: true });
+  Object.defineProperty(own.prototype, CLASS, { value: name });
+}

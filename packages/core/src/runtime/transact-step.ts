@@ -1,6 +1,6 @@
 import type { Context, StepOptions } from "../context.ts";
 import { InvalidArgumentError } from "../errors.ts";
-import { RunContext } from "./run-context.ts";
+import type { RunContext } from "./run-context.ts";
 
 /**
  * For adapters: a step whose body is SQL in the store's own transaction, committed together with its journal entry. The
@@ -12,7 +12,9 @@ export function transactStep<T>(
   sql: (tx: unknown) => T,
   options?: Pick<StepOptions<T>, "key" | "retry">,
 ): Promise<T> {
-  if (!(ctx instanceof RunContext))
+  // By what it can do, not by its class: the ctx may come from another copy of this module than the adapter's.
+  const own = ctx as Context & Partial<Pick<RunContext, "transact">>;
+  if (typeof own?.transact !== "function")
     throw new InvalidArgumentError(`transaction ${name} needs the ctx that a workflow's handler is given`);
-  return ctx.transact<T>(name, sql, options);
+  return own.transact<T>(name, sql, options);
 }
