@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { Workflow } from "./workflow.ts";
 
 /** Milliseconds, or a number with a unit: `"250ms"`, `"30s"`, `"5m"`, `"2h"`, `"7d"`. */
 export type Duration = number | string;
@@ -72,6 +73,37 @@ export interface UndoOptions {
   readonly timeout?: Duration;
 }
 
+/** What is known of a child when it is compensated: one that failed or was canceled has undone itself, and is not. */
+export interface CallOptions<O = unknown> {
+  /** What the call is journaled as; default: the workflow's name. */
+  readonly name?: string;
+  /** The child's id: a run that exists already, of the same workflow and input, is waited for instead of starting another one. */
+  readonly id?: string;
+  /** Undoes what the child did, when it completed and this run fails or is canceled later. */
+  readonly compensate?: (done: StepOutcome<O>, step: StepContext) => unknown;
+  /** Higher is claimed first; default: the child's workflow's. */
+  readonly priority?: number;
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Gives the call up: the child is canceled. */
+  readonly signal?: AbortSignal;
+}
+
+export interface StartChildOptions {
+  /** What the start is journaled as; default: the workflow's name. */
+  readonly name?: string;
+  readonly id?: string;
+  /** Not to be executed before this long from now. */
+  readonly delay?: Duration;
+  readonly at?: Date;
+  readonly priority?: number;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** A run that was started by another one. */
+export interface RunRef {
+  readonly id: string;
+}
+
 /** What a workflow's handler can do. Everything journaled takes its name first; the same name again is `name#2`, `name#3` … */
 export interface Context {
   readonly run: {
@@ -101,6 +133,35 @@ export interface Context {
       readonly signal?: AbortSignal;
     },
   ): Promise<T>;
+  /**
+   * Runs another workflow as a child and waits for its result. Its id is made of this run's and the name, so a crash never makes two. When
+   * this run fails or is canceled first, the child is canceled, and its end is awaited. Rejects with `ChildFailedError` when the child fails
+   * or is canceled (its `cause` is the child's error), with `RunConflictError` when `id` belongs to something else.
+   *
+   * By its name alone, for workflows whose code is elsewhere, the child gets the version that its workers told the store of last.
+   */
+  call<I, O>(workflow: Workflow<I, O>, input: I, options?: CallOptions<O>): Promise<O>;
+  call<O = unknown>(workflow: string, input: unknown, options?: CallOptions<O>): Promise<O>;
+  /** Starts another workflow and does not wait for it: it goes on whatever becomes of this run. Durable when it resolves. Rejects with `RunConflictError`. */
+  start<I>(workflow: Workflow<I>, input: I, options?: StartChildOptions): Promise<RunRef>;
+  start(workflow: string, input: unknown, options?: StartChildOptions): Promise<RunRef>;
+  /**
+   * Starts one run of every workflow that listens (`on`), also of those whose workers are down. Durable when it resolves. The same name and id
+   * is the same event; by default the id is made of this run's. Rejects with `EventConflictError` when the id was used with another payload.
+   */
+  emit(event: string, payload: unknown, options?: { readonly id?: string }): Promise<void>;
+  /** Sends a signal to another run, durably when it resolves, once. Rejects with `RunEndedError` or `RunNotFoundError`. */
+  signal(runId: string, name: string, payload?: unknown): Promise<void>;
+  /**
+   * Calls `fn` for every item, for at most `concurrency` of them at a time (default 10), and resolves with the results in the order of the
+   * items. Rejects with the first error; items that have not begun then never do. Steps inside need no `key` of their own if each call of `fn`
+   * asks for one thing at a time: their names are counted in an order that is the same on every replay.
+   */
+  map<T, R>(
+    items: Iterable<T>,
+    fn: (item: T, index: number) => Promise<R>,
+    options?: { readonly concurrency?: number },
+  ): Promise<R[]>;
   /** The first branch to settle wins; the others' waits are withdrawn and their steps aborted. Rejects if the winner rejects. */
   race<B extends Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>>(
     branches: B,

@@ -3,6 +3,7 @@ import type { Context, Duration, RetryPolicy } from "./context.ts";
 import { durationMs } from "./engine/duration.ts";
 import { checkName } from "./engine/names.ts";
 import { InvalidArgumentError } from "./errors.ts";
+import type { EndStatus } from "./store.ts";
 
 export interface WorkflowOptions<I, O> {
   /** Identifies the workflow in the store: at most 200 characters. */
@@ -19,6 +20,13 @@ export interface WorkflowOptions<I, O> {
   readonly timeout?: Duration;
   /** Runs with a higher priority are claimed first; default 0, an integer. */
   readonly priority?: number;
+  /**
+   * An event of this name starts a run, with its payload as the input. The store knows of it from the first worker that has the
+   * workflow on, also while no worker is up. An invalid payload fails the run with a `ValidationError`.
+   */
+  readonly on?: string;
+  /** Runs that ended longer ago than this are purged by the workers that have the workflow; default: never. */
+  readonly retention?: Duration | Readonly<Partial<Record<EndStatus, Duration>>>;
 }
 
 /** A workflow's definition; made by `workflow()`, given to `Client.start` and to `Worker`. */
@@ -43,10 +51,24 @@ export function workflow<I, O>(
   checkName("workflow", options.name);
   if (options.version !== undefined) checkName("version", options.version);
   if (options.timeout !== undefined) durationMs(options.timeout, `timeout of workflow ${options.name}`);
+  if (options.on !== undefined) checkName("event", options.on);
+  checkRetention(options);
   if (options.priority !== undefined && !Number.isSafeInteger(options.priority)) {
     throw new InvalidArgumentError(
       `workflow ${options.name}: priority must be an integer, not ${options.priority}`,
     );
   }
   return { name: options.name, version: options.version ?? "1", options, handler };
+}
+
+function checkRetention({
+  name,
+  retention,
+}: {
+  readonly name: string;
+  readonly retention?: WorkflowOptions<never, never>["retention"];
+}): void {
+  const durations = typeof retention === "object" ? Object.values(retention) : [retention];
+  for (const duration of durations)
+    if (duration !== undefined) durationMs(duration, `retention of workflow ${name}`);
 }

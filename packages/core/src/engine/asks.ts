@@ -5,10 +5,19 @@
  * name space. When a name is asked more than once and any of those asks comes outside a delivery turn, their order may be
  * another one on replay: then `key` is required.
  */
-import type { RetryState } from "../store.ts";
+import type { RetryState, Send } from "../store.ts";
 import type { Retry } from "./retry.ts";
 
-type AskKind = "step" | "timer" | "signal" | "pivot" | "undo";
+type AskKind = "step" | "timer" | "signal" | "pivot" | "undo" | "child" | "start" | "emit" | "send";
+
+/** What an ask sends out, and the value of its entry; made when it is due, for a replay needs none of it. Throws what the ask is to be rejected with. */
+export type MakeSend = (ids: {
+  readonly key: string;
+  /** What ids are made of: the ask's identity, and what is added when a person has a known outcome done again. */
+  readonly identity: string;
+  readonly suffix: string;
+  readonly seq: number;
+}) => { readonly send: Send; readonly value: string };
 
 /** What the engine needs to know of a step (or an undo) to run its body. */
 export interface BodyPlan {
@@ -31,8 +40,12 @@ export interface Ask<H> {
   readonly handle: H;
   readonly plan: BodyPlan | undefined;
   state: "open" | "settled" | "withdrawn";
+  /** Of asks that send something out. */
+  readonly send: MakeSend | undefined;
   /** Timers and signals with a timeout. */
   dueAt: number | null;
+  /** How often its known outcome was superseded by a person. */
+  readonly generation: number;
   /** Undoes this step, or is the undo itself. */
   compensates: boolean;
   started: boolean;
@@ -53,12 +66,15 @@ export interface AskRequest<H> {
   readonly plan?: BodyPlan;
   readonly compensates?: boolean;
   readonly dueAt?: number | null;
+  readonly send?: MakeSend;
 }
 
 /** A misuse of the context: the run becomes stuck with this text, before any effect. */
 export interface Misuse {
   readonly misuse: string;
 }
+
+const WAITS: ReadonlySet<AskKind> = new Set(["timer", "signal", "pivot"]);
 
 interface NameUse {
   readonly kind: AskKind;
@@ -72,12 +88,17 @@ export class Asks<H> {
   readonly #open = new Set<Ask<H>>();
   readonly #waits = new Set<Ask<H>>();
   readonly #rows = new Set<string>();
+  readonly #generations: ReadonlyMap<string, number>;
+
+  constructor(generations: ReadonlyMap<string, number> = new Map()) {
+    this.#generations = generations;
+  }
 
   get open(): ReadonlySet<Ask<H>> {
     return this.#open;
   }
 
-  /** Those of the open ones that no body settles. */
+  /** Those of the open ones that time or a signal settles, or nothing but their turn. */
   get waits(): ReadonlySet<Ask<H>> {
     return this.#waits;
   }
@@ -129,7 +150,9 @@ export class Asks<H> {
       handle: request.handle,
       plan: request.plan,
       state: "open",
+      send: request.send,
       dueAt: request.dueAt ?? null,
+      generation: this.#generations.get(key) ?? 0,
       compensates: request.compensates ?? false,
       started: false,
       executing: false,
@@ -140,7 +163,7 @@ export class Asks<H> {
     this.#byKey.set(key, ask);
     // An undo is no wait: it is asked for in case of need.
     if (request.kind !== "undo") this.#open.add(ask);
-    if (request.kind !== "undo" && request.kind !== "step") this.#waits.add(ask);
+    if (WAITS.has(request.kind)) this.#waits.add(ask);
     return ask;
   }
 
@@ -172,6 +195,11 @@ export class Asks<H> {
     }
     return use;
   }
+}
+
+/** What is added to idempotency keys and ids, another one each time that a person has a known outcome done again. */
+export function suffixOf({ generation }: Pick<Ask<unknown>, "generation">): string {
+  return generation === 0 ? "" : `~${generation + 1}`;
 }
 
 function nth(name: string, count: number): string {

@@ -2,9 +2,9 @@
 import type { WaitNote } from "../store.ts";
 import type { Asks } from "./asks.ts";
 import type { Bodies } from "./bodies.ts";
+import type { Settling } from "./settling.ts";
 import type { Undos } from "./undos.ts";
 import type { Unwinding } from "./unwinding.ts";
-import type { Waits } from "./waits.ts";
 
 const WAITS_SHOWN = 20;
 
@@ -17,13 +17,13 @@ interface Parts<H> {
 export class Due<H> {
   readonly #run: Parts<H>;
   readonly #unwinding: Unwinding<H>;
-  readonly #waits: Waits<H>;
+  readonly #settling: Settling<H>;
   readonly #deadlineAt: number | null;
 
-  constructor(run: Parts<H>, unwinding: Unwinding<H>, waits: Waits<H>, deadlineAt: number | null) {
+  constructor(run: Parts<H>, unwinding: Unwinding<H>, settling: Settling<H>, deadlineAt: number | null) {
     this.#run = run;
     this.#unwinding = unwinding;
-    this.#waits = waits;
+    this.#settling = settling;
     this.#deadlineAt = deadlineAt;
   }
 
@@ -31,7 +31,7 @@ export class Due<H> {
   nextAt(now: number): number | null {
     let nextAt = this.#unwinding.closed
       ? this.#undoAt(now)
-      : Math.min(this.#waits.nextDueAt(now), this.#run.bodies.nextDueAt(now));
+      : Math.min(this.#settling.waits.nextDueAt(now), this.#run.bodies.nextDueAt(now));
     const deadlineAt = this.#unwinding.closed ? null : this.#deadlineAt;
     if (deadlineAt !== null && deadlineAt > now) nextAt = Math.min(nextAt, deadlineAt);
     return nextAt === Number.POSITIVE_INFINITY ? null : nextAt;
@@ -39,12 +39,17 @@ export class Due<H> {
 
   /** True when nothing could begin now, were all durable. */
   justWaits(now: number): boolean {
-    if (this.#unwinding.closed) return this.#undoAt(now) < Number.POSITIVE_INFINITY;
+    if (this.#unwinding.closed) return this.#awaitsChildren() || this.#undoAt(now) < Number.POSITIVE_INFINITY;
     return this.#run.asks.open.size > 0 && !this.#run.bodies.someDue(now);
   }
 
   notes(): readonly WaitNote[] {
-    return (this.#unwinding.closed ? this.#undoNotes() : this.#waits.notes()).slice(0, WAITS_SHOWN);
+    if (!this.#unwinding.closed) return this.#settling.waits.notes(WAITS_SHOWN);
+    return this.#awaitsChildren() ? this.#settling.children.notes() : this.#undoNotes().slice(0, WAITS_SHOWN);
+  }
+
+  #awaitsChildren(): boolean {
+    return !this.#unwinding.begun && this.#settling.children.pending > 0;
   }
 
   #undoAt(now: number): number {

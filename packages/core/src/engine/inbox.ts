@@ -13,6 +13,8 @@ export interface BufferedSignal {
 export class Inbox {
   readonly #signals: BufferedSignal[] = [];
   readonly #cancels: Message[] = [];
+  readonly #operators: Message[] = [];
+  readonly #children = new Map<number, Message>();
   #lastNo = 0;
   /** The store's count as last seen: the condition of parking. */
   seen: number;
@@ -36,12 +38,40 @@ export class Inbox {
     for (const message of messages) {
       if (message.no <= this.#lastNo) continue;
       this.#lastNo = message.no;
-      if (message.type === "cancel") this.#cancels.push(message);
-      else this.#signals.push(message);
+      this.#put(message);
     }
     if (seen > this.seen) this.seen = seen;
     if (lookedAt > this.lookedAt) this.lookedAt = lookedAt;
     this.wanted = false;
+  }
+
+  #put(message: Message): void {
+    switch (message.type) {
+      case "cancel":
+        this.#cancels.push(message);
+        break;
+      case "child":
+        this.#children.set(message.no, message);
+        break;
+      case "operator":
+        this.#operators.push(message);
+        break;
+      case "signal":
+        this.#signals.push(message);
+    }
+  }
+
+  /** Ends of children that were not taken, in order of arrival. */
+  children(): Iterable<Message> {
+    return this.#children.values();
+  }
+
+  tookChild({ no }: Message): void {
+    this.#children.delete(no);
+  }
+
+  takeOperator(): Message | undefined {
+    return this.#operators.shift();
   }
 
   giveBack(name: string, payload: string, at: number): void {

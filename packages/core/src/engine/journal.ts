@@ -3,7 +3,16 @@
  *
  * Order: seq is given when an entry is queued; the committer keeps it; delivery order = seq order. `at` never decreases.
  */
-import type { AdvanceWrite, Entry, EntryKind, NewEntry, Phase, RetryState, Then } from "../store.ts";
+import type {
+  AdvanceWrite,
+  EntryKind,
+  NewEntry,
+  OutboxEvent,
+  Phase,
+  RetryState,
+  Send,
+  Then,
+} from "../store.ts";
 
 export interface Draft {
   readonly kind: EntryKind;
@@ -12,34 +21,48 @@ export interface Draft {
   readonly error?: string | undefined;
 }
 
+/** Sent out with their commit, which may refuse it: delivered only when that was answered. */
+const ANSWERED: ReadonlySet<EntryKind> = new Set(["call", "start", "emit", "send"]);
+/** What persons did: nothing that the run's code asks for. */
+export const OPERATOR: ReadonlySet<EntryKind> = new Set([
+  "resume",
+  "pause",
+  "resolve",
+  "reset",
+  "move",
+  "fork",
+]);
+
 export class Journal {
+  /** Those that count, in order. */
   readonly #entries: NewEntry[];
-  /** How many entries were there when this attempt began: all of them are replayed. */
-  readonly recorded: number;
   /** Entries that are not given to the committer yet. */
   #unwritten: NewEntry[] = [];
   #consume: [no: number, seq: number][] = [];
+  #sends: Send[] = [];
   readonly #retries = new Map<string, RetryState>();
   #settled: string[] = [];
   #tags: Record<string, string> | undefined;
   #phase: Phase | undefined;
   #delivered = 0;
   readonly #replayed: number;
-  #durable: number;
+  #lastSeq: number;
+  #durableSeq: number;
   #at: number;
   #deliveredAt: number;
 
-  constructor(entries: readonly Entry[], startedAt: number) {
+  /** `last`: the last entry of all, also if it counts no more. */
+  constructor(entries: readonly NewEntry[], last: NewEntry | undefined, startedAt: number) {
     this.#entries = [...entries];
-    this.recorded = entries.length;
-    this.#replayed = entries.findLastIndex(({ kind }) => kind !== "resume") + 1;
-    this.#durable = entries.length;
+    this.#replayed = entries.findLastIndex(({ kind }) => !OPERATOR.has(kind)) + 1;
+    this.#lastSeq = last?.seq ?? 0;
+    this.#durableSeq = this.#lastSeq;
     this.#deliveredAt = startedAt;
-    this.#at = Math.max(startedAt, entries.at(-1)?.at ?? 0);
+    this.#at = Math.max(startedAt, last?.at ?? 0);
   }
 
-  get length(): number {
-    return this.#entries.length;
+  get lastSeq(): number {
+    return this.#lastSeq;
   }
 
   /** The `at` of the last delivered entry: what the run's code sees as now. */
@@ -51,21 +74,31 @@ export class Journal {
     return this.#entries.length - this.#delivered;
   }
 
-  /** Replaying until everything that an earlier attempt recorded is delivered; a person's `resume` is nothing that code did. */
+  /** Something undelivered is on its way to the store. */
+  get inFlight(): boolean {
+    return this.undelivered > this.#unwritten.length;
+  }
+
+  /** Replaying until everything that an earlier attempt recorded is delivered; what a person did is nothing that code did. */
   get replaying(): boolean {
     return this.#delivered < this.#replayed;
   }
 
   get allDurable(): boolean {
-    return this.#durable >= this.#entries.length;
+    return this.#durableSeq >= this.#lastSeq;
   }
 
   durableEntries(): readonly NewEntry[] {
-    return this.#entries.slice(0, this.#durable);
+    return this.#entries.filter(({ seq }) => seq <= this.#durableSeq);
   }
 
   peek(): NewEntry | undefined {
-    return this.#entries[this.#delivered];
+    const next = this.#entries[this.#delivered];
+    return next === undefined || this.#isUnanswered(next) ? undefined : next;
+  }
+
+  #isUnanswered({ kind, seq }: NewEntry): boolean {
+    return seq > this.#durableSeq && ANSWERED.has(kind);
   }
 
   markDelivered(): void {
@@ -80,28 +113,46 @@ export class Journal {
     this.#delivered = this.#entries.length;
   }
 
+  /** What the store refused to send out is stored as the error of its entry. */
+  refused(refusals: readonly { readonly seq: number; readonly reason: string }[]): void {
+    for (const { seq, reason } of refusals) {
+      const index = this.#entries.findLastIndex((entry) => entry.seq === seq);
+      const entry = this.#entries[index];
+      if (entry !== undefined) this.#entries[index] = { ...entry, error: reason };
+    }
+  }
+
   markDurable(seq: number): void {
-    if (seq > this.#durable) this.#durable = seq;
+    if (seq > this.#durableSeq) this.#durableSeq = seq;
   }
 
   append(draft: Draft, now: number): NewEntry {
     const entry = this.draftNext(draft, now);
-    this.#at = entry.at;
-    this.#entries.push(entry);
+    this.#push(entry);
     this.#unwritten.push(entry);
     return entry;
   }
 
   /** An entry that a `transaction` commits by itself: it is durable when it is appended. */
   appendCommitted(entry: NewEntry): void {
+    this.#push(entry);
+    this.#durableSeq = entry.seq;
+  }
+
+  #push(entry: NewEntry): void {
     this.#at = Math.max(this.#at, entry.at);
+    this.#lastSeq = entry.seq;
     this.#entries.push(entry);
-    this.#durable = this.#entries.length;
   }
 
   /** The next entry, not queued yet. */
   draftNext({ kind, key, value, error }: Draft, now: number): NewEntry {
-    return { seq: this.#entries.length + 1, kind, key, at: Math.max(this.#at, now), value, error };
+    return { seq: this.#lastSeq + 1, kind, key, at: Math.max(this.#at, now), value, error };
+  }
+
+  /** To be sent out with what is queued. */
+  send(send: Send): void {
+    this.#sends.push(send);
   }
 
   consume(messageNo: number, seq: number): void {
@@ -128,6 +179,7 @@ export class Journal {
   get hasUnwritten(): boolean {
     return (
       this.#unwritten.length > 0 ||
+      this.#sends.length > 0 ||
       this.#retries.size > 0 ||
       this.#tags !== undefined ||
       this.#phase !== undefined
@@ -145,12 +197,14 @@ export class Journal {
       ...more,
     };
     if (this.#consume.length > 0) write.consume = this.#consume;
+    if (this.#sends.length > 0) write.sends = this.#sends;
     if (this.#retries.size > 0) write.retries = [...this.#retries.values()];
     if (this.#settled.length > 0) write.settled = this.#settled;
     if (this.#tags !== undefined) write.tags = this.#tags;
     if (this.#phase !== undefined) write.phase = this.#phase;
     this.#unwritten = [];
     this.#consume = [];
+    this.#sends = [];
     this.#retries.clear();
     this.#settled = [];
     this.#tags = undefined;
@@ -162,5 +216,6 @@ export class Journal {
 export interface WriteExtras {
   readonly progressed?: true;
   readonly alone?: boolean;
+  readonly outbox?: readonly OutboxEvent[];
   readonly then?: Then;
 }

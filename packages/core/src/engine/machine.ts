@@ -19,11 +19,13 @@ import type { Conclusion, Next } from "./decisions.ts";
 import { isBug } from "./bugs.ts";
 import { divergenceText } from "./divergence.ts";
 import { Due } from "./due.ts";
+import { effectiveJournal, resetNoteOf } from "./effective-journal.ts";
 import { Inbox } from "./inbox.ts";
-import { Journal } from "./journal.ts";
+import { Journal, OPERATOR } from "./journal.ts";
+import { Settling } from "./settling.ts";
 import { Undos } from "./undos.ts";
 import { type Cause, Unwinding } from "./unwinding.ts";
-import { type AcceptSignal, Waits } from "./waits.ts";
+import type { AcceptSignal } from "./waits.ts";
 import type { Values } from "./values.ts";
 
 const QUIET = { do: "quiet" } as const;
@@ -33,18 +35,17 @@ type Looked = Claim & { readonly lookedAt?: number };
 export class RunMachine<H> {
   readonly run: RunRecord;
   readonly journal: Journal;
-  readonly asks: Asks<H> = new Asks();
+  readonly asks: Asks<H>;
   readonly bodies: Bodies<H>;
   readonly undos: Undos<H>;
   readonly #values: Values;
   readonly #inbox: Inbox;
   readonly #unwinding: Unwinding<H>;
-  readonly #waits: Waits<H>;
+  readonly #settling: Settling<H>;
   readonly #due: Due<H>;
   readonly #patches = new Map<string, boolean>();
   readonly #known = new Map<string, RetryState | true>();
   readonly #deadlineAt: number | null;
-  readonly #cancelRecorded: boolean;
   #returned: { readonly text: string | undefined } | undefined;
   stuck: StuckNote | undefined;
 
@@ -54,23 +55,35 @@ export class RunMachine<H> {
     values: Values,
     accept: AcceptSignal<H> = (_ask, payload) => ({ value: payload }),
   ) {
-    const { run, journal, messages, retries } = claim;
+    const { run, messages, retries } = claim;
     const startedAt = run.startedAt ?? run.createdAt;
     this.run = run;
     this.#values = values;
-    this.journal = new Journal(journal, startedAt);
+    const effective = effectiveJournal(claim.journal, (entry) => resetNoteOf(entry, values));
+    const journal = effective.entries;
+    this.asks = new Asks(effective.generations);
+    this.journal = new Journal(journal, claim.journal.at(-1), startedAt);
     this.bodies = new Bodies(this.journal, this.asks, values, run);
     this.#inbox = new Inbox(messages, run.inbox, claim.lookedAt ?? Number.POSITIVE_INFINITY);
     this.#unwinding = new Unwinding(this.asks, run.id);
     this.undos = new Undos(this.journal, this.bodies, this.#unwinding, this.#known);
-    this.#waits = new Waits(run.id, this.asks, this.#inbox, this.journal, values, accept);
+    this.#settling = new Settling({
+      run,
+      effective,
+      asks: this.asks,
+      journal: this.journal,
+      inbox: this.#inbox,
+      unwinding: this.#unwinding,
+      values,
+      accept,
+    });
     this.#deadlineAt = run.timeoutMs === null ? null : startedAt + run.timeoutMs;
-    this.#due = new Due(this, this.#unwinding, this.#waits, this.#deadlineAt);
+    this.#due = new Due(this, this.#unwinding, this.#settling, this.#deadlineAt);
     for (const entry of journal) {
       if (entry.kind === "patched") this.#patches.set(entry.key, true);
       else if (entry.kind === "step" || entry.kind === "started") this.#known.set(entry.key, true);
     }
-    this.#cancelRecorded = journal.some(({ kind }) => kind === "cancel");
+    for (const key of effective.carried.keys()) this.#known.set(key, true);
     for (const row of retries) this.#known.set(row.key, row);
     const last = journal.at(-1);
     if (last?.kind === "resume" && !run.interrupted) this.bodies.resumedAt = last.at;
@@ -116,7 +129,7 @@ export class RunMachine<H> {
       return undefined;
     }
     if (this.closed) return undefined;
-    if (ask.kind === "step") this.bodies.wish(ask);
+    if (!this.#settling.asked(ask)) this.bodies.wish(ask);
     return ask;
   }
 
@@ -125,6 +138,7 @@ export class RunMachine<H> {
     if (ask.state !== "open") return;
     this.asks.close(ask, "withdrawn");
     this.bodies.unwish(ask);
+    this.#settling.withdrawn(ask);
   }
 
   patched(change: string, now: number): boolean {
@@ -176,11 +190,7 @@ export class RunMachine<H> {
         continue;
       }
       const ask = this.asks.find(entry.key);
-      if (
-        ask === undefined ||
-        ask.kind !== (entry.kind === "started" ? "step" : entry.kind) ||
-        ask.state === "settled"
-      ) {
+      if (ask === undefined || ask.kind !== askKindOf(entry.kind) || ask.state === "settled") {
         return { do: "diverge", entry, final: ask !== undefined || this.handlerEnded };
       }
       this.journal.markDelivered();
@@ -201,11 +211,11 @@ export class RunMachine<H> {
         this.#unwinding.undone(entry.key);
         return true;
       case "patched":
-      case "resume":
+      case "input":
       case "end":
         return true;
       default:
-        return false;
+        return OPERATOR.has(entry.kind);
     }
   }
 
@@ -215,7 +225,9 @@ export class RunMachine<H> {
       ask.started = true;
       return false;
     }
-    if (entry.kind === "step") this.bodies.settled(ask, entry);
+    this.#settling.entered(ask, entry);
+    if (entry.kind === "call" || entry.kind === "drop") return false;
+    if (entry.kind === "step" || entry.kind === "child") this.bodies.settled(ask, entry);
     if (entry.kind === "pivot") this.#unwinding.pivot(ask.index);
     const awaited = ask.state === "open";
     if (!awaited && entry.kind === "signal" && entry.value !== undefined)
@@ -246,35 +258,28 @@ export class RunMachine<H> {
 
   /** Queues at most one settlement that is due without a body; call it when quiet, until it answers false. */
   settleDue(now: number): boolean {
-    if (this.stuck !== undefined) return false;
-    if (this.#takeCancel(now)) return true;
-    if (this.#unwinding.closed) return false;
-    if (this.#deadlineAt !== null && now >= this.#deadlineAt) {
-      this.#closeFailed(new RunTimeoutError(this.run.id, this.run.timeoutMs ?? 0));
-      return true;
-    }
-    return this.#waits.settleOne(now);
+    return this.stuck === undefined && this.#settling.one(now, () => this.#hasTimedOut(now));
+  }
+
+  #hasTimedOut(now: number): boolean {
+    if (this.#deadlineAt === null || now < this.#deadlineAt) return false;
+    this.#closeFailed(new RunTimeoutError(this.run.id, this.run.timeoutMs ?? 0));
+    return true;
+  }
+
+  /** A person paused the run while it is executed here: nothing more is to begin. */
+  get pausing(): boolean {
+    return this.#settling.pausing;
   }
 
   /** A cancel is waiting in the inbox or, recorded by an earlier attempt, in the journal. */
   get cancelOrdered(): boolean {
-    return this.#inbox.hasCancel || this.#cancelRecorded;
+    return this.#settling.cancels.ordered;
   }
 
   /** A cancel that undoes nothing needs no replay, so it also ends runs whose code can't be replayed. True when there is one. */
   skipToCancel(): boolean {
-    const payload = this.#inbox.firstCancel;
-    if (payload === undefined || this.run.phase !== "forward") return false;
-    const undoesNothing = this.#undoesNothing(payload);
-    if (undoesNothing) this.journal.skip();
-    return undoesNothing;
-  }
-
-  #undoesNothing(payload: string): boolean {
-    const order = this.#values.fromText(payload, "", "the order to cancel it") as {
-      readonly compensate?: boolean;
-    };
-    return order.compensate === false;
+    return this.run.phase === "forward" && this.#settling.skipToCancel();
   }
 
   /**
@@ -283,29 +288,9 @@ export class RunMachine<H> {
    */
   #cancelWithoutCode(now: number): boolean {
     if (this.run.phase !== "forward" || this.#unwinding.closed) return false;
-    const cancel = this.#inbox.takeCancelIf((payload) => {
-      try {
-        return this.#undoesNothing(payload);
-      } catch {
-        return false; // undecodable as well
-      }
-    });
-    if (cancel === undefined) return false;
-    this.stuck = undefined;
-    this.journal.skip();
-    return this.#recordCancel(cancel, now);
-  }
-
-  #takeCancel(now: number): boolean {
-    const cancel = this.#inbox.takeCancel();
-    return cancel !== undefined && this.#recordCancel(cancel, now);
-  }
-
-  #recordCancel(cancel: Message, now: number): boolean {
-    const entry = this.journal.append({ kind: "cancel", key: "", value: cancel.payload }, now);
-    this.journal.consume(cancel.no, entry.seq);
-    if (!this.#unwinding.closed) this.journal.setPhase("closing");
-    return true;
+    const isCanceled = this.#settling.cancelWithoutCode(now);
+    if (isCanceled) this.stuck = undefined;
+    return isCanceled;
   }
 
   // ------------------------------------------------------------------------------------------ bodies
@@ -357,7 +342,8 @@ export class RunMachine<H> {
     if (this.journal.undelivered > 0) return undefined;
     const cause = this.#unwinding.cause;
     if (cause !== undefined) return this.#concludeClosed(cause, now);
-    if (this.#returned === undefined || this.bodies.idle > 0) return undefined;
+    if (this.#returned === undefined || this.bodies.idle > 0 || this.#settling.children.open > 0)
+      return undefined;
     this.journal.append({ kind: "end", key: "completed" }, now);
     this.journal.markDelivered();
     return { do: "end", status: "completed", result: this.#returned.text };
@@ -365,6 +351,7 @@ export class RunMachine<H> {
 
   #concludeClosed(cause: Cause, now: number): Conclusion | "queued" | undefined {
     if (!this.#unwinding.begun) {
+      if (this.#settling.children.pending > 0 && cause.compensate) return undefined;
       const keys = cause.compensate ? this.#unwinding.keys(this.bodies) : [];
       if (keys.length > 0) {
         this.journal.append(
@@ -397,4 +384,10 @@ export class RunMachine<H> {
     if (!isIdle || this.stuck !== undefined) return undefined;
     return this.#due.justWaits(now) ? { dueAt: this.nextDueAt(now), waits: this.#due.notes() } : undefined;
   }
+}
+
+/** What kind of ask an entry is about. */
+function askKindOf(kind: NewEntry["kind"]): NewEntry["kind"] {
+  if (kind === "started") return "step";
+  return kind === "call" || kind === "drop" ? "child" : kind;
 }

@@ -72,7 +72,7 @@ export class Unwinding<H> {
       (ask) =>
         ask.compensates &&
         ask.index > this.#pivotIndex &&
-        (ask.kind === "undo" || (ask.started && !bodies.knownNotHappened(ask))),
+        (ask.kind === "undo" || mayHaveHappened(ask, bodies)),
     );
     return undos.toSorted((a, b) => b.index - a.index).map((ask) => ask.key);
   }
@@ -114,4 +114,10 @@ export class Unwinding<H> {
     const retry = key === undefined ? undefined : row(key);
     return key === undefined || retry === undefined ? [] : [{ kind: "retry", key, until: retry.nextAt }];
   }
+}
+
+/** A child that did not complete has undone itself. What a person's retry carried over was started before. */
+function mayHaveHappened<H>(ask: Ask<H>, bodies: Bodies<H>): boolean {
+  if (ask.result !== undefined) return true;
+  return ask.kind === "step" && ask.started && !bodies.knownNotHappened(ask);
 }

@@ -105,6 +105,8 @@ function unstorable(what: string, path: string, error: unknown): SerializationEr
 
 /** Values and errors of one run to text and back, through the codec hook. */
 export interface Values {
+  /** Those of another run. */
+  of(runId: string): Values;
   toText(value: unknown, key: string, what: string): string;
   /** Throws `DecodingError`. */
   fromText(text: string, key: string, what: string): unknown;
@@ -122,6 +124,7 @@ export function valuesOf(runId: string, codec: Codec | undefined): Values {
     }
   };
   return {
+    of: (other) => valuesOf(other, codec),
     toText: (value, key, what) => seal(valueToText(value, `run ${runId}: ${what}`), key),
     fromText: open,
     errorToText: (error, key) => seal(valueToText(dataOf(error), "an error"), key),

@@ -67,10 +67,11 @@ export class Waits<H> {
   }
 
   /** What the run waits for, for `why`. A step that is open while nothing executes waits for its next attempt. */
-  notes(): WaitNote[] {
+  notes(max: number): WaitNote[] {
     const notes: WaitNote[] = [];
     for (const ask of this.#asks.open) {
-      if (ask.kind === "timer" || ask.kind === "signal")
+      if (notes.length >= max) break;
+      if (ask.kind === "timer" || ask.kind === "signal" || ask.kind === "child")
         notes.push({ kind: ask.kind, key: ask.key, until: ask.dueAt });
       else if (ask.kind === "step")
         notes.push({ kind: "retry", key: ask.key, until: ask.retry?.nextAt ?? 0 });

@@ -1,0 +1,79 @@
+/**
+ * What still counts of a journal. Nothing is ever deleted from one: a person's `reset` supersedes the entries between the one that it goes
+ * back to and itself. What was superseded may be carried over (a retry), or is done again under new identities (a rewind).
+ */
+import type { NewEntry } from "../store.ts";
+import type { Values } from "./values.ts";
+
+/** What a `reset` entry says. */
+export interface ResetNote {
+  readonly operation: "retry" | "rewind";
+  /** The last entry that still counts; 0: none does. */
+  readonly to: number;
+  /** What succeeded and was not undone keeps its outcome when the code asks for it again. */
+  readonly carry: boolean;
+}
+
+export interface EffectiveJournal {
+  /** Those that count, in order. Their seqs have holes where others were superseded. */
+  readonly entries: readonly NewEntry[];
+  /** Outcomes to be used again, by key. */
+  readonly carried: ReadonlyMap<string, NewEntry>;
+  /** How often the known outcome of this key was superseded: what is done for it again is something new. */
+  readonly generations: ReadonlyMap<string, number>;
+  /** Signals that superseded waits had taken, in order: their run has them again. */
+  readonly givenBack: readonly NewEntry[];
+}
+
+/** Outcomes that can be carried over, or whose repetition is something new. */
+const OUTCOMES: ReadonlySet<NewEntry["kind"]> = new Set([
+  "step",
+  "timer",
+  "signal",
+  "child",
+  "pivot",
+  "start",
+  "emit",
+  "send",
+]);
+
+export function resetNoteOf({ value = "{}" }: NewEntry, values: Values): ResetNote {
+  return values.fromText(value, "", "the note of a reset") as ResetNote;
+}
+
+/** `noteOf` decodes what a reset entry says. */
+export function effectiveJournal(
+  journal: readonly NewEntry[],
+  noteOf: (entry: NewEntry) => ResetNote,
+): EffectiveJournal {
+  if (!journal.some(({ kind }) => kind === "reset"))
+    return { entries: journal, carried: new Map(), generations: new Map(), givenBack: [] };
+  const carried = new Map<string, NewEntry>();
+  const generations = new Map<string, number>();
+  const givenBack: NewEntry[] = [];
+  let entries: NewEntry[] = [];
+  for (const entry of journal) {
+    if (entry.kind === "reset") {
+      const note = noteOf(entry);
+      const superseded = entries.filter(({ seq }) => seq > note.to);
+      entries = entries.filter(({ seq }) => seq <= note.to);
+      const undone = undoneIn(superseded);
+      for (const old of superseded) {
+        if (!OUTCOMES.has(old.kind)) continue;
+        if (note.carry && old.error === undefined && !undone.has(old.key)) carried.set(old.key, old);
+        else {
+          carried.delete(old.key);
+          generations.set(old.key, (generations.get(old.key) ?? 0) + 1);
+          if (old.kind === "signal" && old.value !== undefined) givenBack.push(old);
+        }
+      }
+    } else carried.delete(entry.key);
+    entries.push(entry);
+  }
+  return { entries, carried, generations, givenBack };
+}
+
+/** Keys whose effect was taken back. */
+function undoneIn(entries: readonly NewEntry[]): ReadonlySet<string> {
+  return new Set(entries.filter(({ kind }) => kind === "undo").map(({ key }) => key));
+}
