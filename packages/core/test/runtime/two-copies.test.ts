@@ -1,6 +1,7 @@
 /** A process may load this package twice: bundled into one entry point and not into another, or as a dependency of a dependency. */
 import { expect, test, vi } from "vitest";
 import * as errors from "../../src/errors.ts";
+import type * as core from "../../src/index.ts";
 import {
   Client,
   EverstepError,
@@ -11,9 +12,7 @@ import {
 } from "../../src/index.ts";
 import { rejection, World } from "../support/world.ts";
 
-type Core = typeof import("../../src/index.ts");
-
-async function anotherCopy(): Promise<Core> {
+async function anotherCopy(): Promise<typeof core> {
   vi.resetModules();
   const copy = await import("../../src/index.ts");
   expect(copy.FatalError).not.toBe(FatalError);
@@ -40,8 +39,8 @@ test("an error of another copy is an instance of the same class here, and of no 
   expect(declined instanceof Refused).toBe(false);
   expect(new Refused("no") instanceof Refused).toBe(true);
   expect(new Error("no") instanceof FatalError).toBe(false);
-  for (const nothing of [null, undefined, 1, "FatalError", {}, () => {}])
-    expect((nothing as unknown) instanceof FatalError).toBe(false);
+  const others: readonly unknown[] = [null, undefined, 1, "FatalError", {}, () => {}];
+  expect(others.filter((other) => other instanceof FatalError)).toEqual([]);
 });
 
 test("steps of a workflow that another copy made fail for good and are tried again as they say", async () => {
