@@ -18,7 +18,7 @@ export interface NewRun {
   readonly workflow: string;
   /**
    * Null where only the name is known: its current version (see `WorkflowRecord`), with the timeout and, unless it is given here, the
-   * priority that its workers told of; version 1 when no worker ever told of it.
+   * priority that its workers told of; version 1 without a timeout when no worker ever told of it.
    */
   readonly version: string | null;
   readonly input: string;
@@ -55,7 +55,10 @@ export interface NewEvent {
   readonly runPrefix: string;
 }
 
-/** Starts one run per listening workflow, with the payload as its raw input (S13). Answered "emitted", also when no workflow listens. */
+/**
+ * Starts one run per listening workflow, with the payload as its raw input and `payloadHash` as its digest (S13). Answered "emitted", also
+ * when no workflow listens. A run whose id is taken already is left as it is, and is none of the `runs` of the answer.
+ */
 export interface EmitWrite {
   readonly kind: "emit";
   readonly event: NewEvent;
@@ -63,11 +66,14 @@ export interface EmitWrite {
 
 /**
  * What an owner's entries send out (S11). When it is refused, the entry `seq` of this write is stored with the reason as its `error`, in
- * plain text, and all else of the write is done: `conflict <workflow>`, `not-found`, `ended <status>`, `refused <reason>`. What was there
- * already (an equal run, a seen message or event id) is no refusal.
+ * plain text (its `value` stays), and all else of the write is done: `conflict <workflow>` (of an event: `conflict`), `not-found`,
+ * `ended <status>`, `refused <reason>`. What was there already (an equal run, a seen message or event id) is no refusal.
  */
 export type Send =
-  /** The run's parent is the sender, under `key`. `awaited`: its end is told to the sender under this key (S12), at once if it has ended. */
+  /**
+   * The run's parent is the sender, under `key`; that of a run which was there already stays. `awaited`: its end is told to the sender under
+   * this key (S12), at once if it has ended; `not-found` if it was purged.
+   */
   | {
       readonly kind: "start";
       readonly seq: number;
@@ -102,7 +108,10 @@ export interface AdvanceWrite {
   readonly retries?: readonly RetryState[];
   /** Keys whose retry rows are no longer needed. */
   readonly settled?: readonly string[];
-  /** In this order. Never together with `then`, but for messages with `seq` null. */
+  /**
+   * In this order, after the entries and before `then`; done also when the run is not parked. Never together with `then`, but for messages
+   * with `seq` null.
+   */
   readonly sends?: readonly Send[];
   readonly outbox?: readonly OutboxEvent[];
   /** Merged into the run's tags. */
@@ -127,6 +136,7 @@ export type Then =
   /** Due now, no strike. Clears `interrupted`, or sets it: a body of the run may have been cut off. */
   | { readonly do: "release"; readonly interrupted?: boolean }
   | { readonly do: "stick"; readonly stuck: StuckNote }
+  /** Ends a pause. Tells all who wait for it (S12); of those, one that has ended itself is told when it is mended to go on. */
   | {
       readonly do: "end";
       readonly status: EndStatus;
@@ -134,7 +144,7 @@ export type Then =
       readonly error?: string | undefined;
     };
 
-/** A signal leaves a stuck or paused run where it is, a cancel does not. */
+/** A signal leaves a stuck or paused run where it is, as a `child` does; a cancel does not: it ends the pause, too. */
 export type NewMessage = Pick<Message, "id" | "name" | "payload"> & { readonly type: "signal" | "cancel" };
 
 export interface MessageWrite {
@@ -147,7 +157,8 @@ export interface MessageWrite {
  * An operator's wish.
  *
  * `resume`: a stuck run becomes due; its strikes are forgotten and `interrupted` is cleared, rows that need a person start anew (failures
- * 0, first tried and due now) but stay in doubt. A paused run is so no more, and is due (one that was never claimed: when it was before).
+ * 0, first tried and due now) but stay in doubt. A paused run is so no more, and is due (one that was never claimed: when it was before);
+ * if it is not stuck as well, strikes, rows and `interrupted` stay.
  * "wrong-state" for any other run.
  *
  * `pause`: the run is not claimed from now on. A paused one is left as it is: "done". "wrong-state" for a run that has ended or is stuck.
@@ -159,7 +170,10 @@ export interface OperateWrite {
   readonly kind: "operate";
   readonly runId: string;
   readonly operation: "resume" | "pause";
-  /** Unique per run: the operator's idempotency key, and the key of its entry. The same one again is "done", and changes nothing. */
+  /**
+   * Unique per run, for both operations: the operator's idempotency key, and the key of its entry. The same one again is "done", and changes
+   * nothing.
+   */
   readonly id: string;
   /** Encoded: who and why; becomes an entry of the journal. */
   readonly value: string;
@@ -175,11 +189,14 @@ export interface MendWrite {
   readonly attempt: number;
   /** How many entries the run had. */
   readonly length: number;
-  /** The first one says who, what and why, and its key is the operation's id: a run that has such an entry answers "done", and changes nothing. */
+  /**
+   * The first one says who, what and why, and its key is the operation's id: a run that has an entry of its kind and key answers "done", and
+   * changes nothing. Entries that do not continue the journal are "refused".
+   */
   readonly entries: readonly [NewEntry, ...NewEntry[]];
   /** Rows to insert or replace. */
   readonly retries?: readonly RetryState[];
-  /** Keys whose retry rows are no longer needed; `"all"`: none is. */
+  /** Keys whose retry rows are no longer needed; `"all"`: none is. Forgotten before `retries` are written. */
   readonly settled?: readonly string[] | "all";
   /** From now on the run is one of this version. */
   readonly version?: string;
@@ -189,7 +206,7 @@ export interface MendWrite {
   readonly then: "due" | "stay";
 }
 
-/** A workflow's runs are not claimed until `note` is null again. */
+/** A workflow's runs are not claimed until `note` is null again. One that is paused already is left as it is. Always "done". */
 export interface PauseWorkflowWrite {
   readonly kind: "pause-workflow";
   readonly workflow: string;
@@ -199,7 +216,8 @@ export interface PauseWorkflowWrite {
 
 /**
  * Forgets an ended run and all runs that it called (and what those called); their ids stay taken for 90 days. "wrong-state", with the
- * run's status, unless all of them have ended; also for a run that was called by one which is still there and has not ended.
+ * run's status, unless all of them have ended; also for a run that was called by one which is still there and has not ended. Each such
+ * write, whatever its answer, forgets up to 1,000 ids and up to 1,000 events that are older than 90 days.
  */
 export interface PurgeWrite {
   readonly kind: "purge";
@@ -207,8 +225,9 @@ export interface PurgeWrite {
 }
 
 /**
- * A run as it was elsewhere, or a fork of one here. "conflict" when the id is taken. One that has not ended is owned by nobody, and due
- * unless it is stuck or paused. `awaits`: what it has called and not heard of: it waits for those of them that exist here (S12).
+ * A run as it was elsewhere, or a fork of one here. "done"; "conflict" when the id is taken, whatever by; "refused" when its journal has
+ * gaps. One that has not ended is owned by nobody, and due unless it is stuck or paused. `awaits`: what it has called and not heard of: it
+ * waits for those of them that exist here, and is told at once of those that have ended (S12).
  */
 export interface ImportWrite {
   readonly kind: "import";
@@ -224,7 +243,7 @@ export interface ImportWrite {
   readonly awaits: readonly { readonly runId: string; readonly key: string }[];
 }
 
-/** These rows of the outbox have arrived where they were to go. */
+/** These rows of the outbox have arrived where they were to go. "done", also for rows that are no longer there. */
 export interface ShippedWrite {
   readonly kind: "shipped";
   readonly nos: readonly number[];

@@ -169,7 +169,7 @@ export interface Message {
   readonly no: number;
   /** `child`: a run ended that this one waits for. `operator`: a person changed the run while it was owned. */
   readonly type: "signal" | "cancel" | "child" | "operator";
-  /** Unique per run and type: the sender's idempotency key. Of a `child`, the id of the run that ended. */
+  /** Unique per run and type: the sender's idempotency key. Of a `child`, the id of the run that ended, once for each wait. */
   readonly id: string;
   /** The signal's name; the key under which a child is waited for; `pause` or `resume` of an operator; `""` for a cancel. */
   readonly name: string;
@@ -210,7 +210,7 @@ export interface WorkflowSpec extends WorkflowRef {
 
 /**
  * A workflow's version that some worker had, ever. Where only the name is given, its current version is meant: of those that a live worker
- * has (of all, when none is live) the one that was told of last for the first time. Only the current version listens to events.
+ * has until its lease is over (of all, when there is none) the one first told of last. Only the current version listens to events.
  */
 export interface WorkflowRecord extends WorkflowSpec {
   /** When it was told of for the first time. */
@@ -259,12 +259,12 @@ export interface ClaimResult {
   }[];
   /** When the next run of these workflows is due that was not claimed now (in the past when `limit` was met); null: none. */
   readonly nextDueAt: number | null;
-  /** Those of the workflows, by name, that are paused: none of their runs was claimed. */
+  /** Those of the workflows, by name, that are paused: none of their runs was claimed, and `nextDueAt` does not count them. */
   readonly paused: readonly string[];
 }
 
 export interface JoinRequest {
-  /** Also told of from now on, to whoever starts runs by name or emits events. */
+  /** Told of in this order to whoever starts runs by name or emits events; replaces what was told of the same versions before. */
   readonly workflows: readonly WorkflowSpec[];
   readonly leaseMs: number;
   readonly host: string;
@@ -385,7 +385,7 @@ export interface Store<Tx = unknown> {
   read(runId: string): Promise<RunDetails | undefined>;
   list(filter: RunFilter, page: PageRequest): Promise<Page>;
   count(filter: RunFilter): Promise<number>;
-  /** Every version of every workflow that the store was told of. */
+  /** Every version of every workflow that the store was told of, by name, then in the order in which they were told of. */
   workflows(): Promise<readonly WorkflowRecord[]>;
   /** Events of this name (of all names), newest first. */
   events(filter: { readonly name?: string; readonly limit: number }): Promise<readonly EventRecord[]>;

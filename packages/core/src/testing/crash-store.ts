@@ -8,11 +8,13 @@ import type {
   Batch,
   ClaimRequest,
   ClaimResult,
+  EventRecord,
   Hint,
   Interest,
   JoinRequest,
   Lease,
   Outcome,
+  OutboxRow,
   Page,
   PageRequest,
   Renewal,
@@ -20,6 +22,7 @@ import type {
   RunFilter,
   Store,
   TransactRequest,
+  WorkflowRecord,
   Write,
 } from "../store.ts";
 
@@ -37,7 +40,7 @@ export type Blow =
     };
 
 export type CrashPlan = {
-  /** Which of the counted calls: 1 is the first. `commit`, `transact`, `claim`, `join` and `renew` count. */
+  /** Which of the counted calls: 1 is the first. `commit`, `transact`, `claim`, `join`, `renew` and `takeOutbox` count. */
   readonly at: number;
   /** Called at the moment of death: end the rest of the process here, e.g. `processClock().kill`. */
   readonly onCrash?: () => void;
@@ -151,6 +154,18 @@ class Crashing<Tx> implements CrashStore<Tx> {
     return this.#answer(() => this.#store.count(filter));
   }
 
+  workflows(): Promise<readonly WorkflowRecord[]> {
+    return this.#answer(() => this.#store.workflows());
+  }
+
+  events(filter: { readonly name?: string; readonly limit: number }): Promise<readonly EventRecord[]> {
+    return this.#answer(() => this.#store.events(filter));
+  }
+
+  takeOutbox(request: { readonly limit: number; readonly forMs: number }): Promise<readonly OutboxRow[]> {
+    return this.#counted(`takeOutbox(${request.limit})`, () => this.#store.takeOutbox(request));
+  }
+
   watch(listener: (hint: Hint) => void, interest?: Interest): () => void {
     return this.#store.watch((hint) => {
       if (!this.#dead) listener(hint);
@@ -224,10 +239,19 @@ function describe(write: Write): string {
       return `${write.message.type} ${write.runId}`;
     case "operate":
       return `${write.operation} ${write.runId}`;
+    case "start":
+    case "import":
+      return `${write.kind} ${write.run.id}`;
+    case "emit":
+      return `emit ${write.event.name}`;
+    case "pause-workflow":
+      return `${write.note === null ? "resume" : "pause"} workflow ${write.workflow}`;
+    case "mend":
+    case "purge":
+      return `${write.kind} ${write.runId}`;
+    case "shipped":
     case "leave":
-      return "leave";
-    default:
-      return `start ${write.run.id}`;
+      return write.kind;
   }
 }
 

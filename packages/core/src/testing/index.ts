@@ -9,7 +9,7 @@ export {
   crashTest,
 } from "./crash-test.ts";
 export { type MemoryStore, type MemoryStoreOptions, memoryStore } from "./memory-store.ts";
-export type { MemoryDump, RunDump } from "./memory/reading.ts";
+export type { MemoryDump, RunDump } from "./memory/dump.ts";
 export type { MemoryTx } from "./memory/transaction.ts";
 export { type Replay, type ReplayOptions, replay } from "./replay.ts";
 export type { RecordedRun } from "./replay-claim.ts";

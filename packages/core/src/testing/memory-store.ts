@@ -5,10 +5,12 @@ import type {
   Batch,
   ClaimRequest,
   ClaimResult,
+  EventRecord,
   Hint,
   JoinRequest,
   Lease,
   Outcome,
+  OutboxRow,
   Page,
   PageRequest,
   Renewal,
@@ -16,13 +18,19 @@ import type {
   RunFilter,
   Store,
   TransactRequest,
+  WorkflowRecord,
 } from "../store.ts";
 import { advance } from "./memory/advance.ts";
 import { applyBatch, holdsLease } from "./memory/batch.ts";
+import { Draft } from "./memory/draft.ts";
+import { dump, type MemoryDump } from "./memory/dump.ts";
+import { listEvents } from "./memory/events.ts";
 import { claim, join, renew } from "./memory/leases.ts";
-import { count, dump, list, type MemoryDump, read } from "./memory/reading.ts";
-import { Draft, emptyData, type MemoryData } from "./memory/rows.ts";
+import { takeOutbox } from "./memory/outbox.ts";
+import { count, list, read } from "./memory/reading.ts";
+import { emptyData, type MemoryData } from "./memory/rows.ts";
 import { type MemoryTx, Transaction } from "./memory/transaction.ts";
+import { listWorkflows } from "./memory/workflows.ts";
 
 export interface MemoryStoreOptions {
   /** The store's time: leases expire and runs become due by it. Default: the system's. */
@@ -120,6 +128,23 @@ class InMemory implements MemoryStore {
     return count(this.#data, filter, this.#now());
   }
 
+  async workflows(): Promise<readonly WorkflowRecord[]> {
+    return structuredClone(listWorkflows(new Draft(this.#data), this.#now()));
+  }
+
+  async events(filter: { readonly name?: string; readonly limit: number }): Promise<readonly EventRecord[]> {
+    this.#now();
+    return listEvents(this.#data, filter);
+  }
+
+  async takeOutbox(request: {
+    readonly limit: number;
+    readonly forMs: number;
+  }): Promise<readonly OutboxRow[]> {
+    const now = this.#now();
+    return this.#atomically((draft) => takeOutbox(draft, request, now));
+  }
+
   watch(listener: (hint: Hint) => void): () => void {
     // One watcher may be given twice: each gets an identity of its own.
     const own = (hint: Hint): void => listener(hint);
@@ -137,11 +162,11 @@ class InMemory implements MemoryStore {
   async #tryTransact<T>(request: TransactRequest<MemoryTx, T>): Promise<Transacted | undefined> {
     const { worker, runId, attempt, body, settle } = request;
     const tx = this.#begin();
-    const { entry, settled } = structuredClone(settle(await body(tx)));
+    const { entry, ...rest } = structuredClone(settle(await body(tx)));
     const scene = { now: this.#now(), worker };
     const outcomes = tx.tryDo((draft) =>
       holdsLease({ ...scene, draft })
-        ? [advance({ ...scene, draft }, { kind: "advance", runId, attempt, entries: [entry], settled })]
+        ? [advance({ ...scene, draft }, { kind: "advance", runId, attempt, entries: [entry], ...rest })]
         : [{ is: "fenced" }],
     );
     const outcome = outcomes?.[0];
@@ -174,10 +199,12 @@ class InMemory implements MemoryStore {
   }
 
   #publish(draft: Draft): void {
-    const runIds = draft.publish();
-    if (!this.#options.hints || runIds.length === 0) return;
+    const { runIds, pauses } = draft.publish();
+    if (!this.#options.hints || (runIds.length === 0 && !pauses)) return;
+    // Nobody knows which runs a workflow's pause is about.
+    const hint: Hint = pauses ? {} : { runIds };
     this.#options.clock.macrotask(() => {
-      for (const listener of this.#data.listeners) listener({ runIds });
+      for (const listener of this.#data.listeners) listener(hint);
     });
   }
 

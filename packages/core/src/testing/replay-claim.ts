@@ -116,6 +116,9 @@ function claimOfReport(report: RunReport, definition: Workflow, codec: Codec | u
       id: report.id,
       workflow: report.workflow,
       version: report.version,
+      parent: null,
+      event: null,
+      raw: false,
       phase: "forward",
       end: null,
       owner: null,
@@ -125,6 +128,7 @@ function claimOfReport(report: RunReport, definition: Workflow, codec: Codec | u
         report.stuck === null
           ? null
           : { code: report.stuck.code, message: "", at: instantOf(report.stuck.at) },
+      paused: null,
       priority: report.priority,
       tags: report.tags,
       input: values.toText(report.input, "", "its input"),

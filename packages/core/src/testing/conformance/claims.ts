@@ -56,10 +56,10 @@ export const claims: Cases = {
       { run: claimed, journal: [written(entry(1))], messages: before.messages, retries: [retry("x")] },
     ]);
     assert.ok(now >= before.now, "S9: the store's clock");
-    const { now: _, owner, capable: __, ...after } = await bench.read("a");
+    const { now: _, owner, capable: __, workflowPaused, ...after } = await bench.read("a");
     assert.deepEqual(
-      [after, owner?.id],
-      [claims[0], other.id],
+      [after, owner?.id, workflowPaused],
+      [claims[0], other.id, null],
       "what is read afterwards is what was claimed",
     );
   },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Cases, type Hand, kinds, Skip } from "./bench.ts";
-import { advance, entry, park, signal, start } from "./writes.ts";
+import { advance, entry, park, signal, spec, start } from "./writes.ts";
 
 /** A lease of another worker that is good at this moment is left alone. On a slow machine it may be over by now. */
 async function looksAt(worker: Hand, expiresAt: number): Promise<void> {
@@ -23,7 +23,8 @@ export const leases: Cases = {
       { name: "order", version: "1" },
       { name: "refund", version: "2" },
     ];
-    const worker = await bench.join({ host: "shop-1", pid: 42, workflows });
+    const specs = workflows.map(({ name, version }) => spec(name, version));
+    const worker = await bench.join({ host: "shop-1", pid: 42, workflows: specs });
     await worker.bear("a");
     const { owner } = await bench.read("a");
     assert.deepEqual(owner, {
@@ -134,7 +135,7 @@ export const leases: Cases = {
   "F73: a run knows how many live workers can run it": async (bench) => {
     await bench.commit(start("a"), start("b", { version: "2" }));
     await bench.join();
-    const leaver = await bench.join({ workflows: [{ name: "order", version: "2" }] });
+    const leaver = await bench.join({ workflows: [spec("order", "2")] });
     const victim = await bench.joinMortal();
     assert.deepEqual([(await bench.read("a")).capable, (await bench.read("b")).capable], [2, 1]);
     await leaver.commit({ kind: "leave" });

@@ -48,13 +48,14 @@ export const messages: Cases = {
     assert.ok(run.dueAt !== null && run.dueAt <= now);
   },
 
-  "S7 F120: an id is accepted once per run, whatever comes with it": async (bench) => {
+  "S7 F120: an id is accepted once per run and type, whatever comes with it": async (bench) => {
     await bench.commit(start("a"));
     await bench.commit(signal("a", "1", { payload: "1" }));
-    const again = [signal("a", "1", { payload: "2" }), signal("a", "1", { name: "other" }), cancel("a", "1")];
-    assert.deepEqual(kinds(await bench.commit(...again)), ["duplicate", "duplicate", "duplicate"]);
+    const again = [signal("a", "1", { payload: "2" }), signal("a", "1", { name: "other" })];
+    assert.deepEqual(kinds(await bench.commit(...again)), ["duplicate", "duplicate"]);
+    assert.deepEqual(kinds(await bench.commit(cancel("a", "1"), cancel("a", "1"))), ["done", "duplicate"]);
     const { run, messages } = await bench.read("a");
-    assert.deepEqual([run.inbox, messages.map(({ payload }) => payload)], [1, ["1"]]);
+    assert.deepEqual([run.inbox, messages.map(({ payload }) => payload)], [2, ["1", "null"]]);
   },
 
   "S7 F120: the same id twice in one batch is accepted once": async (bench) => {

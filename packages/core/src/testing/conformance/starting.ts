@@ -6,11 +6,15 @@ import { advance, end, FAR_AWAY, HOUR_MS, start } from "./writes.ts";
 /** A run that was just started, with what its starter may choose. */
 const GIVEN: Omit<RunRecord, "id" | "version" | "dueAt" | "createdAt"> = {
   workflow: "order",
+  parent: null,
+  event: null,
+  raw: false,
   phase: "forward",
   end: null,
   owner: null,
   attempt: 0,
   stuck: null,
+  paused: null,
   priority: 3,
   tags: { city: "Lisbon", "": "x" },
   input: '{"sku":"tea","count":2}',

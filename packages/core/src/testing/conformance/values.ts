@@ -12,6 +12,7 @@ import {
   resume,
   retry,
   signal,
+  spec,
   start,
   stick,
 } from "./writes.ts";
@@ -98,7 +99,7 @@ export const values: Cases = {
   },
 
   "S1 of the threats: ids and names are data, whatever is in them": async (bench) => {
-    const worker = await bench.join({ workflows: NAMES.map((name) => ({ name, version: name })) });
+    const worker = await bench.join({ workflows: NAMES.map((name) => spec(name, name)) });
     for (const name of NAMES) {
       const given = { workflow: name, version: name, tags: { [name]: name } };
       assert.deepEqual(kinds(await bench.commit(start(name, given), start(name, given))), [

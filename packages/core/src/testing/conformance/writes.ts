@@ -12,10 +12,15 @@ import type {
   StuckNote,
   Then,
   WaitNote,
-  WorkflowRef,
+  WorkflowSpec,
 } from "../../store.ts";
 
-export const ORDER: WorkflowRef = { name: "order", version: "1" };
+/** A workflow as its workers tell of it. */
+export function spec(name: string, version = "1", given: Partial<WorkflowSpec> = {}): WorkflowSpec {
+  return { name, version, on: null, priority: 0, timeoutMs: null, ...given };
+}
+
+export const ORDER: WorkflowSpec = spec("order");
 
 /** Before the suite was written, so that no store's clock is behind it. */
 export const LONG_AGO: number = Date.UTC(2025, 0, 1);

@@ -1,33 +1,36 @@
 /** What the owner of a run changes in one write: all of it, or nothing. */
-import type { AdvanceWrite, Entry, NewEntry, Outcome, RunRecord, Then } from "../../store.ts";
+import type { AdvanceWrite, Outcome, RunRecord, Then } from "../../store.ts";
 import type { Scene } from "./batch.ts";
+import { appended, gapIn } from "./journal.ts";
+import { post } from "./outbox.ts";
 import { freed, type MessageRow, type RunRow } from "./rows.ts";
+import { sendAll, withErrors } from "./sends.ts";
+import { tellWaiters } from "./waiting.ts";
 
 /** Expects that the worker of the scene holds its lease. */
-export function advance({ draft, now, worker }: Scene, write: AdvanceWrite): Outcome {
+export function advance(scene: Scene, write: AdvanceWrite): Outcome {
+  const { draft, worker } = scene;
   const row = draft.run(write.runId);
   // S4: the owner, and under the attempt that it claimed; one of its earlier claims is as good as anybody else's.
   if (row === undefined || row.run.owner !== worker || row.run.attempt !== write.attempt)
     return { is: "fenced" };
   const reason = whyNot(row, write);
   if (reason !== undefined) return { is: "refused", reason };
-  const advanced = withWork(row, write);
-  const { then } = write;
-  if (then?.do === "park" && advanced.run.inbox > then.inbox) {
-    draft.put(advanced);
-    return { is: "inbox-changed" };
-  }
-  draft.put(then === undefined ? advanced : letGo(advanced, then, now));
-  return { is: "done" };
+  draft.put(withWork(row, write));
+  post(draft, write.outbox ?? []);
+  const refused = sendAll(scene, write.runId, write.sends ?? []);
+  const done = { is: "done", ...(refused.length === 0 ? {} : { refused }) } as const;
+  // It may have sent something to itself.
+  const sent = draft.run(write.runId) ?? row;
+  if (refused.length > 0) draft.put({ ...sent, journal: withErrors(sent.journal, refused) });
+  return write.then === undefined ? done : letGo(scene, sent, write.then);
 }
 
 function whyNot({ journal, messages }: RunRow, { entries, consume = [] }: AdvanceWrite): string | undefined {
-  const next = (journal.at(-1)?.seq ?? 0) + 1;
-  const gap = entries.findIndex(({ seq }, index) => seq !== next + index);
-  if (gap !== -1) return `entry ${entries[gap]?.seq} does not continue the journal, ${next + gap} does`;
+  const gap = gapIn(journal, entries);
+  if (gap !== undefined) return gap;
   const lost = consume.find(([no]) => messages.find((message) => message.no === no)?.consumedBy !== null);
-  if (lost !== undefined) return `message ${lost[0]} is not there to be consumed`;
-  return undefined;
+  return lost && `message ${lost[0]} is not there to be consumed`;
 }
 
 function withWork(row: RunRow, write: AdvanceWrite): RunRow {
@@ -42,23 +45,17 @@ function withWork(row: RunRow, write: AdvanceWrite): RunRow {
     ...row,
     run,
     alone: alone ?? row.alone,
-    journal: entries.length === 0 ? row.journal : [...row.journal, ...stamped(entries, run.attempt)],
+    journal: appended(row.journal, entries, run.attempt),
     messages: consume.length === 0 ? row.messages : consumed(row.messages, new Map(consume)),
     retries: withRetries(row, write),
   };
 }
 
-function stamped(entries: readonly NewEntry[], attempt: number): Entry[] {
-  return entries.map(({ value, error, ...entry }) => ({
-    ...entry,
-    ...(value === undefined ? {} : { value }),
-    ...(error === undefined ? {} : { error }),
-    attempt,
-  }));
-}
-
 const consumed = (messages: readonly MessageRow[], by: ReadonlyMap<number, number>): MessageRow[] =>
-  messages.map((message) => ({ ...message, consumedBy: by.get(message.no) ?? message.consumedBy }));
+  messages.map((message) => {
+    const consumedBy = by.get(message.no);
+    return consumedBy === undefined ? message : { ...message, consumedBy };
+  });
 
 function withRetries(
   { retries }: RunRow,
@@ -70,31 +67,37 @@ function withRetries(
   return states;
 }
 
-function letGo(row: RunRow, then: Then, now: number): RunRow {
+function letGo(scene: Scene, row: RunRow, then: Then): Outcome {
+  const { draft, now } = scene;
   const { run } = row;
   switch (then.do) {
-    case "park": {
-      const parked = { ...freed(then.dueAt), waits: then.waits, interrupted: false };
-      return { ...row, run: { ...run, ...parked }, alone: false };
-    }
+    case "park":
+      if (run.inbox > then.inbox) return { is: "inbox-changed" };
+      draft.set(row, { ...freed(run, then.dueAt), waits: then.waits, interrupted: false }, { alone: false });
+      break;
     case "release":
-      return { ...row, run: { ...run, ...freed(now), interrupted: then.interrupted ?? false }, alone: false };
+      draft.set(row, { ...freed(run, now), interrupted: then.interrupted ?? false }, { alone: false });
+      break;
     case "stick":
-      return { ...row, run: { ...run, ...freed(null), stuck: then.stuck }, alone: false };
-    default:
-      return { ...row, run: ended(run, then, now), alone: false, retries: new Map() };
+      draft.set(row, { ...freed(run, null), stuck: then.stuck }, { alone: false });
+      break;
+    case "end":
+      draft.set(row, ended(run, then, now), { alone: false, retries: new Map() });
+      tellWaiters(scene, run.id);
+      break;
   }
+  return { is: "done" };
 }
 
-function ended(run: RunRecord, then: Extract<Then, { do: "end" }>, now: number): RunRecord {
+function ended(run: RunRecord, then: Extract<Then, { do: "end" }>, now: number): Partial<RunRecord> {
   return {
-    ...run,
-    ...freed(null),
+    ...freed(run, null),
     phase: "done",
     end: then.status,
     result: then.result ?? null,
     error: then.error ?? null,
     stuck: null,
+    paused: null,
     interrupted: false,
     endedAt: now,
   };

@@ -5,26 +5,32 @@ import type {
   ClaimResult,
   JoinRequest,
   Lease,
+  Outcome,
   Renewal,
   RunRecord,
 } from "../../store.ts";
-import { canRun, type Draft, freed, type MessageRow, type RunRow, type WorkerRow } from "./rows.ts";
+import type { Scene } from "./batch.ts";
+import type { Draft } from "./draft.ts";
+import { canRun, freed, type MessageRow, type RunRow, type WorkerRow } from "./rows.ts";
+import { tellOf } from "./workflows.ts";
 
-export function join(draft: Draft, request: JoinRequest, now: number): Lease {
+export function join(draft: Draft, { workflows, ...request }: JoinRequest, now: number): Lease {
   // S5: rows of workers are never deleted, so their number is never used again.
-  const id = draft.workers().length + 1;
+  const id = draft.workers.values().length + 1;
   const expiresAt = now + request.leaseMs;
-  draft.putWorker({ ...request, id, live: true, expiresAt, batch: 0, outcomes: [] });
+  const known = workflows.map(({ name, version }) => ({ name, version }));
+  draft.workers.set(id, { ...request, workflows: known, id, live: true, expiresAt, batch: 0, outcomes: [] });
+  tellOf(draft, workflows, now);
   return { worker: id, now, expiresAt };
 }
 
 export function renew(draft: Draft, { worker: id }: Lease, now: number): Renewal {
-  const worker = draft.worker(id);
+  const worker = draft.workers.get(id);
   if (worker?.live !== true)
     return { live: false, now, expiresAt: worker?.expiresAt ?? now, owned: [], reaped: 0 };
   const expiresAt = renewedUntil(worker, now);
-  draft.putWorker({ ...worker, expiresAt });
-  const dead = draft.workers().filter((other) => other.live && other.expiresAt <= now);
+  draft.workers.set(id, { ...worker, expiresAt });
+  const dead = draft.workers.values().filter((other) => other.live && other.expiresAt <= now);
   for (const other of dead) takeOver(draft, other, now);
   const owned = draft.liveRuns().filter(({ run }) => run.owner === id);
   return {
@@ -42,7 +48,7 @@ function renewedUntil({ expiresAt, leaseMs }: WorkerRow, now: number): number {
 }
 
 function takeOver(draft: Draft, worker: WorkerRow, now: number): void {
-  draft.putWorker({ ...worker, live: false });
+  draft.workers.set(worker.id, { ...worker, live: false });
   for (const row of draft.liveRuns()) {
     if (row.run.owner === worker.id) strike(draft, row, now);
   }
@@ -53,7 +59,7 @@ function strike(draft: Draft, row: RunRow, now: number): void {
   draft.set(
     row,
     {
-      ...freed(now),
+      ...freed(row.run, now),
       strikes: strikes + 1,
       strikesAlone: strikesAlone + (row.alone ? 1 : 0),
       interrupted: true,
@@ -62,9 +68,20 @@ function strike(draft: Draft, row: RunRow, now: number): void {
   );
 }
 
+export function leave({ draft, now, worker: id }: Scene): Outcome {
+  const worker = id === null ? undefined : draft.workers.get(id);
+  if (worker !== undefined) draft.workers.set(worker.id, { ...worker, live: false });
+  for (const row of draft.liveRuns()) {
+    if (row.run.owner === id) draft.set(row, freed(row.run, now), { alone: false });
+  }
+  return { is: "done" };
+}
+
 export function claim(draft: Draft, request: ClaimRequest, now: number): ClaimResult {
-  const live = draft.worker(request.worker)?.live === true;
-  const { workflows, except } = request;
+  const live = draft.workers.get(request.worker)?.live === true;
+  const { except } = request;
+  const paused = namesOf(request).filter((name) => draft.pauses.get(name) !== undefined);
+  const workflows = request.workflows.filter(({ name }) => !paused.includes(name));
   const waiting = draft
     .liveRuns()
     .filter(({ run }) => isToBeClaimed(run, workflows) && !except.includes(run.id));
@@ -79,8 +96,12 @@ export function claim(draft: Draft, request: ClaimRequest, now: number): ClaimRe
       ? request.inboxes.flatMap((seen) => newMessages(draft.run(seen.runId), request.worker, seen.after))
       : [],
     nextDueAt: left.length === 0 ? null : left.reduce((a, b) => Math.min(a, b)),
+    paused,
   };
 }
+
+const namesOf = ({ workflows }: ClaimRequest): readonly string[] =>
+  [...new Set(workflows.map(({ name }) => name))].toSorted();
 
 function isToBeClaimed(run: RunRecord, workflows: ClaimRequest["workflows"]): boolean {
   return run.owner === null && run.stuck === null && run.dueAt !== null && canRun(workflows, run);

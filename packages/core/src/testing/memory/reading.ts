@@ -1,18 +1,9 @@
-/** Reads of one moment: a run, a page of runs, their number, and everything. */
+/** Reads of one moment: a run, a page of runs, their number. */
 import { statusOf } from "../../engine/status.ts";
 import { StoreError } from "../../errors.ts";
-import type {
-  Entry,
-  Page,
-  PageRequest,
-  RetryState,
-  RunDetails,
-  RunFilter,
-  RunRecord,
-  WorkerRecord,
-} from "../../store.ts";
+import type { Page, PageRequest, RunDetails, RunFilter, RunRecord, WorkerRecord } from "../../store.ts";
 import { claimOf } from "./leases.ts";
-import { canRun, type MemoryData, type MessageRow, type RunRow, type WorkerRow } from "./rows.ts";
+import { canRun, isCapable, type MemoryData, type RunRow, type WorkerRow } from "./rows.ts";
 
 export function read(data: MemoryData, runId: string, now: number): RunDetails | undefined {
   const row = data.runs.get(runId);
@@ -23,8 +14,9 @@ export function read(data: MemoryData, runId: string, now: number): RunDetails |
     now,
     owner: owner === undefined ? null : workerRecord(owner),
     capable: [...data.workers.values()].filter(
-      ({ live, expiresAt, workflows }) => live && expiresAt > now && canRun(workflows, row.run),
+      (worker) => isCapable(worker, now) && canRun(worker.workflows, row.run),
     ).length,
+    workflowPaused: data.pauses.get(row.run.workflow) ?? null,
   };
 }
 
@@ -66,46 +58,17 @@ function placeOf(cursor: string): Place {
 }
 
 function matches(run: RunRecord, filter: RunFilter, now: number): boolean {
-  const { ids, status, workflow, tag = {}, since, until } = filter;
+  const { ids, status, workflow, version, parent, paused, tag = {}, since, until, endedBefore } = filter;
   return (
     (ids === undefined || ids.includes(run.id)) &&
     (status === undefined || [status].flat().includes(statusOf(run, now))) &&
     (workflow === undefined || run.workflow === workflow) &&
+    (version === undefined || run.version === version) &&
+    (parent === undefined || run.parent?.runId === parent) &&
+    (paused === undefined || (run.paused !== null) === paused) &&
     Object.entries(tag).every(([name, value]) => Object.hasOwn(run.tags, name) && run.tags[name] === value) &&
     (since === undefined || run.createdAt >= since) &&
-    (until === undefined || run.createdAt < until)
+    (until === undefined || run.createdAt < until) &&
+    (endedBefore === undefined || (run.endedAt !== null && run.endedAt < endedBefore))
   );
 }
-
-/** Everything in a memory store, in an order that depends on nothing but what is in it. */
-export interface MemoryDump {
-  /** By id. */
-  readonly runs: readonly RunDump[];
-  /** By id. */
-  readonly workers: readonly WorkerRow[];
-}
-
-export interface RunDump extends RunRecord {
-  readonly inputHash: string;
-  readonly alone: boolean;
-  readonly journal: readonly Entry[];
-  /** All that were ever accepted, with the seq of the entry that consumed them. */
-  readonly messages: readonly MessageRow[];
-  /** By key. */
-  readonly retries: readonly RetryState[];
-}
-
-export function dump(data: MemoryData): MemoryDump {
-  return {
-    runs: [...data.runs.values()].map(dumpRun).toSorted((a, b) => compare(a.id, b.id)),
-    workers: [...data.workers.values()].toSorted((a, b) => a.id - b.id),
-  };
-}
-
-function dumpRun({ run, inputHash, alone, journal, messages, retries }: RunRow): RunDump {
-  const states = [...retries.values()].toSorted((a, b) => compare(a.key, b.key));
-  const tags = Object.fromEntries(Object.entries(run.tags).toSorted(([a], [b]) => compare(a, b)));
-  return { ...run, tags, inputHash, alone, journal, messages, retries: states };
-}
-
-const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

@@ -1,16 +1,17 @@
-/**
- * The rows of the in-memory store, and the draft in which a transaction changes them.
- * Rows are never changed in place: a draft holds new ones, and publishing it is what a commit is to a database.
- */
+/** The rows of the in-memory store. They are never changed in place: a draft holds new ones (see `draft.ts`). */
 import type {
   Entry,
+  EventRecord,
   Hint,
   Message,
   Outcome,
+  OutboxRow,
+  PauseNote,
   RetryState,
   RunRecord,
   WorkerRecord,
   WorkflowRef,
+  WorkflowSpec,
 } from "../../store.ts";
 
 export interface RunRow {
@@ -20,6 +21,8 @@ export interface RunRow {
   readonly inputHash: string;
   /** While owned: the bodies of the run have their worker's process to themselves. */
   readonly alone: boolean;
+  /** While paused before its first claim: when it was to be claimed. */
+  readonly heldDueAt: number | null;
   readonly journal: readonly Entry[];
   readonly messages: readonly MessageRow[];
   readonly retries: ReadonlyMap<string, RetryState>;
@@ -37,97 +40,90 @@ export interface WorkerRow extends WorkerRecord {
   readonly outcomes: readonly Outcome[];
 }
 
+export interface WorkflowRow extends WorkflowSpec {
+  /** Grows in the order in which versions were told of for the first time. */
+  readonly no: number;
+  readonly since: number;
+}
+
+export interface EventRow extends Omit<EventRecord, "runs"> {
+  readonly no: number;
+  readonly payloadHash: string;
+  readonly runs: readonly string[];
+}
+
+/** What is remembered of a run that was purged. */
+export interface PurgedRow {
+  readonly id: string;
+  readonly workflow: string;
+  readonly inputHash: string;
+  readonly at: number;
+}
+
+/** A run that is to be told of the end of another one, under one of its keys. */
+export interface Waiter {
+  readonly runId: string;
+  readonly key: string;
+}
+
+export interface OutboxEntry extends OutboxRow {
+  /** Until then it is the caller's who took it last. */
+  readonly takenUntil: number;
+}
+
 /** What survives: shared by all store objects on the same data. */
 export interface MemoryData {
+  /** The last number given to a run, a workflow or an event; none is given twice. */
+  lastNo: number;
+  lastOutboxNo: number;
   readonly runs: Map<string, RunRow>;
   /** Those of `runs` that have not ended: all that claims, renewals and takeovers look at. */
   readonly live: Map<string, RunRow>;
   readonly workers: Map<number, WorkerRow>;
+  /** By name and version. */
+  readonly workflows: Map<string, WorkflowRow>;
+  /** Paused workflows by name. */
+  readonly pauses: Map<string, PauseNote>;
+  /** By name and id. */
+  readonly events: Map<string, EventRow>;
+  readonly purged: Map<string, PurgedRow>;
+  /** By the id of the run whose end they wait for. */
+  readonly waiters: Map<string, readonly Waiter[]>;
+  readonly outbox: Map<number, OutboxEntry>;
   readonly listeners: Set<(hint: Hint) => void>;
 }
 
 export function emptyData(): MemoryData {
-  return { runs: new Map(), live: new Map(), workers: new Map(), listeners: new Set() };
+  return {
+    lastNo: 0,
+    lastOutboxNo: 0,
+    runs: new Map(),
+    live: new Map(),
+    workers: new Map(),
+    workflows: new Map(),
+    pauses: new Map(),
+    events: new Map(),
+    purged: new Map(),
+    waiters: new Map(),
+    outbox: new Map(),
+    listeners: new Set(),
+  };
 }
 
-/** One transaction: sees its own writes; nobody else does before `publish`. */
-export class Draft {
-  readonly #data: MemoryData;
-  readonly #runs = new Map<string, RunRow>();
-  readonly #workers = new Map<number, WorkerRow>();
+/** One key of two texts, whatever is in them. */
+export const pairKey = (a: string, b: string): string => JSON.stringify([a, b]);
 
-  constructor(data: MemoryData) {
-    this.#data = data;
-  }
+type Freed = Pick<RunRecord, "owner" | "dueAt" | "waits">;
 
-  run(id: string): RunRow | undefined {
-    return this.#runs.get(id) ?? this.#data.runs.get(id);
-  }
-
-  worker(id: number): WorkerRow | undefined {
-    return this.#workers.get(id) ?? this.#data.workers.get(id);
-  }
-
-  insert(row: Omit<RunRow, "no">): void {
-    const added = [...this.#runs.keys()].filter((id) => !this.#data.runs.has(id)).length;
-    this.put({ ...row, no: this.#data.runs.size + added + 1 });
-  }
-
-  put(row: RunRow): void {
-    this.#runs.set(row.run.id, row);
-  }
-
-  /** Replaces columns of the run's row. */
-  set(row: RunRow, columns: Partial<RunRecord>, others: Partial<Omit<RunRow, "run" | "no">> = {}): void {
-    this.put({ ...row, ...others, run: { ...row.run, ...columns } });
-  }
-
-  putWorker(worker: WorkerRow): void {
-    this.#workers.set(worker.id, worker);
-  }
-
-  liveRuns(): readonly RunRow[] {
-    const old = [...this.#data.live.values()].map((row) => this.#runs.get(row.run.id) ?? row);
-    const added = [...this.#runs.values()].filter((row) => !this.#data.runs.has(row.run.id));
-    return [...old, ...added].filter((row) => row.run.end === null);
-  }
-
-  workers(): readonly WorkerRow[] {
-    return [...new Map([...this.#data.workers, ...this.#workers]).values()];
-  }
-
-  /** Commits. Answers the runs that somebody may wait for. */
-  publish(): readonly string[] {
-    const noteworthy = [...this.#runs.values()]
-      .filter((row) => isNoteworthy(this.#data.runs.get(row.run.id)?.run, row.run))
-      .map((row) => row.run.id);
-    for (const [id, row] of this.#runs) {
-      this.#data.runs.set(id, row);
-      if (row.run.end === null) this.#data.live.set(id, row);
-      else this.#data.live.delete(id);
-    }
-    for (const [id, worker] of this.#workers) this.#data.workers.set(id, worker);
-    return noteworthy;
-  }
-}
-
-/** Whether another process may want to look: new messages, something due, an end, or a person is needed. */
-function isNoteworthy(before: RunRecord | undefined, after: RunRecord): boolean {
-  if (before === undefined) return after.dueAt !== null;
-  return (
-    after.inbox !== before.inbox ||
-    (after.dueAt !== null && after.dueAt !== before.dueAt) ||
-    after.end !== before.end ||
-    after.stuck !== before.stuck
-  );
-}
-
-/** The columns of a run that nobody owns and that is to be claimed at `dueAt`. */
-export function freed(dueAt: number | null): Pick<RunRecord, "owner" | "dueAt" | "waits"> {
-  return { owner: null, dueAt, waits: [] };
+/** The columns of a run that nobody owns and that is to be claimed at `dueAt`: never, while it is paused. */
+export function freed({ paused }: Pick<RunRecord, "paused">, dueAt: number | null): Freed {
+  return { owner: null, dueAt: paused === null ? dueAt : null, waits: [] };
 }
 
 /** Whether the worker has the code of the run. */
 export function canRun(workflows: readonly WorkflowRef[], run: RunRecord): boolean {
   return workflows.some(({ name, version }) => name === run.workflow && version === run.version);
 }
+
+/** Whether the worker counts as one that can take on runs. */
+export const isCapable = ({ live, expiresAt }: WorkerRow, now: number): boolean => live && expiresAt > now;

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { StoreError, StoreUnavailableError } from "../../errors.ts";
 import type { Outcome } from "../../store.ts";
-import { Draft, type MemoryData } from "./rows.ts";
+import { Draft } from "./draft.ts";
+import type { MemoryData } from "./rows.ts";
 
 /** An open transaction of a memory store. What is written with it is seen by others from its commit on. */
 export interface MemoryTx {

@@ -157,6 +157,9 @@ export class Audit {
       read: (id) => store.read(id),
       list: (filter, page) => store.list(filter, page),
       count: (filter) => store.count(filter),
+      workflows: () => store.workflows(),
+      events: (filter) => store.events(filter),
+      takeOutbox: (request) => store.takeOutbox(request),
       watch: (listener, interest) => store.watch(listener, interest),
       close: () => store.close(),
     };

@@ -30,6 +30,9 @@ export function delayedStore<Tx>(store: Store<Tx>, clock: Clock, delays: Delays)
     read: (id) => slowly(() => store.read(id)),
     list: (filter, page) => slowly(() => store.list(filter, page)),
     count: (filter) => slowly(() => store.count(filter)),
+    workflows: () => slowly(() => store.workflows()),
+    events: (filter) => slowly(() => store.events(filter)),
+    takeOutbox: (request) => slowly(() => store.takeOutbox(request)),
     watch: (listener, interest) => {
       let stopped = false;
       const stop = store.watch((hint: Hint) => {

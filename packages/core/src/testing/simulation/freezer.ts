@@ -64,6 +64,9 @@ export class Freezer {
       read: (id) => answer(() => store.read(id), false),
       list: (filter, page) => answer(() => store.list(filter, page), false),
       count: (filter) => answer(() => store.count(filter), false),
+      workflows: () => answer(() => store.workflows(), false),
+      events: (filter) => answer(() => store.events(filter), false),
+      takeOutbox: (request) => answer(() => store.takeOutbox(request)),
       watch: (listener, interest) => store.watch((hint: Hint) => this.run(() => listener(hint)), interest),
       close: () => store.close(),
     };

@@ -14,7 +14,7 @@ import type { Entry } from "../../store.ts";
 import type { Workflow } from "../../workflow.ts";
 import type { BodyCall } from "../around-bodies.ts";
 import { type MemoryStore, memoryStore } from "../memory-store.ts";
-import type { RunDump } from "../memory/reading.ts";
+import type { RunDump } from "../memory/dump.ts";
 import type { MemoryTx } from "../memory/transaction.ts";
 import { type VirtualClock, virtualClock } from "../virtual-clock.ts";
 import { Audit, type RunAudit } from "./audit.ts";
