@@ -3,6 +3,7 @@
  * back to and itself. What was superseded may be carried over (a retry), or is done again under new identities (a rewind).
  */
 import type { NewEntry } from "../store.ts";
+import { entryCodecKey } from "./entry-codec.ts";
 import type { Values } from "./values.ts";
 
 /** What a `reset` entry says. */
@@ -12,6 +13,8 @@ export interface ResetNote {
   readonly to: number;
   /** What succeeded and was not undone keeps its outcome when the code asks for it again. */
   readonly carry: boolean;
+  /** Done again although they succeeded. */
+  readonly again?: readonly string[];
 }
 
 export interface EffectiveJournal {
@@ -21,7 +24,7 @@ export interface EffectiveJournal {
   readonly carried: ReadonlyMap<string, NewEntry>;
   /** How often the known outcome of this key was superseded: what is done for it again is something new. */
   readonly generations: ReadonlyMap<string, number>;
-  /** Signals that superseded waits had taken, in order: their run has them again. */
+  /** Signals that superseded waits had taken and no other one since, in order: their run has them again. */
   readonly givenBack: readonly NewEntry[];
 }
 
@@ -50,7 +53,7 @@ export function effectiveJournal(
     return { entries: journal, carried: new Map(), generations: new Map(), givenBack: [] };
   const carried = new Map<string, NewEntry>();
   const generations = new Map<string, number>();
-  const givenBack: NewEntry[] = [];
+  let givenBack: NewEntry[] = [];
   let entries: NewEntry[] = [];
   for (const entry of journal) {
     if (entry.kind === "reset") {
@@ -58,19 +61,36 @@ export function effectiveJournal(
       const superseded = entries.filter(({ seq }) => seq > note.to);
       entries = entries.filter(({ seq }) => seq <= note.to);
       const undone = undoneIn(superseded);
+      const taken: NewEntry[] = [];
       for (const old of superseded) {
         if (!OUTCOMES.has(old.kind)) continue;
-        if (note.carry && old.error === undefined && !undone.has(old.key)) carried.set(old.key, old);
+        const isKept =
+          old.error === undefined && !undone.has(old.key) && note.again?.includes(old.key) !== true;
+        if (note.carry && isKept) carried.set(old.key, old);
         else {
           carried.delete(old.key);
           generations.set(old.key, (generations.get(old.key) ?? 0) + 1);
-          if (old.kind === "signal" && old.value !== undefined) givenBack.push(old);
+          if (isTaken(old)) taken.push(old);
         }
       }
-    } else carried.delete(entry.key);
+      givenBack = [...taken, ...givenBack];
+    } else {
+      carried.delete(entry.key);
+      if (isTaken(entry)) givenBack = withoutFirst(givenBack, entryCodecKey(entry));
+    }
     entries.push(entry);
   }
   return { entries, carried, generations, givenBack };
+}
+
+function isTaken({ kind, value }: NewEntry): boolean {
+  return kind === "signal" && value !== undefined;
+}
+
+/** The head of the run's buffer is taken first. */
+function withoutFirst(signals: NewEntry[], name: string): NewEntry[] {
+  const index = signals.findIndex((signal) => entryCodecKey(signal) === name);
+  return index === -1 ? signals : signals.toSpliced(index, 1);
 }
 
 /** Keys whose effect was taken back. */

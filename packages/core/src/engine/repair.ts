@@ -7,7 +7,7 @@
 import { InvalidArgumentError, RunStateError } from "../errors.ts";
 import type { EntryKind, MendWrite, NewEntry, RetryState, RunDetails } from "../store.ts";
 import { doubtsOf } from "./bodies.ts";
-import { type EffectiveJournal, effectiveJournal, type ResetNote } from "./effective-journal.ts";
+import { type EffectiveJournal, effectiveJournal, resetNoteOf } from "./effective-journal.ts";
 import { failedEntry } from "./failed-entry.ts";
 import { statusOf } from "./status.ts";
 import type { Values } from "./values.ts";
@@ -57,7 +57,8 @@ export function retryMend(given: RepairCase, from?: string): Mend {
       `its compensation ${bare.join(", ")} was run, and nobody knows which steps that took back: rewind it to the step from which all is to be done again`,
     );
   const failed = failedEntry(given.details, journal.entries, given.values);
-  const start = from === undefined ? (failed?.seq ?? Number.POSITIVE_INFINITY) : firstSeq(given, journal, from);
+  const start =
+    from === undefined ? (failed?.seq ?? Number.POSITIVE_INFINITY) : firstSeq(given, journal, from);
   const to = Math.min(start, firstUndone(journal.entries)?.seq ?? start, closingSeq(journal.entries)) - 1;
   const again = from === undefined ? [] : [from];
   return resetMend(given, journal, { operation: "retry", to, carry: true, again });
@@ -107,10 +108,7 @@ export function nextEntry(
 }
 
 export function effectiveOf({ details, values }: Pick<RepairCase, "details" | "values">): EffectiveJournal {
-  return effectiveJournal(
-    details.journal,
-    ({ value, seq }) => values.fromText(value ?? "{}", "", `entry ${seq}`) as ResetNote,
-  );
+  return effectiveJournal(details.journal, (entry) => resetNoteOf(entry, values));
 }
 
 /** Just before the first entry of `key`. Refused when something that would still count was taken back. */
@@ -147,7 +145,9 @@ export function withChildren(
   const isAnew = ({ key }: NewEntry): boolean => {
     const end = ends.get(key);
     if (dropped.has(key)) return true;
-    return end !== undefined && end.seq > cut && end.error !== undefined && (failuresAnew || end.seq > closing);
+    return (
+      end !== undefined && end.seq > cut && end.error !== undefined && (failuresAnew || end.seq > closing)
+    );
   };
   const anew = calls.filter((call) => call.seq <= cut && isAnew(call)).map(({ seq }) => seq);
   if (anew.length > 0) return withChildren(entries, Math.min(...anew) - 1, failuresAnew);
@@ -256,7 +256,9 @@ function firstUndone(entries: readonly NewEntry[]): NewEntry | undefined {
 
 /** Those of `ctx.compensate`: nothing says where in the journal they were registered. */
 function bareUndos(entries: readonly NewEntry[]): string[] {
-  return entries.flatMap(({ kind, key }) => (kind === "undo" && firstOf(entries, key) === undefined ? [key] : []));
+  return entries.flatMap(({ kind, key }) =>
+    kind === "undo" && firstOf(entries, key) === undefined ? [key] : [],
+  );
 }
 
 function notToBeRetried({ details }: RepairCase): RunStateError {
