@@ -143,7 +143,7 @@ export interface Context {
   call<I, O>(workflow: Workflow<I, O>, input: I, options?: CallOptions<O>): Promise<O>;
   call<O = unknown>(workflow: string, input: unknown, options?: CallOptions<O>): Promise<O>;
   /** Starts another workflow and does not wait for it: it goes on whatever becomes of this run. Durable when it resolves. Rejects with `RunConflictError`. */
-  start<I>(workflow: Workflow<I>, input: I, options?: StartChildOptions): Promise<RunRef>;
+  start<I, O>(workflow: Workflow<I, O>, input: I, options?: StartChildOptions): Promise<RunRef>;
   start(workflow: string, input: unknown, options?: StartChildOptions): Promise<RunRef>;
   /**
    * Starts one run of every workflow that listens (`on`), also of those whose workers are down. Durable when it resolves. The same name and id

@@ -88,6 +88,11 @@ export class Journal {
     return this.#durableSeq >= this.#lastSeq;
   }
 
+  /** The first entry of this kind. */
+  find(kind: EntryKind): NewEntry | undefined {
+    return this.#entries.find((entry) => entry.kind === kind);
+  }
+
   durableEntries(): readonly NewEntry[] {
     return this.#entries.filter(({ seq }) => seq <= this.#durableSeq);
   }

@@ -55,6 +55,7 @@ export function idempotencyPath(runId: string, key: string, suffix = ""): string
   return `${escapePart(runId)}/${escapePart(key)}${suffix}`;
 }
 
-function escapePart(part: string): string {
+/** So that it can stand between slashes. */
+export function escapePart(part: string): string {
   return part.replaceAll(/[%/~]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
 }

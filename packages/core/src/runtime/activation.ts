@@ -14,21 +14,20 @@ import type { Claim, Message, NewEntry, Outcome, Then } from "../store.ts";
 import type { Workflow } from "../workflow.ts";
 import { BodyRunner } from "./body-runner.ts";
 import { DueTimer } from "./due-timer.ts";
-import { type AskHandle, codecKeyOf } from "./handle.ts";
+import type { AskHandle } from "./handle.ts";
 import { runHandler } from "./handler.ts";
 import type { Host, LetGo } from "./host.ts";
+import { Linger } from "./linger.ts";
 import { toLog } from "./log.ts";
 import { refusalOf } from "./refusal.ts";
 import { isPoison, poisonText, SUSPECT_STRIKES, SUSPECT_WAIT_MAX_MS } from "./suspects.ts";
+import { settleWith } from "./settlement.ts";
 import { acceptSignal } from "./signals.ts";
 import { type Solitary, Solitude } from "./solitude.ts";
 import { Turns } from "./turns.ts";
 
 /** How long the code's own awaits may take before a journal entry without an ask is a divergence. */
 const OWN_AWAITS_MS = 1000;
-/** A shorter wait is waited for in memory: parking it would cost more. */
-const LINGER_MS = 1000;
-const LINGER_RETRY_MS = 5000;
 export class Activation {
   readonly host: Host;
   readonly machine: RunMachine<AskHandle>;
@@ -38,6 +37,7 @@ export class Activation {
   readonly #runner: BodyRunner;
   readonly #turns: Turns;
   readonly #dueTimer: DueTimer;
+  readonly #linger = new Linger();
   #over = false;
   #pumping = false;
   #lettingGo = false;
@@ -60,6 +60,7 @@ export class Activation {
     this.#turns = new Turns(host.clock, (mayDeliver) => this.#pump(mayDeliver));
     this.#dueTimer = new DueTimer(host.clock, () => this.wake());
     this.#strikes = claim.run.strikes;
+    this.#linger.heard(claim.messages, host.now());
     this.#solitude = new Solitude(this, host);
   }
 
@@ -130,7 +131,7 @@ export class Activation {
   withdraw(ask: Ask<AskHandle>): void {
     if (this.#over) return;
     this.machine.withdraw(ask);
-    this.#runner.abort(ask, "the ask was withdrawn");
+    this.#runner.abort(ask, "the ask was withdrawn", this.host.abortGraceMs);
     if (!this.#turns.inTurn) this.wake();
   }
 
@@ -147,6 +148,7 @@ export class Activation {
   addMessages(messages: readonly Message[], inbox: number, lookedAt: number): void {
     if (this.#over) return;
     this.machine.addMessages(messages, inbox, lookedAt);
+    this.#linger.heard(messages, this.host.now());
     if (this.#turnedAway) this.#comeBackLater();
     else this.wake();
   }
@@ -179,7 +181,8 @@ export class Activation {
         continue;
       }
       if (this.machine.settleDue(now)) continue;
-      if (this.machine.closing) this.#runner.abortSteps("the run is being undone");
+      this.#draining ||= this.machine.pausing;
+      if (this.machine.closing) this.#runner.abortSteps("the run is being undone", this.host.abortGraceMs);
       if (!this.#draining && this.machine.queueStarts(now)) continue;
       const conclusion = this.machine.conclude(now);
       if (conclusion === "queued") continue;
@@ -193,15 +196,7 @@ export class Activation {
     if (this.#over) return;
     this.#cancelPatience?.();
     this.#turns.enter();
-    const { resolve, reject } = ask.handle;
-    if (entry.error !== undefined)
-      reject(this.values.errorFromText(entry.error, codecKeyOf(ask), `error of ${ask.kind} ${ask.key}`));
-    else
-      resolve(
-        entry.value === undefined
-          ? undefined
-          : this.values.fromText(entry.value, codecKeyOf(ask), `result of ${ask.kind} ${ask.key}`),
-      );
+    settleWith(ask, entry, this.values);
   }
 
   /** A delivery that came up in the second macrotask of a turn gets a turn of its own. */
@@ -260,7 +255,7 @@ export class Activation {
     if (!this.#lettingGo && this.machine.bodies.executing === 0) this.#rest(now);
     if (this.machine.inbox.wanted) this.host.wantInbox(this);
     // What is waited for here becomes due also while bodies execute.
-    this.#dueTimer.set(this.#lettingGo ? null : this.machine.nextDueAt(now), now);
+    this.#dueTimer.set(this.#lettingGo ? null : this.#linger.nextAt(this.machine.nextDueAt(now), now), now);
   }
 
   /** Nothing executes: let go of the run, or wait here for what is due soon. */
@@ -272,10 +267,8 @@ export class Activation {
   #considerPark(now: number): boolean {
     if (this.#runner.living > 0) return false;
     const waiting = this.machine.waiting(now);
-    if (waiting === undefined) return false;
+    if (waiting === undefined || (!this.#draining && this.#linger.stays(waiting, now))) return false;
     const { dueAt, waits } = waiting;
-    const soonMs = waits.some((wait) => wait.kind === "retry") ? LINGER_RETRY_MS : LINGER_MS;
-    if (!this.#draining && dueAt !== null && dueAt - now <= soonMs) return false;
     this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits }, { how: "parked", dueAt });
     return true;
   }
@@ -308,7 +301,7 @@ export class Activation {
       { runId: this.runId, attempt: this.attempt },
       { ...extras, ...(cleared ? { progressed: true, alone: false } : {}) },
     );
-    const lastSeq = this.machine.journal.length;
+    const lastSeq = this.machine.journal.lastSeq;
     this.host.submit(write, (outcome) => {
       if (cleared) this.#solitude.leave();
       this.#written(outcome, lastSeq, done);
@@ -319,6 +312,7 @@ export class Activation {
     if (this.#over) return;
     switch (outcome.is) {
       case "done":
+        if ("refused" in outcome) this.machine.journal.refused(outcome.refused);
         this.machine.journal.markDurable(lastSeq);
         if (done !== undefined) done();
         else this.pumpNow();

@@ -48,6 +48,7 @@ export class Attempt implements StepContext {
   #timedOut: StepTimeoutError | undefined;
   #over = false;
   #cancelTimer: (() => void) | undefined;
+  #cancelGrace: (() => void) | undefined;
 
   constructor(setup: AttemptSetup) {
     this.attempt = setup.attempt;
@@ -94,11 +95,26 @@ export class Attempt implements StepContext {
     else this.#finish({ ok: true, value: result });
   }
 
-  /** Tells the body to stop. What it does after that is still awaited. */
-  abort(reason: unknown): void {
-    if (this.#over || this.#abortReason !== undefined) return;
+  /** Tells the body to stop. What it does after that is still awaited, for `graceMs` if that is given. */
+  abort(reason: unknown, graceMs?: number): void {
+    if (this.#over) return;
+    if (graceMs !== undefined) this.#giveUpIn(graceMs, reason);
+    if (this.#abortReason !== undefined) return;
     this.#abortReason = { reason };
     this.#controller?.abort(reason);
+  }
+
+  /** A body that ignores its signal runs on, and whatever it comes to is ignored. */
+  #giveUpIn(graceMs: number, reason: unknown): void {
+    this.#cancelGrace ??= this.#setup.clock.after(graceMs, () =>
+      this.#finish({
+        ok: false,
+        error: reason,
+        timedOut: this.#timedOut !== undefined,
+        aborted: true,
+        lingering: true,
+      }),
+    );
   }
 
   /** A body that ignores its signal is awaited as long again: a late success counts. */
@@ -132,6 +148,7 @@ export class Attempt implements StepContext {
     }
     this.#over = true;
     this.#cancelTimer?.();
+    this.#cancelGrace?.();
     this.#setup.ended(result);
   }
 }

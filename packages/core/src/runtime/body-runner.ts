@@ -11,7 +11,7 @@ import {
   StoreUnavailableError,
   ValidationError,
 } from "../errors.ts";
-import type { Ask } from "../engine/asks.ts";
+import { type Ask, suffixOf } from "../engine/asks.ts";
 import type { AttemptEnd, FailedEnd } from "../engine/bodies.ts";
 import { durationMs, INSTANT_MAX } from "../engine/duration.ts";
 import { readable } from "../engine/error-data.ts";
@@ -77,14 +77,14 @@ export class BodyRunner {
     this.#attempt(ask, "undo", (step) => undo(done, step));
   }
 
-  abort(ask: Ask<AskHandle>, why: string): void {
-    this.#attempts.get(ask)?.attempt.abort(abortion(why));
+  abort(ask: Ask<AskHandle>, why: string, graceMs: number): void {
+    this.#attempts.get(ask)?.attempt.abort(abortion(why), graceMs);
   }
 
   /** Undos are never aborted by what they undo. */
-  abortSteps(why: string): void {
+  abortSteps(why: string, graceMs: number): void {
     for (const { attempt, kind } of this.#attempts.values())
-      if (kind !== "undo") attempt.abort(abortion(why));
+      if (kind !== "undo") attempt.abort(abortion(why), graceMs);
   }
 
   abortAll(why: string): void {
@@ -126,7 +126,7 @@ export class BodyRunner {
       runId,
       key: ask.key,
       identity: ask.identity,
-      suffix: kind === "undo" ? "/undo" : "",
+      suffix: `${suffixOf(ask)}${kind === "undo" ? "/undo" : ""}`,
       attempt: failures + 1,
       timeoutMs: ask.handle.body?.timeoutMs,
       logger: host.logger,
@@ -321,7 +321,8 @@ export class BodyRunner {
   #transacted(ask: Ask<AskHandle>, entry: NewEntry | undefined): void {
     this.#release();
     if (this.#run.over) return;
-    if (entry === undefined || entry.seq !== this.#run.machine.journal.length + 1) return this.#run.abandon();
+    if (entry === undefined || entry.seq !== this.#run.machine.journal.lastSeq + 1)
+      return this.#run.abandon();
     this.#progress = true;
     this.#run.machine.stepTransacted(ask, entry);
     this.#resume();

@@ -8,6 +8,8 @@ export interface AskHandle {
   readonly reject: (error: unknown) => void;
   readonly schema?: StandardSchemaV1 | undefined;
   readonly body?: Body | undefined;
+  /** What the store's refusal of what it sent out means to the code. */
+  readonly refusal?: ((reason: string, id: string) => Error) | undefined;
 }
 
 export interface Body {

@@ -2,14 +2,15 @@ import { readable } from "../engine/error-data.ts";
 import type { Activation } from "./activation.ts";
 import { checkSize } from "./limits.ts";
 import { RunContext } from "./run-context.ts";
+import { inputOf } from "./run-input.ts";
 import { scope } from "./scope.ts";
 import { validate } from "./validate.ts";
 
 /** Calls the workflow's handler for this activation, and tells the engine how it ended. Throws when the input can't be decoded. */
 export function runHandler(run: Activation): void {
-  const input = run.values.fromText(run.machine.run.input, "", "its input");
   const context = new RunContext(run);
-  const call = async (): Promise<unknown> => run.workflow.handler(context, input);
+  const input = inputOf(run);
+  const call = async (): Promise<unknown> => run.workflow.handler(context, input());
   scope.run({ run }, call).then(
     (value) => returned(run, value),
     (error: unknown) => threw(run, readable(error)),

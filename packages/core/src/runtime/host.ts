@@ -13,6 +13,8 @@ export interface Host {
   readonly codec: Codec | undefined;
   readonly gate: BodyGate;
   readonly maxPayloadBytes: number;
+  /** A body that ignores its signal for so long is given up: its run goes on without it. */
+  readonly abortGraceMs: number;
   readonly worker: number;
   /** The store's clock. */
   now(): number;

@@ -1,10 +1,29 @@
 import { hash, randomUUID } from "node:crypto";
+import { escapePart } from "../engine/names.ts";
 import { textToValue, valueToText } from "../engine/values.ts";
+
+/** Longer ids are cut, and told apart by a digest. */
+const ID_MAX = 300;
+const EVENT_ID_MAX = 200;
 
 /** A version 7 UUID: ordered by time, so that new runs are neighbours in the database's indexes. */
 export function newRunId(now: number): string {
   const time = Math.floor(now).toString(16).padStart(12, "0");
   return `${time.slice(0, 8)}-${time.slice(8, 12)}-7${randomUUID().slice(15)}`;
+}
+
+/** The id of a run that another one starts: the same in every attempt. */
+export function childId(runId: string, identity: string, suffix: string): string {
+  return bounded(`${runId}/${escapePart(identity)}${suffix}`, ID_MAX);
+}
+
+/** The id of an event or a signal that a run sends: the same in every attempt. */
+export function messageId(runId: string, identity: string, suffix: string): string {
+  return bounded(`${runId}/${escapePart(identity)}${suffix}`, EVENT_ID_MAX);
+}
+
+function bounded(id: string, max: number): string {
+  return id.length <= max ? id : `${id.slice(0, max - 44).toWellFormed()}-${hash("sha256", id, "base64url")}`;
 }
 
 /** Equal for equal inputs, whatever the order of their keys. */

@@ -1,10 +1,13 @@
 /** The `ctx` of one attempt: turns what the code asks for into asks of the engine and promises. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type {
+  CallOptions,
   Context,
   Duration,
   Logger,
   RaceResult,
+  RunRef,
+  StartChildOptions,
   StepContext,
   StepOptions,
   UndoOptions,
@@ -15,11 +18,14 @@ import { durationMs, INSTANT_MAX } from "../engine/duration.ts";
 import { checkAskName, checkKey, checkName } from "../engine/names.ts";
 import { prng } from "../engine/prng.ts";
 import { retryOf } from "../engine/retry.ts";
+import type { Workflow } from "../workflow.ts";
 import type { Activation } from "./activation.ts";
+import { boundedMap } from "./bounded-map.ts";
 import type { AskHandle, Body } from "./handle.ts";
 import { childLogger } from "./log.ts";
 import { race } from "./race.ts";
 import { scope } from "./scope.ts";
+import { type Sending, sendEvent, sendSignal, sendStart } from "./sending.ts";
 
 type Wish = Omit<AskRequest<AskHandle>, "handle">;
 
@@ -123,6 +129,55 @@ export class RunContext implements Context {
     return this.#promise<T>({ kind: "signal", name, dueAt }, options, undefined, schema);
   }
 
+  call<I, O>(workflow: Workflow<I, O> | string, input: I, options: CallOptions<O> = {}): Promise<O> {
+    const definition = workflow as Workflow | string;
+    const name = options.name ?? nameOf(definition);
+    this.#check("call", name);
+    const { compensate } = options;
+    const sending = sendStart(this.#activation, definition, input, options as CallOptions, true);
+    const undo = compensate as Body["undo"];
+    const body: Body | undefined = undo === undefined ? undefined : { timeoutMs: undefined, undo };
+    return this.#send({ kind: "child", name, compensates: undo !== undefined }, sending, options, body);
+  }
+
+  start<I, O>(
+    workflow: Workflow<I, O> | string,
+    input: I,
+    options: StartChildOptions = {},
+  ): Promise<RunRef> {
+    const definition = workflow as Workflow | string;
+    const name = options.name ?? nameOf(definition);
+    this.#check("start", name);
+    return this.#send(
+      { kind: "start", name },
+      sendStart(this.#activation, definition, input, options, false),
+    );
+  }
+
+  /** Its name may be that of anything else that the code asks for: what it is journaled as is not. */
+  emit(event: string, payload: unknown, options: { readonly id?: string } = {}): Promise<void> {
+    this.#check("event", event);
+    const sending = sendEvent(this.#activation, event, payload, options.id);
+    return this.#send({ kind: "emit", name: `emit ${event}` }, sending);
+  }
+
+  signal(runId: string, name: string, payload?: unknown): Promise<void> {
+    this.#check("signal", name);
+    return this.#send(
+      { kind: "send", name: `signal ${name}` },
+      sendSignal(this.#activation, runId, name, payload),
+    );
+  }
+
+  map<T, R>(
+    items: Iterable<T>,
+    fn: (item: T, index: number) => Promise<R>,
+    options: { readonly concurrency?: number } = {},
+  ): Promise<R[]> {
+    this.#checkScope("map");
+    return quiet(boundedMap(items, fn, options.concurrency));
+  }
+
   race<B extends Readonly<Record<string, (signal: AbortSignal) => Promise<unknown>>>>(
     branches: B,
   ): Promise<RaceResult<B>> {
@@ -183,11 +238,21 @@ export class RunContext implements Context {
     return this.#promise(wish, {}, body, output);
   }
 
+  #send<T>(
+    wish: Wish,
+    { send, refusal }: Sending,
+    options: { readonly signal?: AbortSignal } = {},
+    body?: Body,
+  ): Promise<T> {
+    return this.#promise({ ...wish, send }, options, body, undefined, refusal);
+  }
+
   #promise<T>(
     wish: Wish,
     options: { readonly signal?: AbortSignal } = {},
     body?: Body,
     schema?: StandardSchemaV1,
+    refusal?: Sending["refusal"],
   ): Promise<T> {
     const signal = eitherOf(options.signal, scope.getStore()?.lost);
     const promise = new Promise<T>((resolve, reject) => {
@@ -212,6 +277,7 @@ export class RunContext implements Context {
         reject: last(reject),
         body,
         schema,
+        refusal,
       };
       const ask = this.#activation.ask({ ...wish, handle });
       signal?.addEventListener("abort", withdraw, { once: true });
@@ -241,6 +307,10 @@ export class RunContext implements Context {
         `run ${runId}: ${what} was asked for by the handler of another run; use the ctx that the handler is given`,
       );
   }
+}
+
+function nameOf(workflow: Workflow | string): string {
+  return typeof workflow === "string" ? workflow : workflow.name;
 }
 
 function timeoutOf(name: string, timeout: Duration | undefined): number | undefined {

@@ -38,6 +38,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
   readonly logger: Logger;
   readonly codec: Codec | undefined;
   readonly maxPayloadBytes: number;
+  readonly abortGraceMs: number;
   readonly workflows: readonly WorkflowRef[];
   readonly storeIsOut: (error: Error) => void;
   readonly gate: BodyGate = new BodyGate(() => this.#pumpAll());
@@ -63,6 +64,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
     this.storeIsOut = outageNotice(this.clock, this.logger);
     this.codec = options.codec;
     this.maxPayloadBytes = options.maxPayloadBytes ?? PAYLOAD_MAX_BYTES;
+    this.abortGraceMs = durationMs(options.abortGrace ?? "30s", "abortGrace");
     const concurrency = options.concurrency ?? 100;
     if (!Number.isInteger(concurrency) || concurrency < 1)
       throw new InvalidArgumentError(`concurrency must be a whole number of at least 1, not ${concurrency}`);

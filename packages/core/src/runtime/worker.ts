@@ -25,6 +25,11 @@ export interface WorkerOptions<Tx = unknown> {
   readonly stopOn?: readonly NodeJS.Signals[];
   /** Default 10 s. */
   readonly stopGrace?: Duration;
+  /**
+   * A body that ignores its signal for so long after its run was canceled or timed out, or its race was lost, is given up: the run goes on without
+   * it, and nothing it comes to is written. Default 30 s.
+   */
+  readonly abortGrace?: Duration;
 }
 
 export interface StopOptions {

@@ -76,6 +76,7 @@ class ReplayStage implements Host {
   readonly codec: Codec | undefined;
   readonly gate: BodyGate = new BodyGate(() => {});
   readonly maxPayloadBytes: number = PAYLOAD_MAX_BYTES;
+  readonly abortGraceMs = 0;
   readonly worker = 1;
   readonly #runId: string;
   readonly #activation: Activation;
