@@ -131,7 +131,7 @@ export class Activation {
   withdraw(ask: Ask<AskHandle>): void {
     if (this.#over) return;
     this.machine.withdraw(ask);
-    this.#runner.abort(ask, "the ask was withdrawn", this.host.abortGraceMs);
+    this.#runner.abort(ask, "the ask was withdrawn");
     if (!this.#turns.inTurn) this.wake();
   }
 

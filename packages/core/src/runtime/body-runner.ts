@@ -77,8 +77,8 @@ export class BodyRunner {
     this.#attempt(ask, "undo", (step) => undo(done, step));
   }
 
-  abort(ask: Ask<AskHandle>, why: string, graceMs: number): void {
-    this.#attempts.get(ask)?.attempt.abort(abortion(why), graceMs);
+  abort(ask: Ask<AskHandle>, why: string): void {
+    this.#attempts.get(ask)?.attempt.abort(abortion(why));
   }
 
   /** Undos are never aborted by what they undo. */

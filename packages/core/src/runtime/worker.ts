@@ -26,7 +26,7 @@ export interface WorkerOptions<Tx = unknown> {
   /** Default 10 s. */
   readonly stopGrace?: Duration;
   /**
-   * A body that ignores its signal for so long after its run was canceled or timed out, or its race was lost, is given up: the run goes on without
+   * A body that ignores its signal for so long after its run was canceled, failed or timed out is given up: what the run did is undone beside
    * it, and nothing it comes to is written. Default 30 s.
    */
   readonly abortGrace?: Duration;

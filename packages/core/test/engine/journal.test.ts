@@ -1,18 +1,23 @@
 /** What one write holds: everything that was queued since the last one, once. */
 import { expect, test } from "vitest";
 import { Journal } from "../../src/engine/journal.ts";
+import type { NewEntry } from "../../src/store.ts";
 import { entries, START } from "../support/machine-rig.ts";
 
 const RUN = { runId: "run-1", attempt: 3 };
 const row = (key: string, failures: number) => ({ key, failures, firstAt: 0, nextAt: 0, inDoubt: false });
 
+function journalOf(recorded: readonly NewEntry[]): Journal {
+  return new Journal(recorded, recorded.at(-1), START);
+}
+
 test("a write has only what there is", () => {
-  const write = new Journal([], START).takeWrite(RUN);
+  const write = new Journal([], undefined, START).takeWrite(RUN);
   expect(write).toEqual({ kind: "advance", runId: "run-1", attempt: 3, entries: [] });
 });
 
 test("a write takes everything, and leaves nothing for the next", () => {
-  const journal = new Journal([], START);
+  const journal = new Journal([], undefined, START);
   journal.append({ kind: "signal", key: "s", value: "1" }, START);
   journal.consume(4, 1);
   journal.keepRetry(row("a", 1));
@@ -34,7 +39,7 @@ test("a write takes everything, and leaves nothing for the next", () => {
 });
 
 test("of one row only the last state is written; of a settled one none", () => {
-  const journal = new Journal([], START);
+  const journal = new Journal([], undefined, START);
   journal.keepRetry(row("a", 1));
   journal.keepRetry(row("a", 2));
   journal.keepRetry(row("b", 1));
@@ -43,14 +48,14 @@ test("of one row only the last state is written; of a settled one none", () => {
 });
 
 test("tags are merged, the last one counts", () => {
-  const journal = new Journal([], START);
+  const journal = new Journal([], undefined, START);
   journal.tag({ a: "1", b: "1" });
   journal.tag({ b: "2" });
   expect(journal.takeWrite(RUN).tags).toEqual({ a: "1", b: "2" });
 });
 
 test("durable is what the store has answered, in order", () => {
-  const journal = new Journal(entries(["step", "a"]), START);
+  const journal = journalOf(entries(["step", "a"]));
   expect(journal.allDurable).toBe(true);
   journal.append({ kind: "step", key: "b" }, START);
   journal.append({ kind: "step", key: "c" }, START);
@@ -64,7 +69,7 @@ test("durable is what the store has answered, in order", () => {
 });
 
 test("skipping leaves nothing recorded to be delivered", () => {
-  const journal = new Journal(entries(["step", "a"], ["step", "b"]), START);
+  const journal = journalOf(entries(["step", "a"], ["step", "b"]));
   journal.skip();
   expect([journal.undelivered, journal.peek()]).toEqual([0, undefined]);
   journal.append({ kind: "cancel", key: "" }, START);

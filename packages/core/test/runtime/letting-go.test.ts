@@ -32,8 +32,9 @@ async function beside(
   return { world, process, end: () => body.open() };
 }
 
+/** Far longer than anything else lasts, but for the grace of a body whose run closes. */
 async function isHeldUntilTheEnd({ world, end }: Scene): Promise<void> {
-  await world.pass(30_000);
+  await world.pass(20_000);
   expect(world.run("r")).toMatchObject({ owner: 1, end: null, stuck: null });
   expect(world.effectNames).toEqual(["begin"]);
   end();
@@ -60,6 +61,20 @@ test("when its sibling fails the run", async () => {
   );
   await isHeldUntilTheEnd(scene);
   expect(scene.world.run("r").end).toBe("failed");
+});
+
+test("but a body that ignores its signal is given up after a grace when its run closes", async () => {
+  const { world, process, end } = await beside((ctx) => ctx.sleep("nap", "365d"));
+  await process.client.get("r").cancel();
+  await world.pass(25_000);
+  expect(world.run("r")).toMatchObject({ owner: 1, end: null });
+  await world.pass(6000);
+  expect(world.run("r")).toMatchObject({ owner: null, end: "canceled" });
+  const journal = world.journal("r");
+  end();
+  await world.pass(5000);
+  expect(world.effectNames).toEqual(["begin", "end"]);
+  expect(world.journal("r")).toEqual(journal);
 });
 
 test("when its sibling has a bug", async () => {

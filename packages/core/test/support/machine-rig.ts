@@ -27,12 +27,16 @@ export function runRecord(changes: Partial<RunRecord> = {}): RunRecord {
     id: "run-1",
     workflow: "order",
     version: "1",
+    parent: null,
+    event: null,
+    raw: false,
     phase: "forward",
     end: null,
     owner: 1,
     attempt: 1,
     dueAt: null,
     stuck: null,
+    paused: null,
     priority: 0,
     tags: {},
     input: "null",
@@ -174,7 +178,7 @@ export class MachineRig {
   /** Queues starts and writes everything, durably. */
   write(): AdvanceWrite {
     const write = this.take();
-    this.machine.journal.markDurable(this.machine.journal.length);
+    this.machine.journal.markDurable(this.machine.journal.lastSeq);
     return write;
   }
 
