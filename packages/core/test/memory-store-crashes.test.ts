@@ -9,7 +9,7 @@ import {
   virtualClock,
 } from "../src/testing/index.ts";
 
-const workflows = [{ name: "order", version: "1" }];
+const workflows = [{ name: "order", version: "1", on: null, priority: 0, timeoutMs: null }];
 
 function start(id: string, claim = false): StartWrite {
   const run = {

@@ -3,7 +3,7 @@ import { StoreError, StoreUnavailableError } from "../src/index.ts";
 import type { StartWrite, Write } from "../src/index.ts";
 import { type MemoryStore, memoryStore, virtualClock } from "../src/testing/index.ts";
 
-const workflows = [{ name: "order", version: "1" }];
+const workflows = [{ name: "order", version: "1", on: null, priority: 0, timeoutMs: null }];
 
 function start(id: string, input = "1"): StartWrite {
   const run = {

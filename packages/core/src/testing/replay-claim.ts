@@ -3,19 +3,13 @@ import { durationMs } from "../engine/duration.ts";
 import { errorOf } from "../engine/error-data.ts";
 import { type Codec, type Values, valuesOf } from "../engine/values.ts";
 import { InvalidArgumentError } from "../errors.ts";
-import type { JournalEntry, RunReport } from "../runtime/runs.ts";
+import { goesOn, type Recorded } from "../runtime/recorded.ts";
+import type { JournalEntry, RunReport } from "../runtime/run-report.ts";
 import type { Claim, Entry, EntryKind, RetryState, RunDetails, RunRecord } from "../store.ts";
 import type { AnyWorkflow, Workflow } from "../workflow.ts";
 
 /** A run as recorded: `client.runs.read(id)`, `store.read(id)`, or the JSON of either. */
 export type RecordedRun = RunReport | Pick<RunDetails, "run" | "journal" | "messages" | "retries"> | string;
-
-export interface Recorded {
-  /** The run as it was when it was recorded, or just before its end: due, and claimed. */
-  readonly claim: Claim;
-  /** The instant up to which it was recorded. */
-  readonly until: number;
-}
 
 export function recordedAs(
   recorded: RecordedRun,
@@ -24,15 +18,8 @@ export function recordedAs(
 ): Recorded {
   const kept = typeof recorded === "string" ? parsed(recorded) : recorded;
   const claim = isDetails(kept) ? kept : claimOfReport(reportOf(kept), definition as Workflow, codec);
-  const { run, journal } = claim;
-  checkDefinition(run, definition);
-  const until = Math.max(run.startedAt ?? run.createdAt, journal.at(-1)?.at ?? 0, run.stuck?.at ?? 0);
-  const { retries, ...rest } = resumed(reclaimed(claim));
-  // Which body comes next is the question, not how long it is waited for.
-  const due = retries.map((row) =>
-    row.nextAt === null ? row : { ...row, nextAt: Math.min(row.nextAt, until) },
-  );
-  return { claim: { ...rest, retries: due }, until };
+  checkDefinition(claim.run, definition);
+  return goesOn(claim, codec);
 }
 
 function parsed(text: string): unknown {
@@ -41,25 +28,6 @@ function parsed(text: string): unknown {
   } catch (error) {
     throw new InvalidArgumentError(`what is to be replayed is no JSON: ${String(error)}`);
   }
-}
-
-function reclaimed({ run, journal, messages, retries }: Claim): Claim {
-  return {
-    messages,
-    retries,
-    journal: journal.filter(({ kind }) => kind !== "end"),
-    run: {
-      ...run,
-      phase: journal.some(({ kind }) => kind === "unwinding") ? "compensating" : "forward",
-      end: null,
-      owner: 1,
-      attempt: run.attempt + 1,
-      strikes: 0,
-      strikesAlone: 0,
-      result: null,
-      error: null,
-    },
-  };
 }
 
 function isDetails(kept: unknown): kept is Claim {
@@ -79,29 +47,6 @@ function checkDefinition({ id, workflow, version }: RunRecord, definition: AnyWo
   throw new InvalidArgumentError(
     `run ${id} is one of workflow ${workflow} version ${version}, not of ${definition.name} version ${definition.version}: replay it with the code that workers have for its version`,
   );
-}
-
-/** A stuck run is replayed as if a person had resumed it, which is what is to come after a fix. */
-function resumed(claim: Claim): Claim {
-  const { run, journal, retries } = claim;
-  if (run.stuck === null) return claim;
-  const last = journal.at(-1);
-  const at = Math.max(run.stuck.at, last?.at ?? 0);
-  const entry = {
-    seq: (last?.seq ?? 0) + 1,
-    kind: "resume",
-    key: "replay",
-    at,
-    attempt: run.attempt,
-  } as const;
-  return {
-    ...claim,
-    run: { ...run, stuck: null },
-    journal: last?.kind === "resume" ? journal : [...journal, entry],
-    retries: retries.map((row) =>
-      row.nextAt === null ? { ...row, failures: 0, firstAt: at, nextAt: at } : row,
-    ),
-  };
 }
 
 // ------------------------------------------------------------------------------------------ reports

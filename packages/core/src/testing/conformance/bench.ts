@@ -140,6 +140,12 @@ export class Bench {
     await (this.#opened.clock?.advance(ms) ?? pause(ms));
   }
 
+  /** Lets so much time pass that nobody can wait for it. */
+  async travel(ms: number): Promise<void> {
+    if (this.#opened.clock === undefined) throw new Skip("it was opened without `clock`");
+    await this.#opened.clock.advance(ms);
+  }
+
   /** Polls until it is true. Fails when patience is over, saying what did not happen. */
   async eventually(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
     const { patienceMs } = this.#options;

@@ -1,12 +1,14 @@
 /**
  * The conformance suite: what every store must do for everstep to keep its promises. The names of the cases carry the
- * numbers of the invariants (S1 … S10, see `Store`) and of the failures that they defend against.
+ * numbers of the invariants (S1 … S14, see `Store`) and of the failures that they defend against.
  */
 import { Bench, type Cases, type OpenStore, Skip } from "./bench.ts";
 import { batchNumbers } from "./batch-numbers.ts";
 import { badRows } from "./bad-rows.ts";
+import { children } from "./children.ts";
 import { claims } from "./claims.ts";
 import { differential } from "./differential.ts";
+import { events } from "./events.ts";
 import { fence } from "./fence.ts";
 import { hints } from "./hints.ts";
 import { journal } from "./journal.ts";
@@ -16,11 +18,13 @@ import { messages } from "./messages.ts";
 import { operating } from "./operating.ts";
 import { parking } from "./parking.ts";
 import { reading } from "./reading.ts";
+import { sends } from "./sends.ts";
 import { starting } from "./starting.ts";
 import { strikes } from "./strikes.ts";
 import { transact } from "./transact.ts";
 import { transactions } from "./transactions.ts";
 import { values } from "./values.ts";
+import { workflows } from "./workflows.ts";
 
 export interface StoreConformanceOptions {
   /** Stands before every failure. */
@@ -57,6 +61,10 @@ const TOPICS: Readonly<Record<string, Cases>> = {
   strikes,
   operate: operating,
   leave: leaving,
+  sends,
+  children,
+  workflows,
+  events,
   "list, count, read": reading,
   hints,
   "bad rows": badRows,

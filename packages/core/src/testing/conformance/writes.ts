@@ -1,13 +1,23 @@
 /** Writes as the cases need them: everything has a default, and only what matters is said. */
 import type {
   AdvanceWrite,
+  Claim,
+  EmitWrite,
   EndStatus,
   Entry,
   EntryKind,
+  ImportWrite,
+  MendWrite,
   MessageWrite,
   NewEntry,
+  NewEvent,
+  NewMessage,
+  NewRun,
   OperateWrite,
+  PauseWorkflowWrite,
+  PurgeWrite,
   RetryState,
+  Send,
   StartWrite,
   StuckNote,
   Then,
@@ -34,24 +44,44 @@ export interface OwnedRun {
   readonly attempt: number;
 }
 
-type StartOptions = Partial<Omit<StartWrite["run"], "id">> & { readonly claim?: boolean };
+type RunOptions = Partial<Omit<NewRun, "id">>;
+type StartOptions = RunOptions & { readonly claim?: boolean };
 
 export function start(id: string, { claim = false, ...run }: StartOptions = {}): StartWrite {
+  return { kind: "start", run: newRun(id, run), claim };
+}
+
+function newRun(id: string, run: RunOptions): NewRun {
   const input = run.input ?? '{"sku":"tea"}';
   return {
-    kind: "start",
-    run: {
-      id,
-      workflow: ORDER.name,
-      version: ORDER.version,
-      input,
-      inputHash: `hash of ${input}`,
-      priority: 0,
-      tags: {},
-      timeoutMs: null,
-      ...run,
-    },
-    claim,
+    id,
+    workflow: ORDER.name,
+    version: ORDER.version,
+    input,
+    inputHash: `hash of ${input}`,
+    priority: 0,
+    tags: {},
+    timeoutMs: null,
+    ...run,
+  };
+}
+
+export const EVENT = "cart:checked-out";
+
+export function emit(id: string, given: Partial<Omit<NewEvent, "id">> = {}): EmitWrite {
+  return { kind: "emit", event: newEvent(id, given) };
+}
+
+function newEvent(id: string, given: Partial<Omit<NewEvent, "id">>): NewEvent {
+  const payload = given.payload ?? '{"cart":7}';
+  return {
+    name: EVENT,
+    id,
+    payload,
+    codecId: `event ${id}`,
+    payloadHash: `hash of ${payload}`,
+    runPrefix: `${given.name ?? EVENT}/${id}/`,
+    ...given,
   };
 }
 
@@ -70,9 +100,95 @@ export function cancel(runId: string, id: string): MessageWrite {
 let operations = 0;
 
 /** Each is another wish, even of the same run. */
-export function resume(runId: string, value = '"by the bench"'): OperateWrite {
+function operation(): string {
   operations += 1;
-  return { kind: "operate", runId, operation: "resume", id: `operation-${operations}`, value };
+  return `operation-${operations}`;
+}
+
+export function resume(runId: string, value = '"by the bench"'): OperateWrite {
+  return { kind: "operate", runId, operation: "resume", id: operation(), value };
+}
+
+export function pause(runId: string, value = '"by the bench"'): OperateWrite {
+  return { kind: "operate", runId, operation: "pause", id: operation(), value };
+}
+
+/** Paused with a note, resumed with null. */
+export function pauseWorkflow(workflow: string, note: string | null = '"by the bench"'): PauseWorkflowWrite {
+  return { kind: "pause-workflow", workflow, note };
+}
+
+/** Of a run as it was read: a `reset` makes it due, unless something else is said. */
+export function mend(
+  { run, journal }: Pick<Claim, "run" | "journal">,
+  changes: Partial<Omit<MendWrite, "kind" | "runId">> = {},
+): MendWrite {
+  const reset = entry(journal.length + 1, { kind: "reset", key: operation(), value: '"by the bench"' });
+  const { id: runId, attempt } = run;
+  return { kind: "mend", runId, attempt, length: journal.length, entries: [reset], then: "due", ...changes };
+}
+
+export const purge = (runId: string): PurgeWrite => ({ kind: "purge", runId });
+
+type ImportOptions = Partial<Omit<ImportWrite, "kind" | "run" | "inputHash">> & {
+  readonly run?: Partial<ImportWrite["run"]>;
+};
+
+/** A run that was begun elsewhere and waits for nothing. */
+export function importing(id: string, { run = {}, ...rest }: ImportOptions = {}): ImportWrite {
+  const { due: _, ...given } = newRun(id, {});
+  const { inputHash, ...told } = given;
+  const begun: ImportWrite["run"] = {
+    ...told,
+    version: ORDER.version,
+    priority: 0,
+    parent: null,
+    event: null,
+    raw: false,
+    phase: "forward",
+    end: null,
+    attempt: 1,
+    stuck: null,
+    paused: null,
+    result: null,
+    error: null,
+    createdAt: LONG_AGO,
+    startedAt: LONG_AGO + 1,
+    endedAt: null,
+    ...run,
+  };
+  return {
+    kind: "import",
+    run: begun,
+    inputHash,
+    journal: [],
+    messages: [],
+    retries: [],
+    awaits: [],
+    ...rest,
+  };
+}
+
+interface ChildOptions extends RunOptions {
+  readonly key?: string;
+  readonly awaited?: boolean;
+}
+
+/** Starts a child with the entry `seq`, under its own id as the key. */
+export function sendStart(seq: number, id: string, options: ChildOptions = {}): Send {
+  const { key = id, awaited = false, ...run } = options;
+  return { kind: "start", seq, run: newRun(id, run), key, awaited };
+}
+
+export function sendMessage(
+  seq: number | null,
+  { runId, message }: { runId: string; message: NewMessage },
+): Send {
+  return { kind: "message", seq, runId, message };
+}
+
+export function sendEvent(seq: number, id: string, given: Partial<Omit<NewEvent, "id">> = {}): Send {
+  return { kind: "emit", seq, event: newEvent(id, given) };
 }
 
 export function entry(seq: number, given: Partial<Omit<NewEntry, "seq">> = {}): NewEntry {
