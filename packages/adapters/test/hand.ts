@@ -13,7 +13,7 @@ import type {
   Write,
 } from "@everstep/core";
 
-const ORDER = { name: "order", version: "1" } as const;
+const ORDER = { name: "order", version: "1", on: null, priority: 0, timeoutMs: null } as const;
 
 /** Long enough for a slow machine; nothing waits so long unless it fails. */
 const DEADLINE_MS = 30_000;

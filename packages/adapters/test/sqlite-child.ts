@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Lease, type Store, StoreUnavailableError, type Write } from "@everstep/core";
 import { sqlite } from "../src/sqlite/index.ts";
 
-const ORDER = { name: "order", version: "1" };
+const ORDER = { name: "order", version: "1", on: null, priority: 0, timeoutMs: null };
 
 const roles: Readonly<Record<string, (file: string, more: readonly string[]) => Promise<void>>> = {
   /** Opens the file, and says whether that worked. */

@@ -1,21 +1,38 @@
 import type { Database } from "better-sqlite3";
-import type { AdvanceWrite, Outcome, RetryState, Then } from "@everstep/core";
-import { type Claimant, JournalWrites } from "./journal-writes.ts";
+import type { AdvanceWrite, NewEntry, Outcome, Then } from "@everstep/core";
+import type { Claimant, JournalWrites, OwnedRun } from "./journal-writes.ts";
+import type { Outbox } from "./outbox.ts";
+import type { RetryWrites } from "./retry-writes.ts";
 import { DONE, FENCED, type Scope } from "./scope.ts";
+import type { Refusal, SendWrites } from "./send-writes.ts";
 import { prepare, storable, UnstorableError } from "./statement.ts";
+import type { Waiters } from "./waiters.ts";
+
+/** What an advance may do beside its own rows. */
+interface Others {
+  readonly journal: JournalWrites;
+  readonly retries: RetryWrites;
+  readonly sends: SendWrites;
+  readonly waiters: Waiters;
+  readonly outbox: Outbox;
+}
 
 /** What the owner of a run writes: the hot path. */
 export class AdvanceWrites {
   readonly #journal: JournalWrites;
+  readonly #retries: RetryWrites;
+  readonly #sends: SendWrites;
+  readonly #outbox: Outbox;
   readonly #touch;
   readonly #consume;
-  readonly #retry;
-  readonly #settle;
   readonly #tag;
   readonly #letGo: LetGo;
 
-  constructor(db: Database) {
-    this.#journal = new JournalWrites(db);
+  constructor(db: Database, { journal, retries, sends, waiters, outbox }: Others) {
+    this.#journal = journal;
+    this.#retries = retries;
+    this.#sends = sends;
+    this.#outbox = outbox;
     this.#touch = prepare<[string | null, number, number, number | null, number]>(
       db,
       `UPDATE everstep_runs SET phase = ifnull(?, phase),
@@ -27,19 +44,12 @@ export class AdvanceWrites {
       db,
       `UPDATE everstep_messages SET consumed_by = ? WHERE run = ? AND no = ? AND consumed_by IS NULL`,
     );
-    this.#retry = prepare<[number, string, number, number, number | null, string | null, number]>(
-      db,
-      `INSERT INTO everstep_retries (run, key, failures, first_at, next_at, error, in_doubt) VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (run, key) DO UPDATE SET failures = excluded.failures, first_at = excluded.first_at,
-         next_at = excluded.next_at, error = excluded.error, in_doubt = excluded.in_doubt`,
-    );
-    this.#settle = prepare<[number, string]>(db, `DELETE FROM everstep_retries WHERE run = ? AND key = ?`);
     this.#tag = prepare<[number, string, string]>(
       db,
       `INSERT INTO everstep_tags (run, name, value) VALUES (?, ?, ?)
        ON CONFLICT (run, name) DO UPDATE SET value = excluded.value`,
     );
-    this.#letGo = new LetGo(db);
+    this.#letGo = new LetGo(db, retries, waiters);
   }
 
   /** Whether the scope's worker owns the run under this attempt. */
@@ -49,17 +59,30 @@ export class AdvanceWrites {
 
   apply(write: AdvanceWrite, scope: Scope): Outcome {
     if (scope.worker === null) return FENCED;
-    const no = this.#journal.append(write, scope.worker, write.entries, scope);
-    if (no === undefined) return FENCED;
-    this.#mark(no, write);
-    return write.then === undefined ? DONE : this.#letGo.apply(no, write.runId, write.then, scope);
+    if (write.sends !== undefined) return this.#sendAndApply(write, scope.worker, scope);
+    const run = this.#journal.append(write, scope.worker, write.entries, scope);
+    if (run === undefined) return FENCED;
+    this.#mark(run.no, write);
+    return write.then === undefined ? DONE : this.#letGo.apply(run, write.runId, write.then, scope);
+  }
+
+  /** The fence, what the run sends out, and only then its entries: one whose send was refused is an error. */
+  #sendAndApply(write: AdvanceWrite, worker: number, scope: Scope): Outcome {
+    const run = this.#journal.extend(write, worker, write.entries, scope);
+    if (run === undefined) return FENCED;
+    const refused = this.#sends.apply(run.no, write, scope);
+    this.#journal.write(run, write.attempt, withRefusals(write.entries, refused), scope);
+    this.#mark(run.no, write);
+    const outcome = write.then === undefined ? DONE : this.#letGo.apply(run, write.runId, write.then, scope);
+    return refused.length > 0 && outcome.is === "done" ? { is: "done", refused } : outcome;
   }
 
   /** All that an advance may change beside the journal, each only when asked for. */
   #mark(no: number, write: AdvanceWrite): void {
     if (write.consume !== undefined) this.#markConsumed(no, write.consume);
-    if (write.retries !== undefined) for (const retry of write.retries) this.#keepRetry(no, retry);
-    if (write.settled !== undefined) for (const key of write.settled) this.#settle.run(no, key);
+    if (write.retries !== undefined) this.#retries.keep(no, write.retries);
+    if (write.settled !== undefined) this.#retries.settle(no, write.settled);
+    if (write.outbox !== undefined) this.#outbox.add(write.outbox);
     if (write.tags !== undefined) this.#mergeTags(no, write.tags);
     if (write.phase !== undefined || write.progressed !== undefined || write.alone !== undefined) {
       const alone = write.alone === undefined ? null : Number(write.alone);
@@ -75,59 +98,60 @@ export class AdvanceWrites {
     }
   }
 
-  #keepRetry(no: number, retry: RetryState): void {
-    this.#retry.run(
-      no,
-      storable(retry.key, "the retry's key"),
-      retry.failures,
-      retry.firstAt,
-      retry.nextAt,
-      retry.error === undefined ? null : storable(retry.error, "the retry's error"),
-      Number(retry.inDoubt),
-    );
-  }
-
   #mergeTags(no: number, tags: Readonly<Record<string, string>>): void {
     for (const name in tags) this.#tag.run(no, storable(name, "a tag"), storable(tags[name] ?? "", "a tag"));
   }
 }
 
-/** How an owner lets go of its run. */
+function withRefusals(entries: readonly NewEntry[], refused: readonly Refusal[]): readonly NewEntry[] {
+  if (refused.length === 0) return entries;
+  const reasons = new Map(refused.map(({ seq, reason }) => [seq, reason]));
+  return entries.map((entry) => {
+    const error = reasons.get(entry.seq);
+    return error === undefined ? entry : { ...entry, error };
+  });
+}
+
+/** How an owner lets go of its run. A paused one is not due. */
 class LetGo {
+  readonly #retries: RetryWrites;
+  readonly #waiters: Waiters;
   readonly #park;
   readonly #release;
   readonly #stick;
   readonly #end;
   readonly #keepResult;
-  readonly #dropRetries;
 
-  constructor(db: Database) {
+  constructor(db: Database, retries: RetryWrites, waiters: Waiters) {
+    this.#retries = retries;
+    this.#waiters = waiters;
     // S6: only with the inbox as its owner last saw it.
     this.#park = prepare<[number | null, string | null, number, number]>(
       db,
-      `UPDATE everstep_runs SET owner = NULL, alone = 0, interrupted = 0, due_at = ?, waits = ? WHERE no = ? AND inbox <= ?`,
+      `UPDATE everstep_runs SET owner = NULL, alone = 0, interrupted = 0, due_at = iif(paused IS NULL, ?, NULL), waits = ?
+       WHERE no = ? AND inbox <= ?`,
     );
     this.#release = prepare<[number, number, number]>(
       db,
-      `UPDATE everstep_runs SET owner = NULL, alone = 0, interrupted = ?, due_at = ? WHERE no = ?`,
+      `UPDATE everstep_runs SET owner = NULL, alone = 0, interrupted = ?, due_at = iif(paused IS NULL, ?, NULL) WHERE no = ?`,
     );
     this.#stick = prepare<[string, number]>(
       db,
       `UPDATE everstep_runs SET owner = NULL, alone = 0, stuck = ? WHERE no = ?`,
     );
-    this.#end = prepare<[string, number, number]>(
+    this.#end = prepare<[string, number, number, number]>(
       db,
-      `UPDATE everstep_runs SET phase = 'done', owner = NULL, alone = 0, interrupted = 0, waits = NULL,
-         ended = ?, ended_at = ? WHERE no = ?`,
+      `UPDATE everstep_runs SET phase = 'done', owner = NULL, alone = 0, interrupted = 0, waits = NULL, paused = NULL,
+         ended = ?, ended_at = ?, awaited = ? WHERE no = ?`,
     );
     this.#keepResult = prepare<[number, string | null, string | null]>(
       db,
       `INSERT INTO everstep_results (run, result, error) VALUES (?, ?, ?)`,
     );
-    this.#dropRetries = prepare<[number]>(db, `DELETE FROM everstep_retries WHERE run = ?`);
   }
 
-  apply(no: number, runId: string, then: Then, scope: Scope): Outcome {
+  apply(run: OwnedRun, runId: string, then: Then, scope: Scope): Outcome {
+    const { no } = run;
     switch (then.do) {
       case "park":
         return this.#parkRun(no, runId, then, scope);
@@ -138,7 +162,7 @@ class LetGo {
         this.#stick.run(JSON.stringify(then.stuck), no);
         break;
       case "end":
-        this.#endRun(no, then, scope);
+        this.#endRun(run, runId, then, scope);
         break;
     }
     scope.changed.push(runId);
@@ -154,11 +178,14 @@ class LetGo {
     return DONE;
   }
 
-  #endRun(no: number, then: Extract<Then, { do: "end" }>, scope: Scope): void {
+  #endRun(run: OwnedRun, runId: string, then: Extract<Then, { do: "end" }>, scope: Scope): void {
+    const { no, awaited } = run;
     const result = then.result === undefined ? null : storable(then.result, "the result");
     const error = then.error === undefined ? null : storable(then.error, "the error");
-    this.#end.run(then.status, scope.now, no);
+    // S12: who waits hears of it in this transaction.
+    const left = awaited === 0 ? 0 : this.#waiters.tell({ no, id: runId, awaited }, then, scope);
+    this.#end.run(then.status, scope.now, left, no);
     if (result !== null || error !== null) this.#keepResult.run(no, result, error);
-    this.#dropRetries.run(no);
+    this.#retries.drop(no);
   }
 }

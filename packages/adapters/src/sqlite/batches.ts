@@ -1,20 +1,19 @@
 import type { Database } from "better-sqlite3";
 import { type Batch, type Outcome, StoreError, type Write } from "@everstep/core";
-import { AdvanceWrites } from "./advance-writes.ts";
 import { troubleOf } from "./failure.ts";
 import type { Leases } from "./leases.ts";
-import { MessageWrites } from "./message-writes.ts";
-import { OperateWrites } from "./operate-writes.ts";
 import { decodeReplies, encodeReplies } from "./replies.ts";
-import { FENCED, type Scope } from "./scope.ts";
-import { StartWrites } from "./start-writes.ts";
+import { FENCED, type Guard, type Scope } from "./scope.ts";
 import { prepare } from "./statement.ts";
 import type { Transactions } from "./transactions.ts";
+import type { Writes } from "./writes.ts";
 
 /** What a batch did: the answers, and the runs that others want to hear of. */
 export interface Applied {
   readonly outcomes: readonly Outcome[];
   readonly changed: readonly string[];
+  /** So many may be due that nobody listed them. */
+  readonly changedAll?: boolean;
 }
 
 /** A worker, as the fence of its batches sees it. */
@@ -29,22 +28,16 @@ type ApplyWrite = (write: Write, scope: Scope) => Outcome;
 
 /** Applies batches: one transaction each (S1), at most once each (S2), under a lease that still holds (S3). */
 export class Batches {
-  readonly advances: AdvanceWrites;
   readonly #transactions: Transactions;
   readonly #leases: Leases;
-  readonly #starts: StartWrites;
-  readonly #messages: MessageWrites;
-  readonly #operates: OperateWrites;
+  readonly #writes: Writes;
   readonly #worker;
   readonly #number;
 
-  constructor(db: Database, transactions: Transactions, leases: Leases) {
+  constructor(db: Database, transactions: Transactions, leases: Leases, writes: Writes) {
     this.#transactions = transactions;
     this.#leases = leases;
-    this.advances = new AdvanceWrites(db);
-    this.#starts = new StartWrites(db);
-    this.#messages = new MessageWrites(db);
-    this.#operates = new OperateWrites(db);
+    this.#writes = writes;
     this.#worker = prepare<[number], Numbered>(
       db,
       `SELECT batch, live, replies FROM everstep_workers WHERE id = ?`,
@@ -57,24 +50,31 @@ export class Batches {
 
   apply({ writes, lease }: Batch, now: number): Applied {
     try {
-      return this.#transactions.write(() => this.#applyOnce(writes, lease, now, this.#plainly));
+      return this.#transactions.write(() =>
+        this.#applyOnce(writes, lease, { now, worker: null, changed: [] }, this.#plainly),
+      );
     } catch (error) {
       if (troubleOf(error) !== "data") throw error;
       // A bad row sinks itself only: again, each write with a savepoint of its own, which would cost too much as a habit.
-      return this.#transactions.write(() => this.#applyOnce(writes, lease, now, this.#guarded));
+      const guard: Guard = (work, refuse) => this.#transactions.guard(work, refuse);
+      return this.#transactions.write(() =>
+        this.#applyOnce(writes, lease, { now, worker: null, changed: [], guard }, this.#guarded),
+      );
     }
   }
 
   #applyOnce(
     writes: readonly Write[],
     lease: Sender | undefined,
-    now: number,
+    scope: Scope,
     applyWrite: ApplyWrite,
   ): Applied {
-    const scope: Scope = { now, worker: null, changed: [] };
     if (lease === undefined) {
       assertNoLeaseNeeded(writes);
-      return { outcomes: writes.map((write) => applyWrite(write, scope)), changed: scope.changed };
+      return appliedOf(
+        writes.map((write) => applyWrite(write, scope)),
+        scope,
+      );
     }
     const sender = this.#worker.get(lease.worker);
     // S2: also when the lease is gone by now; what was applied was applied.
@@ -84,24 +84,16 @@ export class Batches {
     scope.worker = sender?.live === 1 ? lease.worker : null;
     const outcomes = writes.map((write) => applyWrite(write, scope));
     // A dead worker's batch is numbered too: what its clients asked for was applied.
-    this.#number.run(lease.batch, encodeReplies(outcomes, now), lease.worker);
-    return { outcomes, changed: scope.changed };
+    this.#number.run(lease.batch, encodeReplies(outcomes, scope.now), lease.worker);
+    return appliedOf(outcomes, scope);
   }
 
-  readonly #plainly: ApplyWrite = (write, scope) => {
-    switch (write.kind) {
-      case "advance":
-        return this.advances.apply(write, scope);
-      case "start":
-        return this.#starts.apply(write, scope);
-      case "message":
-        return this.#messages.apply(write, scope);
-      case "operate":
-        return this.#operates.apply(write, scope);
-      case "leave":
-        return scope.worker === null ? FENCED : this.#leases.leave(scope);
-    }
-  };
+  readonly #plainly: ApplyWrite = (write, scope) =>
+    write.kind === "leave"
+      ? scope.worker === null
+        ? FENCED
+        : this.#leases.leave(scope)
+      : this.#writes.apply(write, scope);
 
   readonly #guarded: ApplyWrite = (write, scope) =>
     this.#transactions.guard(
@@ -111,6 +103,10 @@ export class Batches {
         return { is: "refused", reason };
       },
     );
+}
+
+function appliedOf(outcomes: readonly Outcome[], { changed, changedAll = false }: Scope): Applied {
+  return { outcomes, changed, changedAll };
 }
 
 function assertNoLeaseNeeded(writes: readonly Write[]): void {

@@ -1,5 +1,6 @@
 import type { Database } from "better-sqlite3";
-import type { ClaimRequest, ClaimResult } from "@everstep/core";
+import type { ClaimRequest, ClaimResult, WorkflowRef } from "@everstep/core";
+import type { Catalog } from "./catalog.ts";
 import type { RunReader } from "./run-reader.ts";
 import { prepare } from "./statement.ts";
 import type { Transactions } from "./transactions.ts";
@@ -26,6 +27,14 @@ export interface Picked {
 export interface PickedRuns {
   readonly picked: readonly Picked[];
   readonly nextDueAt: number | null;
+  /** Those of the workflows that are paused: they were not looked at. */
+  readonly paused: readonly string[];
+}
+
+/** What a look found. */
+interface Glance {
+  readonly levels: readonly Level[];
+  readonly paused: readonly string[];
 }
 
 /**
@@ -36,6 +45,7 @@ export interface PickedRuns {
 export class Claims {
   readonly #transactions: Transactions;
   readonly #reader: RunReader;
+  readonly #catalog: Catalog;
   readonly #levels;
   readonly #candidates;
   readonly #take;
@@ -43,9 +53,10 @@ export class Claims {
   readonly #nos;
   readonly #inbox;
 
-  constructor(db: Database, transactions: Transactions, reader: RunReader) {
+  constructor(db: Database, transactions: Transactions, reader: RunReader, catalog: Catalog) {
     this.#transactions = transactions;
     this.#reader = reader;
+    this.#catalog = catalog;
     const ofLevel = `FROM everstep_runs r INDEXED BY everstep_runs_due
         WHERE r.workflow = level.workflow AND r.version = level.version AND r.due_at IS NOT NULL`;
     this.#levels = prepare<[workflows: string, except: string], Level>(
@@ -92,15 +103,12 @@ export class Claims {
 
   /** Takes the runs that are due, in a transaction only if there are any. */
   pick(request: ClaimRequest, now: number): PickedRuns {
-    const workflows = JSON.stringify(request.workflows);
-    const glance = this.#transactions.read(() => this.#look(workflows, request));
-    if (request.limit <= 0 || !glance.some((level) => isDue(level, now))) {
-      return { picked: [], nextDueAt: nextOf(glance) };
-    }
+    const glance = this.#transactions.read(() => this.#look(request));
+    if (request.limit <= 0 || !glance.levels.some((level) => isDue(level, now))) return nothing(glance);
     return this.#transactions.write(() => {
-      if (this.#isLive.get(request.worker) === undefined) return { picked: [], nextDueAt: nextOf(glance) };
-      const picked = this.#takeBest(this.#look(workflows, request), request, now);
-      return { picked, nextDueAt: nextOf(this.#look(workflows, request)) };
+      if (this.#isLive.get(request.worker) === undefined) return nothing(glance);
+      const picked = this.#takeBest(this.#look(request).levels, request, now);
+      return { ...nothing(this.#look(request)), picked };
     });
   }
 
@@ -113,8 +121,17 @@ export class Claims {
     });
   }
 
-  #look(workflows: string, request: ClaimRequest): readonly Level[] {
-    return this.#levels.all(workflows, this.#exceptNos(request));
+  #look(request: ClaimRequest): Glance {
+    const all = this.#catalog.pausedNames();
+    const isPaused = ({ name }: WorkflowRef): boolean => all.has(name);
+    const workflows = all.size === 0 ? request.workflows : request.workflows.filter((ref) => !isPaused(ref));
+    return {
+      levels: this.#levels.all(JSON.stringify(workflows), this.#exceptNos(request)),
+      paused:
+        all.size === 0
+          ? []
+          : [...new Set(request.workflows.filter(isPaused).map(({ name }) => name))].toSorted(),
+    };
   }
 
   #exceptNos({ except }: ClaimRequest): string {
@@ -145,6 +162,10 @@ export class Claims {
     const attempt = this.#take.get(worker, now, no);
     if (attempt !== undefined) picked.push({ no, attempt });
   }
+}
+
+function nothing({ levels, paused }: Glance): PickedRuns {
+  return { picked: [], nextDueAt: nextOf(levels), paused };
 }
 
 function isDue({ first }: Level, now: number): boolean {

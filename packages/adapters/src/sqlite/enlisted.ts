@@ -1,17 +1,15 @@
 import type { Database } from "better-sqlite3";
 import { type Batch, type Outcome, StoreError, type Write } from "@everstep/core";
 import type { FileIdentity } from "./file-identity.ts";
-import { MessageWrites } from "./message-writes.ts";
 import { isFull } from "./open.ts";
 import type { Scope } from "./scope.ts";
-import { StartWrites } from "./start-writes.ts";
 import { prepare } from "./statement.ts";
 import { Savepoints } from "./transactions.ts";
+import { ClientWrites } from "./writes.ts";
 
 /** What is prepared once for a connection of the application. */
 interface Caller {
-  readonly starts: StartWrites;
-  readonly messages: MessageWrites;
+  readonly writes: ClientWrites;
   readonly savepoints: Savepoints;
 }
 
@@ -43,11 +41,7 @@ export class Enlisted {
         `the connection given as \`tx\` is to ${file === "" ? "a database in memory" : file}, another file than the store's; open it on the store's file`,
       );
     }
-    const caller = {
-      starts: new StartWrites(tx),
-      messages: new MessageWrites(tx),
-      savepoints: new Savepoints(tx),
-    };
+    const caller = { writes: new ClientWrites(tx), savepoints: new Savepoints(tx) };
     this.#callers.set(tx, caller);
     return caller;
   }
@@ -75,8 +69,9 @@ function mainFile(db: Database): string {
 function applyWrite(caller: Caller, write: Write, scope: Scope): Outcome {
   return caller.savepoints.guard(
     () => {
-      if (write.kind === "start" && !write.claim) return caller.starts.apply(write, scope);
-      if (write.kind === "message") return caller.messages.apply(write, scope);
+      if (write.kind === "start" && !write.claim) return caller.writes.starts.apply(write, scope);
+      if (write.kind === "message") return caller.writes.messages.apply(write, scope);
+      if (write.kind === "emit") return caller.writes.events.emit(write.event, scope);
       throw new StoreError(`a write of kind ${write.kind} can't be part of a caller's transaction`);
     },
     (reason) => ({ is: "refused", reason }),

@@ -1,5 +1,6 @@
 import type { Database } from "better-sqlite3";
 import { type JoinRequest, type Lease, type Outcome, type Renewal, StoreError } from "@everstep/core";
+import type { Catalog } from "./catalog.ts";
 import { troubleOf } from "./failure.ts";
 import { DONE, type Scope } from "./scope.ts";
 import { isFree, kernelId, removeSideFile, SideLock, sideFile } from "./side-lock.ts";
@@ -49,6 +50,7 @@ interface Own {
 export class Leases {
   readonly #file: string;
   readonly #transactions: Transactions;
+  readonly #catalog: Catalog;
   readonly #own = new Map<number, Own>();
   readonly #suspicions = new Map<number, Suspicion>();
   readonly #insert;
@@ -63,8 +65,9 @@ export class Leases {
   readonly #end;
   readonly #release;
 
-  constructor(db: Database, file: string, transactions: Transactions) {
+  constructor(db: Database, file: string, transactions: Transactions, catalog: Catalog) {
     this.#file = file;
+    this.#catalog = catalog;
     this.#transactions = transactions;
     this.#insert = prepare<[number, number, string, number, string]>(
       db,
@@ -94,7 +97,7 @@ export class Leases {
     );
     this.#strike = prepare<[number, number]>(
       db,
-      `UPDATE everstep_runs INDEXED BY everstep_runs_owned SET owner = NULL, due_at = ?, interrupted = 1,
+      `UPDATE everstep_runs INDEXED BY everstep_runs_owned SET owner = NULL, due_at = iif(paused IS NULL, ?, NULL), interrupted = 1,
          strikes = strikes + 1, strikes_alone = strikes_alone + alone, alone = 0
        WHERE owner = ?`,
     );
@@ -105,7 +108,7 @@ export class Leases {
     this.#end = prepare<[number]>(db, `UPDATE everstep_workers SET live = 0 WHERE id = ?`);
     this.#release = prepare<[number, number], string>(
       db,
-      `UPDATE everstep_runs INDEXED BY everstep_runs_owned SET owner = NULL, due_at = ?, alone = 0
+      `UPDATE everstep_runs INDEXED BY everstep_runs_owned SET owner = NULL, due_at = iif(paused IS NULL, ?, NULL), alone = 0
        WHERE owner = ? RETURNING id`,
     ).pluck();
   }
@@ -170,7 +173,8 @@ export class Leases {
   #enter(request: JoinRequest, now: number, taken: SideLock[]): number {
     this.#forgetDead.run(now - KEEP_DEAD_MS);
     const { leaseMs, host, pid } = request;
-    const workflows = JSON.stringify(request.workflows);
+    const workflows = JSON.stringify(request.workflows.map(({ name, version }) => ({ name, version })));
+    this.#catalog.tell(request.workflows, now);
     const worker = Number(this.#insert.run(now + leaseMs, leaseMs, host, pid, workflows).lastInsertRowid);
     const lock = SideLock.take(sideFile(this.#file, worker));
     if (lock === undefined) return worker;

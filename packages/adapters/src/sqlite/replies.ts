@@ -38,7 +38,7 @@ export function decodeReplies(text: string): readonly Outcome[] {
 }
 
 function letterOf(outcome: Outcome): string {
-  if (outcome.is === "done") return "d";
+  if (outcome.is === "done") return "refused" in outcome ? "?" : "d";
   if (outcome.is === "created") return outcome.claimed ? "o" : "c";
   return outcome.is === "fenced" ? "f" : "?";
 }

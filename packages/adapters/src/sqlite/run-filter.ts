@@ -66,6 +66,10 @@ function addFilter(where: Conditions, filter: RunFilter, now: number): string {
   if (filter.ids !== undefined)
     where.add("r.id IN (SELECT value FROM json_each(?))", JSON.stringify(filter.ids));
   if (filter.workflow !== undefined) where.add("r.workflow = ?", filter.workflow);
+  if (filter.version !== undefined) where.add("r.version = ?", filter.version);
+  if (filter.parent !== undefined) where.add("r.parent = ?", filter.parent);
+  if (filter.paused !== undefined) where.add(`r.paused IS ${filter.paused ? "NOT " : ""}NULL`);
+  if (filter.endedBefore !== undefined) where.add("r.ended_at < ?", filter.endedBefore);
   if (filter.since !== undefined) where.add("r.created_at >= ?", filter.since);
   if (filter.until !== undefined) where.add("r.created_at < ?", filter.until);
   if (statuses !== undefined) addStatuses(where, statuses, now);

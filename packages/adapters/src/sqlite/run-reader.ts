@@ -1,5 +1,6 @@
 import type { Database } from "better-sqlite3";
 import { type Claim, type Entry, type Message, type RunDetails, StoreError } from "@everstep/core";
+import type { Catalog } from "./catalog.ts";
 import {
   ENTRY_COLUMNS,
   type EntryRow,
@@ -20,6 +21,7 @@ import { prepare } from "./statement.ts";
 
 /** One run with all that belongs to it. Call it within one read transaction: it takes several statements. */
 export class RunReader {
+  readonly #catalog: Catalog;
   readonly #byNo;
   readonly #byId;
   readonly #journal;
@@ -28,7 +30,8 @@ export class RunReader {
   readonly #worker;
   readonly #capable;
 
-  constructor(db: Database) {
+  constructor(db: Database, catalog: Catalog) {
+    this.#catalog = catalog;
     const run = `SELECT ${RUN_COLUMNS} FROM everstep_runs r`;
     this.#byNo = prepare<[number, number, number], RunRow>(
       db,
@@ -61,7 +64,7 @@ export class RunReader {
     this.#capable = prepare<[number, string, string], number>(
       db,
       `SELECT count(*) FROM everstep_workers w INDEXED BY everstep_workers_live
-       WHERE w.live = 1 AND w.expires_at >= ? AND EXISTS (SELECT 1 FROM json_each(w.workflows) f
+       WHERE w.live = 1 AND w.expires_at > ? AND EXISTS (SELECT 1 FROM json_each(w.workflows) f
          WHERE f.value ->> 'name' = ? AND f.value ->> 'version' = ?)`,
     ).pluck();
   }
@@ -81,6 +84,7 @@ export class RunReader {
       now,
       owner: owner === undefined ? null : toWorker(owner),
       capable: this.#capable.get(now, row.workflow, row.version) ?? 0,
+      workflowPaused: this.#catalog.pauseOf(row.workflow),
     };
   }
 

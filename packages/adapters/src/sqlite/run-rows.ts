@@ -3,6 +3,7 @@ import type {
   Entry,
   EntryKind,
   Message,
+  PauseNote,
   Phase,
   RetryState,
   RunRecord,
@@ -24,6 +25,13 @@ export interface RunRow {
   readonly attempt: number;
   readonly due_at: number | null;
   readonly stuck: string | null;
+  /** A `PauseNote`; of a start whose time was to come, with the time: `dueAt`. */
+  readonly paused: string | null;
+  readonly parent: string | null;
+  readonly parent_key: string | null;
+  readonly called: number;
+  readonly event: string | null;
+  readonly raw: number;
   readonly priority: number;
   /** Pairs, since SQLite's JSON objects cut names at a NUL. */
   readonly tags: string;
@@ -46,7 +54,8 @@ export interface RunRow {
 
 /** The columns of a `RunRow`, from `everstep_runs r`. */
 export const RUN_COLUMNS: string = `
-  r.no, r.id, r.workflow, r.version, r.phase, r.ended, r.owner, r.attempt, r.due_at, r.stuck, r.priority,
+  r.no, r.id, r.workflow, r.version, r.phase, r.ended, r.owner, r.attempt, r.due_at, r.stuck, r.paused, r.priority,
+  r.parent, r.parent_key, r.called, r.event, r.raw,
   (SELECT json_group_array(json_array(t.name, t.value)) FROM everstep_tags t WHERE t.run = r.no) AS tags,
   (SELECT i.input FROM everstep_inputs i WHERE i.run = r.no) AS input,
   (SELECT o.result FROM everstep_results o WHERE o.run = r.no) AS result,
@@ -58,12 +67,16 @@ export function toRun(row: RunRow): RunRecord {
     id: row.id,
     workflow: row.workflow,
     version: row.version,
+    parent: parentOf(row),
+    event: row.event,
+    raw: row.raw === 1,
     phase: row.phase,
     end: row.ended,
     owner: row.owner,
     attempt: row.attempt,
     dueAt: row.due_at,
     stuck: row.stuck === null ? null : (JSON.parse(row.stuck) as StuckNote),
+    paused: row.paused === null ? null : toPause(row.paused),
     priority: row.priority,
     tags: row.tags === "[]" ? {} : Object.fromEntries(JSON.parse(row.tags) as readonly [string, string][]),
     input: row.input,
@@ -79,6 +92,16 @@ export function toRun(row: RunRow): RunRecord {
     endedAt: row.ended_at,
     timeoutMs: row.timeout_ms,
   };
+}
+
+function parentOf({ parent, parent_key, called }: RunRow): RunRecord["parent"] {
+  if (parent === null || parent_key === null) return null;
+  return { runId: parent, key: parent_key, called: called === 1 };
+}
+
+function toPause(text: string): PauseNote {
+  const { at, note } = JSON.parse(text) as PauseNote;
+  return { at, note };
 }
 
 export interface EntryRow {

@@ -9,6 +9,8 @@
  *   page for every long journal: then a commit of a hundred steps wrote 308 KB instead of 39, at half the rate; clustered by
  *   run (WITHOUT ROWID) it was slower still.
  * - The rows of runs are narrow, for they change with every entry: what can be long is in tables of its own.
+ * - That a run's parent waits for its end is a bit of the run's own row, `awaited`: an end that nobody waits for looks nowhere,
+ *   and a fan-out writes no rows but its children. Whoever else waits has a row in `everstep_waiters`.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -24,6 +26,7 @@ export const MIGRATIONS: readonly string[] = [
     attempt INTEGER NOT NULL CHECK (attempt >= 0),
     due_at INTEGER,
     stuck TEXT,
+    paused TEXT,
     inbox INTEGER NOT NULL DEFAULT 0 CHECK (inbox >= 0),
     strikes INTEGER NOT NULL DEFAULT 0 CHECK (strikes >= 0),
     strikes_alone INTEGER NOT NULL DEFAULT 0 CHECK (strikes_alone BETWEEN 0 AND strikes),
@@ -38,10 +41,21 @@ export const MIGRATIONS: readonly string[] = [
     entries INTEGER NOT NULL DEFAULT 0,
     last_entry INTEGER,
     entry_before INTEGER,
+    parent TEXT,
+    parent_key TEXT,
+    called INTEGER NOT NULL DEFAULT 0 CHECK (called IN (0, 1)),
+    event TEXT,
+    raw INTEGER NOT NULL DEFAULT 0 CHECK (raw IN (0, 1)),
+    -- Who is still to be told of its end: 1, its parent under parent_key; 2, those in everstep_waiters; 3, both.
+    awaited INTEGER NOT NULL DEFAULT 0 CHECK (awaited BETWEEN 0 AND 3),
     CHECK ((last_entry IS NOT NULL) = (entries > 0)),
     CHECK ((ended IS NOT NULL) = (phase = 'done')),
     CHECK ((ended_at IS NOT NULL) = (phase = 'done')),
     CHECK (stuck IS NULL OR phase <> 'done'),
+    CHECK (paused IS NULL OR (due_at IS NULL AND phase <> 'done')),
+    CHECK ((parent IS NULL) = (parent_key IS NULL)),
+    CHECK (called = 0 OR parent IS NOT NULL),
+    CHECK (awaited & 1 = 0 OR parent IS NOT NULL),
     CHECK (owner IS NULL OR (attempt > 0 AND started_at IS NOT NULL AND stuck IS NULL AND phase <> 'done')),
     CHECK (due_at IS NULL OR (owner IS NULL AND stuck IS NULL AND phase <> 'done')),
     CHECK (alone = 0 OR owner IS NOT NULL)
@@ -53,6 +67,9 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX everstep_runs_stuck ON everstep_runs (no) WHERE stuck IS NOT NULL;
   CREATE INDEX everstep_runs_unhappy ON everstep_runs (no) WHERE ended IN ('failed', 'canceled');
   CREATE INDEX everstep_runs_workflow ON everstep_runs (workflow);
+  CREATE INDEX everstep_runs_ended ON everstep_runs (workflow, ended_at) WHERE ended_at IS NOT NULL;
+  CREATE INDEX everstep_runs_paused ON everstep_runs (no) WHERE paused IS NOT NULL;
+  CREATE INDEX everstep_runs_parent ON everstep_runs (parent) WHERE parent IS NOT NULL;
 
   CREATE TABLE everstep_inputs (run INTEGER PRIMARY KEY, input TEXT NOT NULL) STRICT;
   CREATE TABLE everstep_results (run INTEGER PRIMARY KEY, result TEXT, error TEXT) STRICT;
@@ -71,10 +88,20 @@ export const MIGRATIONS: readonly string[] = [
     CHECK ((before IS NULL) = (seq = 1))
   ) STRICT;
 
+  -- Runs that wait for the end of a run that is not theirs from the beginning. A row goes when its waiter is told, or forgotten.
+  CREATE TABLE everstep_waiters (
+    no INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    waiter INTEGER NOT NULL,
+    key TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX everstep_waiters_run ON everstep_waiters (run, waiter, key);
+  CREATE INDEX everstep_waiters_waiter ON everstep_waiters (waiter);
+
   CREATE TABLE everstep_messages (
     run INTEGER NOT NULL,
     no INTEGER NOT NULL CHECK (no > 0),
-    type TEXT NOT NULL CHECK (type IN ('signal', 'cancel')),
+    type TEXT NOT NULL CHECK (type IN ('signal', 'cancel', 'child', 'operator')),
     id TEXT NOT NULL,
     name TEXT NOT NULL,
     payload TEXT NOT NULL,
@@ -82,7 +109,8 @@ export const MIGRATIONS: readonly string[] = [
     consumed_by INTEGER
   ) STRICT;
   CREATE UNIQUE INDEX everstep_messages_no ON everstep_messages (run, no);
-  CREATE UNIQUE INDEX everstep_messages_id ON everstep_messages (run, id);
+  -- A run may wait for the same end more than once.
+  CREATE UNIQUE INDEX everstep_messages_id ON everstep_messages (run, type, id) WHERE type <> 'child';
   CREATE INDEX everstep_messages_new ON everstep_messages (run, no) WHERE consumed_by IS NULL;
 
   CREATE TABLE everstep_retries (
@@ -118,5 +146,53 @@ export const MIGRATIONS: readonly string[] = [
     workflows TEXT NOT NULL
   ) STRICT;
   CREATE INDEX everstep_workers_live ON everstep_workers (id) WHERE live = 1;
+
+  -- What workers told of, ever. Their numbers grow in the order in which versions were told of for the first time.
+  CREATE TABLE everstep_workflows (
+    no INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    event TEXT,
+    priority INTEGER NOT NULL,
+    timeout_ms INTEGER,
+    since INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX everstep_workflows_name ON everstep_workflows (name, version);
+  CREATE INDEX everstep_workflows_event ON everstep_workflows (event, name) WHERE event IS NOT NULL;
+
+  CREATE TABLE everstep_workflow_pauses (
+    workflow TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    note TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- Numbered as they came, like the ids of purged runs: what is to be forgotten comes first.
+  CREATE TABLE everstep_events (
+    no INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    payload_hash TEXT NOT NULL,
+    runs TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX everstep_events_id ON everstep_events (name, id);
+  CREATE INDEX everstep_events_name ON everstep_events (name);
+
+  CREATE TABLE everstep_purged (
+    no INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    workflow TEXT NOT NULL,
+    input_hash TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX everstep_purged_id ON everstep_purged (id);
+
+  -- AUTOINCREMENT: a number that was shipped is never another row's.
+  CREATE TABLE everstep_outbox (
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    text TEXT NOT NULL,
+    taken_until INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
   `,
 ];

@@ -10,7 +10,13 @@ export interface Scope {
   nextEntryNo?: number | undefined;
   /** Runs that became due, ended or got a message: what watchers want to hear once it is durable. */
   readonly changed: string[];
+  /** So many runs may have become due that nobody listed them. */
+  changedAll?: boolean;
+  /** Set while each write has a savepoint of its own: does a part of a write in one more, or takes it back and refuses it. */
+  readonly guard?: Guard;
 }
+
+export type Guard = <T>(work: () => T, refuse: (reason: string) => T) => T;
 
 export const DONE: Outcome = { is: "done" };
 export const FENCED: Outcome = { is: "fenced" };

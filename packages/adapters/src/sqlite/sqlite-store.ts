@@ -4,10 +4,12 @@ import {
   type Claim,
   type ClaimRequest,
   type ClaimResult,
+  type EventRecord,
   type Hint,
   type JoinRequest,
   type Lease,
   type Outcome,
+  type OutboxRow,
   type Page,
   type PageRequest,
   type Renewal,
@@ -16,10 +18,12 @@ import {
   type Store,
   StoreError,
   type TransactRequest,
+  type WorkflowRecord,
 } from "@everstep/core";
 import { Batches } from "./batches.ts";
 import { Claims, type Picked } from "./claims.ts";
 import { Enlisted } from "./enlisted.ts";
+import { EventLists } from "./event-writes.ts";
 import { sqliteCodeOf, storeFailure } from "./failure.ts";
 import { FileIdentity } from "./file-identity.ts";
 import { Leases } from "./leases.ts";
@@ -30,6 +34,7 @@ import type { Scope } from "./scope.ts";
 import { CallerError, Transacting } from "./transacting.ts";
 import { Transactions } from "./transactions.ts";
 import { Watching } from "./watching.ts";
+import { Writes } from "./writes.ts";
 
 /** Loading claimed runs pauses after so long, so that long journals don't stall the process. */
 const LOAD_SLICE_MS = 8;
@@ -58,6 +63,7 @@ export class SqliteStore implements Store<Database> {
   readonly #db: Database;
   readonly #identity: FileIdentity;
   readonly #transactions: Transactions;
+  readonly #writes: Writes;
   readonly #leases: Leases;
   readonly #batches: Batches;
   readonly #enlisted: Enlisted;
@@ -65,6 +71,7 @@ export class SqliteStore implements Store<Database> {
   readonly #reader: RunReader;
   readonly #claims: Claims;
   readonly #lists: RunLists;
+  readonly #events: EventLists;
   readonly #watching: Watching;
 
   constructor(settings: StoreSettings) {
@@ -73,13 +80,16 @@ export class SqliteStore implements Store<Database> {
     this.#db = db;
     this.#identity = new FileIdentity(file);
     this.#transactions = new Transactions(db);
-    this.#leases = new Leases(db, file, this.#transactions);
-    this.#batches = new Batches(db, this.#transactions, this.#leases);
+    this.#writes = new Writes(db);
+    const { catalog, advances } = this.#writes;
+    this.#leases = new Leases(db, file, this.#transactions, catalog);
+    this.#batches = new Batches(db, this.#transactions, this.#leases, this.#writes);
     this.#enlisted = new Enlisted(this.#identity);
-    this.#transacting = new Transacting(db, this.#transactions, this.#batches.advances);
-    this.#reader = new RunReader(db);
-    this.#claims = new Claims(db, this.#transactions, this.#reader);
+    this.#transacting = new Transacting(db, this.#transactions, advances);
+    this.#reader = new RunReader(db, catalog);
+    this.#claims = new Claims(db, this.#transactions, this.#reader, catalog);
     this.#lists = new RunLists(db);
+    this.#events = new EventLists(db);
     this.#watching = new Watching(db);
   }
 
@@ -105,10 +115,10 @@ export class SqliteStore implements Store<Database> {
   }
 
   async claim(request: ClaimRequest): Promise<ClaimResult> {
-    const { picked, nextDueAt } = await this.#insist((now) => this.#claims.pick(request, now));
+    const { picked, nextDueAt, paused } = await this.#insist((now) => this.#claims.pick(request, now));
     const claims = await this.#load(picked, request.worker);
     const inboxes = request.inboxes.length === 0 ? [] : await this.#read(() => this.#claims.inboxes(request));
-    return { now: this.#settings.now(), claims, inboxes, nextDueAt };
+    return { now: this.#settings.now(), claims, inboxes, nextDueAt, paused };
   }
 
   join(request: JoinRequest): Promise<Lease> {
@@ -137,6 +147,18 @@ export class SqliteStore implements Store<Database> {
     return this.#read((now) => this.#lists.count(filter, now));
   }
 
+  workflows(): Promise<readonly WorkflowRecord[]> {
+    return this.#read((now) => this.#writes.catalog.records(now));
+  }
+
+  events(filter: { readonly name?: string; readonly limit: number }): Promise<readonly EventRecord[]> {
+    return this.#read(() => this.#events.newest(filter));
+  }
+
+  takeOutbox(request: { readonly limit: number; readonly forMs: number }): Promise<readonly OutboxRow[]> {
+    return this.#insist((now) => this.#writes.outbox.take(request, now, this.#transactions));
+  }
+
   watch(listener: (hint: Hint) => void): () => void {
     return this.#watching.add(listener);
   }
@@ -148,11 +170,12 @@ export class SqliteStore implements Store<Database> {
   }
 
   async #commit(batch: Batch<Database>): Promise<readonly Outcome[]> {
-    const { outcomes, changed } = await this.#insist((now) => this.#batches.apply(batch, now));
+    const { outcomes, changed, changedAll } = await this.#insist((now) => this.#batches.apply(batch, now));
     if (batch.lease !== undefined && batch.writes.some(({ kind }) => kind === "leave")) {
       this.#leases.forget(batch.lease.worker);
     }
-    this.#watching.tell(changed);
+    if (changedAll === true) this.#watching.tellAll();
+    else this.#watching.tell(changed);
     batch.onOutcomes?.(outcomes);
     return outcomes;
   }

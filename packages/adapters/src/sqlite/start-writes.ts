@@ -1,21 +1,45 @@
 import type { Database } from "better-sqlite3";
-import type { Outcome, StartWrite } from "@everstep/core";
+import type { NewRun, Outcome, StartWrite } from "@everstep/core";
+import type { Catalog } from "./catalog.ts";
+import type { PurgedIds } from "./purged-ids.ts";
 import type { Scope } from "./scope.ts";
 import { prepare, storable } from "./statement.ts";
 
+/** What started a run, when it was not a client. */
+export interface Origin {
+  readonly parent?: { readonly runId: string; readonly key: string; readonly awaited: boolean };
+  /** What the event's payload is encoded for. */
+  readonly event?: string;
+}
+
+type Resolved = Pick<StartWrite["run"], "timeoutMs"> & {
+  readonly version: string;
+  readonly priority: number;
+};
+
 /** Creates runs. The same id is the same run. */
 export class StartWrites {
+  readonly #catalog: Catalog;
+  readonly #purged: PurgedIds;
   readonly #insert;
+  readonly #insertBorn;
   readonly #insertInput;
   readonly #insertTag;
   readonly #existing;
 
-  constructor(db: Database) {
+  constructor(db: Database, catalog: Catalog, purged: PurgedIds) {
+    this.#catalog = catalog;
+    this.#purged = purged;
+    const columns = `id, workflow, version, priority, phase, owner, attempt, due_at, created_at, started_at, timeout_ms, input_hash`;
     this.#insert = prepare<InsertParameters>(
       db,
-      `INSERT INTO everstep_runs (id, workflow, version, priority, phase, owner, attempt, due_at, created_at, started_at,
-         timeout_ms, input_hash)
-       VALUES (?, ?, ?, ?, 'forward', ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO everstep_runs (${columns}) VALUES (?, ?, ?, ?, 'forward', ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO NOTHING`,
+    );
+    this.#insertBorn = prepare<[...InsertParameters, ...OriginParameters]>(
+      db,
+      `INSERT INTO everstep_runs (${columns}, raw, event, parent, parent_key, called, awaited)
+       VALUES (?, ?, ?, ?, 'forward', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO NOTHING`,
     );
     this.#insertInput = prepare<[number, string]>(
@@ -33,37 +57,65 @@ export class StartWrites {
   }
 
   apply({ run, claim }: StartWrite, scope: Scope): Outcome {
-    const owner = claim && run.due === undefined ? scope.worker : null;
-    const claimed = owner !== null;
+    const isClaimable = claim && scope.worker !== null && run.due === undefined && run.version !== null;
+    const owner = isClaimable && !this.#catalog.isPaused(run.workflow, scope) ? scope.worker : null;
+    return this.#create(run, owner, undefined, scope);
+  }
+
+  /** A run that another one or an event starts. Never born claimed. */
+  bear(run: NewRun, origin: Origin, scope: Scope): Outcome {
+    return this.#create(run, null, origin, scope);
+  }
+
+  #create(run: NewRun, owner: number | null, origin: Origin | undefined, scope: Scope): Outcome {
+    const id = storable(run.id, "the run's id");
+    const purged = this.#purged.find(id, scope);
+    if (purged !== undefined) return taken(purged, run);
     const input = storable(run.input, "the input");
-    const { changes, lastInsertRowid } = this.#insert.run(
-      storable(run.id, "the run's id"),
-      storable(run.workflow, "the workflow's name"),
-      storable(run.version, "the workflow's version"),
-      run.priority,
-      owner,
-      claimed ? 1 : 0,
-      claimed ? null : dueAt(run.due, scope.now),
-      scope.now,
-      claimed ? scope.now : null,
-      run.timeoutMs,
-      run.inputHash,
-    );
-    if (changes === 0) return this.#taken(run);
+    const parameters = this.#parametersOf(run, owner, scope);
+    const { changes, lastInsertRowid } =
+      origin === undefined && run.raw !== true
+        ? this.#insert.run(...parameters)
+        : this.#insertBorn.run(...parameters, ...originOf(run, origin ?? {}));
+    if (changes === 0) return taken(this.#existing.get(id), run);
     const no = Number(lastInsertRowid);
     this.#insertInput.run(no, input);
     for (const name in run.tags) {
       this.#insertTag.run(no, storable(name, "a tag"), storable(run.tags[name] ?? "", "a tag"));
     }
-    if (!claimed) scope.changed.push(run.id);
-    return { is: "created", createdAt: scope.now, claimed };
+    if (owner === null) scope.changed.push(run.id);
+    return { is: "created", createdAt: scope.now, claimed: owner !== null };
   }
 
-  #taken(run: StartWrite["run"]): Outcome {
-    const existing = this.#existing.get(run.id);
-    if (existing?.workflow === run.workflow && existing.input_hash === run.inputHash) return { is: "exists" };
-    return { is: "conflict", workflow: existing?.workflow ?? "" };
+  #parametersOf(run: NewRun, owner: number | null, scope: Scope): InsertParameters {
+    const { version, priority, timeoutMs } = this.#resolve(run, scope);
+    return [
+      run.id,
+      storable(run.workflow, "the workflow's name"),
+      storable(version, "the workflow's version"),
+      priority,
+      owner,
+      owner === null ? 0 : 1,
+      owner === null ? dueAt(run.due, scope.now) : null,
+      scope.now,
+      owner === null ? null : scope.now,
+      timeoutMs,
+      run.inputHash,
+    ];
   }
+
+  /** By name only: as the workers told that have it. */
+  #resolve({ workflow, version, priority, timeoutMs }: NewRun, scope: Scope): Resolved {
+    if (version !== null) return { version, priority: priority ?? 0, timeoutMs };
+    const told = this.#catalog.current(workflow, scope);
+    if (told === undefined) return { version: "1", priority: priority ?? 0, timeoutMs: null };
+    return { version: told.version, priority: priority ?? told.priority, timeoutMs: told.timeoutMs };
+  }
+}
+
+function taken(by: { workflow: string; input_hash: string } | undefined, run: NewRun): Outcome {
+  if (by?.workflow === run.workflow && by.input_hash === run.inputHash) return { is: "exists" };
+  return { is: "conflict", workflow: by?.workflow ?? "" };
 }
 
 type InsertParameters = [
@@ -79,6 +131,27 @@ type InsertParameters = [
   timeoutMs: number | null,
   inputHash: string,
 ];
+
+type OriginParameters = [
+  raw: number,
+  event: string | null,
+  parent: string | null,
+  parentKey: string | null,
+  called: number,
+  awaited: number,
+];
+
+function originOf({ raw }: NewRun, { parent, event }: Origin): OriginParameters {
+  const isAwaited = Number(parent?.awaited ?? false);
+  return [
+    Number(raw ?? false),
+    event === undefined ? null : storable(event, "what the event is encoded for"),
+    parent?.runId ?? null,
+    parent === undefined ? null : storable(parent.key, "the key of the child"),
+    isAwaited,
+    isAwaited,
+  ];
+}
 
 function dueAt(due: StartWrite["run"]["due"], now: number): number {
   if (due === undefined) return now;

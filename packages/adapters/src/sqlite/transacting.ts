@@ -66,8 +66,9 @@ export class Transacting {
     const scope: Scope = { now, worker: this.#isLive.get(worker) === undefined ? null : worker, changed: [] };
     // The lock is held, so what holds before the body holds after it: a fenced worker's body is not even called (S3).
     if (!this.#advances.owns(request, scope)) return FENCED as Answer;
-    const { entry, settled } = this.#settle(request);
-    const outcome = this.#record({ kind: "advance", runId, attempt, entries: [entry], settled }, scope);
+    const { entry, settled, outbox } = this.#settle(request);
+    const write = { kind: "advance", runId, attempt, entries: [entry], settled } as const;
+    const outcome = this.#record(outbox === undefined ? write : { ...write, outbox }, scope);
     if (outcome !== DONE)
       throw new StoreError(`run ${runId}: the body of a transaction changed tables of everstep`);
     return DONE as Answer;

@@ -1,0 +1,164 @@
+import type { Database } from "better-sqlite3";
+import type { ChildEnd, EndStatus, Outcome } from "@everstep/core";
+import type { MessageWrites, Recipient } from "./message-writes.ts";
+import { DONE, NOT_FOUND, type Scope } from "./scope.ts";
+import { prepare, storable } from "./statement.ts";
+
+/** Bits of a run's `awaited`: its parent is to be told of its end; those in `everstep_waiters` are. */
+const PARENT = 1;
+const OTHERS = 2;
+
+/** A run with what others are told of it. */
+interface Awaited {
+  readonly no: number;
+  readonly id: string;
+  readonly awaited: number;
+  readonly parent: string | null;
+  readonly parent_key: string | null;
+  readonly ended: EndStatus | null;
+  readonly result: string | null;
+  readonly error: string | null;
+}
+
+interface Wait {
+  readonly no: number;
+  readonly waiter: number;
+  readonly key: string;
+}
+
+/** A run that is about to end. */
+interface Ending {
+  readonly no: number;
+  readonly id: string;
+  readonly awaited: number;
+}
+
+interface End {
+  readonly status: EndStatus;
+  readonly result?: string | undefined;
+  readonly error?: string | undefined;
+}
+
+/**
+ * Who waits for the end of a run, and hears of it in the transaction that ends it (S12). A run that has ended itself is not told:
+ * it goes on waiting, in case that a person lets it go on.
+ */
+export class Waiters {
+  readonly #messages: MessageWrites;
+  readonly #parent;
+  readonly #others;
+  readonly #recipient;
+  readonly #awaited;
+  readonly #missedChildren;
+  readonly #missedOthers;
+  readonly #add;
+  readonly #told;
+  readonly #mark;
+
+  constructor(db: Database, messages: MessageWrites) {
+    this.#messages = messages;
+    const recipient = "r.no, r.id, r.inbox, r.ended";
+    const awaited = `r.no, r.id, r.awaited, r.parent, r.parent_key, r.ended,
+      (SELECT o.result FROM everstep_results o WHERE o.run = r.no) AS result,
+      (SELECT o.error FROM everstep_results o WHERE o.run = r.no) AS error`;
+    this.#parent = prepare<[number], Recipient & { readonly key: string }>(
+      db,
+      `SELECT ${recipient}, c.parent_key AS key
+       FROM everstep_runs c CROSS JOIN everstep_runs r ON r.id = c.parent WHERE c.no = ?`,
+    );
+    this.#others = prepare<[number], Wait>(
+      db,
+      `SELECT no, waiter, key FROM everstep_waiters WHERE run = ? ORDER BY no`,
+    );
+    this.#recipient = prepare<[number], Recipient>(
+      db,
+      `SELECT ${recipient} FROM everstep_runs r WHERE r.no = ?`,
+    );
+    this.#awaited = prepare<[string], Awaited>(db, `SELECT ${awaited} FROM everstep_runs r WHERE r.id = ?`);
+    this.#missedChildren = prepare<[string], Awaited>(
+      db,
+      `SELECT ${awaited} FROM everstep_runs r INDEXED BY everstep_runs_parent
+       WHERE r.parent = ? AND r.awaited & ${PARENT} AND r.ended IS NOT NULL`,
+    );
+    this.#missedOthers = prepare<[number], Awaited>(
+      db,
+      `SELECT DISTINCT ${awaited} FROM everstep_waiters w CROSS JOIN everstep_runs r ON r.no = w.run
+       WHERE w.waiter = ? AND r.ended IS NOT NULL`,
+    );
+    // One that waits already, under the same key, waits anew.
+    this.#add = prepare<[run: number, waiter: number, key: string]>(
+      db,
+      `INSERT OR REPLACE INTO everstep_waiters (run, waiter, key) VALUES (?, ?, ?)`,
+    );
+    this.#told = prepare<[number]>(db, `DELETE FROM everstep_waiters WHERE no = ?`);
+    this.#mark = prepare<[awaited: number, run: number]>(
+      db,
+      `UPDATE everstep_runs SET awaited = ? WHERE no = ?`,
+    );
+  }
+
+  /** From now on `waiter` waits for the end of a run, and is told at once if that has ended. */
+  add(waiter: Pick<Recipient, "no" | "id">, runId: string, key: string, scope: Scope): Outcome {
+    const run = this.#awaited.get(storable(runId, "the run's id"));
+    if (run === undefined) return NOT_FOUND;
+    const waits = run.parent === waiter.id && run.parent_key === key ? run.awaited & ~PARENT : run.awaited;
+    this.#add.run(run.no, waiter.no, storable(key, "the key of the child"));
+    this.#mark.run(waits | OTHERS, run.no);
+    if (run.ended !== null) this.#tellOf({ ...run, awaited: waits | OTHERS }, scope);
+    return DONE;
+  }
+
+  /** To be called just before the run's row says that it ended. Answers who waits on: its `awaited` from then on. */
+  tell(run: Ending, end: End, scope: Scope): number {
+    const payload = payloadOf(end);
+    let left = run.awaited;
+    if ((left & PARENT) !== 0) {
+      const parent = this.#parent.get(run.no);
+      if (parent !== undefined && this.#tellOne(run, parent, parent.key, payload, scope)) left &= ~PARENT;
+    }
+    if ((left & OTHERS) !== 0) {
+      const isTold = (wait: Wait): boolean => this.#tellOther(run, wait, payload, scope);
+      const waits = this.#others.all(run.no);
+      if (waits.filter(isTold).length === waits.length) left &= ~OTHERS;
+    }
+    return left;
+  }
+
+  /** A person lets an ended run go on: it hears of the ends that it missed. */
+  tellMissed({ no, id }: Pick<Recipient, "no" | "id">, scope: Scope): void {
+    for (const run of this.#missedChildren.all(id)) this.#tellOf(run, scope);
+    for (const run of this.#missedOthers.all(no)) this.#tellOf(run, scope);
+  }
+
+  /** Of a run that has ended before. */
+  #tellOf(run: Awaited, scope: Scope): void {
+    if (run.ended === null) return;
+    const { result, error } = run;
+    const end = { status: run.ended, result: result ?? undefined, error: error ?? undefined };
+    this.#mark.run(this.tell(run, end, scope), run.no);
+  }
+
+  #tellOther(run: Ending, { no, waiter, key }: Wait, payload: string, scope: Scope): boolean {
+    // Read one by one: a run may wait under two keys.
+    const recipient = this.#recipient.get(waiter);
+    if (recipient === undefined || !this.#tellOne(run, recipient, key, payload, scope)) return false;
+    this.#told.run(no);
+    return true;
+  }
+
+  /** False for one that has ended, as a run that waits for itself has by then. */
+  #tellOne({ no, id }: Ending, recipient: Recipient, key: string, payload: string, scope: Scope): boolean {
+    if (recipient.ended !== null || recipient.no === no) return false;
+    this.#messages.deliver(recipient, { type: "child", id, name: key, payload }, scope);
+    return true;
+  }
+}
+
+function payloadOf({ status, result, error }: End): string {
+  const end: ChildEnd = {
+    status,
+    ...(result === undefined ? {} : { result }),
+    ...(error === undefined ? {} : { error }),
+  };
+  return JSON.stringify(end);
+}
