@@ -42,11 +42,9 @@ export class Children<H> {
     return this.#open.size;
   }
 
-  /** Of a closed run: those whose end is awaited before anything is undone. */
+  /** Of a closed run: those whose end is awaited before anything is undone, those that were given up included: they may have completed. */
   get pending(): number {
-    let pending = 0;
-    for (const ask of this.#started.keys()) if (ask.state === "open") pending += 1;
-    return pending;
+    return this.#started.size;
   }
 
   asked(ask: Ask<H>): void {
@@ -58,7 +56,11 @@ export class Children<H> {
   called(ask: Ask<H>, value: string, refusal: string | undefined): void {
     this.#started.set(ask, { id: this.#idIn(ask.key, value), canceled: false, refusal });
     if (refusal !== undefined) this.#refused.add(ask);
-    else ask.started = true;
+    else {
+      ask.started = true;
+      // It was given up while it was on its way.
+      if (ask.state === "withdrawn") this.#givenUp.add(ask);
+    }
   }
 
   /** Its `child` entry. */
@@ -122,11 +124,8 @@ export class Children<H> {
     return String(this.#values.fromText(value, key, `the id of child ${key}`));
   }
 
-  notes(): WaitNote[] {
-    return [...this.#started.keys()]
-      .filter(({ state }) => state === "open")
-      .slice(0, 20)
-      .map(({ key }) => ({ kind: "child", key, until: null }));
+  notes(max: number): WaitNote[] {
+    return [...this.#started.keys()].slice(0, max).map(({ key }) => ({ kind: "child", key, until: null }));
   }
 
   #settleRefused(ask: Ask<H>, now: number): boolean {

@@ -45,7 +45,8 @@ export class Due<H> {
 
   notes(): readonly WaitNote[] {
     if (!this.#unwinding.closed) return this.#settling.waits.notes(WAITS_SHOWN);
-    return this.#awaitsChildren() ? this.#settling.children.notes() : this.#undoNotes().slice(0, WAITS_SHOWN);
+    if (this.#awaitsChildren()) return this.#settling.children.notes(WAITS_SHOWN);
+    return this.#undoNotes().slice(0, WAITS_SHOWN);
   }
 
   #awaitsChildren(): boolean {

@@ -40,6 +40,9 @@ const OUTCOMES: ReadonlySet<NewEntry["kind"]> = new Set([
   "send",
 ]);
 
+/** From the first of these on, the run serves its code no more, and children that it has not heard of are told to be canceled. */
+export const CLOSING: ReadonlySet<NewEntry["kind"]> = new Set(["cancel", "unwinding", "end"]);
+
 export function resetNoteOf({ value = "{}" }: NewEntry, values: Values): ResetNote {
   return values.fromText(value, "", "the note of a reset") as ResetNote;
 }
@@ -73,6 +76,7 @@ export function effectiveJournal(
           if (isTaken(old)) taken.push(old);
         }
       }
+      for (const key of abandonedIn(superseded)) generations.set(key, (generations.get(key) ?? 0) + 1);
       givenBack = [...taken, ...givenBack];
     } else {
       carried.delete(entry.key);
@@ -91,6 +95,14 @@ function isTaken({ kind, value }: NewEntry): boolean {
 function withoutFirst(signals: NewEntry[], name: string): NewEntry[] {
   const index = signals.findIndex((signal) => entryCodecKey(signal) === name);
   return index === -1 ? signals : signals.toSpliced(index, 1);
+}
+
+/** Calls that were told to be canceled, and not heard of since: whoever called again under the same id would get just that. */
+function abandonedIn(entries: readonly NewEntry[]): ReadonlySet<string> {
+  const keysOf = (one: NewEntry["kind"]): ReadonlySet<string> =>
+    new Set(entries.flatMap(({ kind, key }) => (kind === one ? [key] : [])));
+  const unheard = keysOf("call").difference(keysOf("child"));
+  return entries.some(({ kind }) => CLOSING.has(kind)) ? unheard : unheard.intersection(keysOf("drop"));
 }
 
 /** Keys whose effect was taken back. */

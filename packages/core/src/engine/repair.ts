@@ -7,7 +7,7 @@
 import { InvalidArgumentError, RunStateError } from "../errors.ts";
 import type { EntryKind, MendWrite, NewEntry, RetryState, RunDetails } from "../store.ts";
 import { doubtsOf } from "./bodies.ts";
-import { type EffectiveJournal, effectiveJournal, resetNoteOf } from "./effective-journal.ts";
+import { CLOSING, type EffectiveJournal, effectiveJournal, resetNoteOf } from "./effective-journal.ts";
 import { failedEntry } from "./failed-entry.ts";
 import { statusOf } from "./status.ts";
 import type { Values } from "./values.ts";
@@ -41,7 +41,6 @@ const ASKED: ReadonlySet<EntryKind> = new Set([
   "emit",
   "send",
 ]);
-const CLOSING: ReadonlySet<EntryKind> = new Set(["cancel", "unwinding", "end"]);
 const KEYS_SHOWN_MAX = 30;
 
 /** A failed or canceled run goes on from the step that failed, or from `from`: what succeeded and was not undone is not done again. */
@@ -135,6 +134,7 @@ export function withChildren(
   failuresAnew: boolean,
 ): { readonly to: number; readonly again: readonly NewEntry[] } {
   const closing = closingSeq(entries);
+  const isOver = entries.some(({ kind }) => kind === "end");
   const ends = new Map<string, NewEntry>();
   const dropped = new Set<string>();
   for (const entry of entries) {
@@ -145,9 +145,9 @@ export function withChildren(
   const isAnew = ({ key }: NewEntry): boolean => {
     const end = ends.get(key);
     if (dropped.has(key)) return true;
-    return (
-      end !== undefined && end.seq > cut && end.error !== undefined && (failuresAnew || end.seq > closing)
-    );
+    // A run that ended before its child has told it to be canceled.
+    if (end === undefined) return isOver;
+    return end.seq > cut && end.error !== undefined && (failuresAnew || end.seq > closing);
   };
   const anew = calls.filter((call) => call.seq <= cut && isAnew(call)).map(({ seq }) => seq);
   if (anew.length > 0) return withChildren(entries, Math.min(...anew) - 1, failuresAnew);

@@ -84,7 +84,9 @@ describe("a child that is called", () => {
     const parent = workflow({ name: "parent" }, (ctx) => ctx.call(failing, undefined));
     const process = await world.worker([failing, parent]);
     const run = await process.start(parent, undefined, { id: "r" });
-    expect(await world.settle(rejection(run.result()))).toMatchObject({ cause: { name: "ChildFailedError" } });
+    expect(await world.settle(rejection(run.result()))).toMatchObject({
+      cause: { name: "ChildFailedError" },
+    });
   });
 
   test("with an input that does not fit its schema rejects the call, and is never started", async () => {
@@ -229,7 +231,11 @@ describe("when its parent closes", () => {
     await world.settle(run.cancel());
     await world.pass(60_000);
     expect(await world.settle(process.client.get("r/child").status())).toBe("stuck");
-    expect(world.run("r")).toMatchObject({ owner: null, end: null, waits: [{ kind: "child", key: "child" }] });
+    expect(world.run("r")).toMatchObject({
+      owner: null,
+      end: null,
+      waits: [{ kind: "child", key: "child" }],
+    });
   });
 
   test("a completed child is undone by its `compensate`, and one that failed has undone itself", async () => {
@@ -271,6 +277,57 @@ describe("a call that is given up", () => {
     expect(await process.execute(parent, undefined, { id: "r" })).toBe("timer");
     expect(world.run("r/waiting").end).toBe("canceled");
     expect(world.journal("r").slice(0, 3)).toEqual(["call waiting", "timer patience", "drop waiting"]);
+  });
+
+  test("cancels it also when it was on its way together with what won", async () => {
+    const world = new World();
+    const parent = workflow({ name: "parent" }, async (ctx) => {
+      const { winner } = await ctx.race({
+        started: () => ctx.start(double, 1),
+        called: () => ctx.call(waiting, undefined),
+      });
+      await ctx.sleep("nap", "5m");
+      return winner;
+    });
+    const process = await world.worker([waiting, double, parent]);
+    expect(await process.execute(parent, undefined, { id: "r" })).toBe("started");
+    expect(world.run("r/waiting").end).toBe("canceled");
+    expect(world.journal("r").slice(0, 4)).toEqual([
+      "start double",
+      "call waiting",
+      "drop waiting",
+      "child waiting",
+    ]);
+  });
+
+  test("is awaited before anything is undone: a child that completed all the same is undone", async () => {
+    const world = new World();
+    const gate = Promise.withResolvers<void>();
+    const stubborn = workflow({ name: "stubborn" }, (ctx) => ctx.step("work", () => gate.promise));
+    const parent = workflow({ name: "parent" }, async (ctx) => {
+      await ctx.race({
+        child: () => ctx.call(stubborn, undefined),
+        timer: () => ctx.sleep("patience", "1s"),
+      });
+      ctx.compensate("own", (step) => world.effect(step, "undone"));
+      await ctx.step("declined", () => {
+        throw new FatalError("declined");
+      });
+    });
+    const process = await world.worker([stubborn, parent]);
+    const run = await process.start(parent, undefined, { id: "r" });
+    await world.pass(2000);
+    expect([world.run("r").end, world.effectNames]).toEqual([null, []]);
+    expect(world.run("r").waits).toEqual([{ kind: "child", key: "stubborn", until: null }]);
+    gate.resolve();
+    await rejection(world.settle(run.result()));
+    expect(world.journal("r").slice(3)).toEqual([
+      "step declined",
+      "child stubborn",
+      "unwinding failed",
+      "undo own",
+      "end failed",
+    ]);
   });
 
   test("by a signal of the code's own, beside native `Promise.race`", async () => {
