@@ -60,11 +60,12 @@ export class BodyRunner {
     if (body === undefined || this.holding) return;
     machine.bodies.begin(ask, host.now());
     this.#began();
-    if (body.transact !== undefined)
+    if (body.transact !== undefined) {
+      host.watch?.bodyBegan(this.#run, ask, "step");
       this.#transact(ask, body.transact).catch((error: unknown) =>
         this.#transactFailed(ask, readable(error)),
       );
-    else if (machine.bodies.inDoubt(ask)) this.#lookUp(ask, body);
+    } else if (machine.bodies.inDoubt(ask)) this.#lookUp(ask, body);
     else this.#attempt(ask, "step", (step) => body.run?.(step));
   }
 
@@ -135,6 +136,7 @@ export class BodyRunner {
       endedLate: () => this.#gone(),
     });
     this.#attempts.set(ask, { attempt, kind });
+    host.watch?.bodyBegan(this.#run, ask, kind);
     attempt.begin();
   }
 
@@ -157,11 +159,8 @@ export class BodyRunner {
 
   #finish(ask: Ask<AskHandle>, kind: Kind, result: AttemptResult, end: AttemptEnd): void {
     this.#leave(result);
-    if (kind !== "undo") this.#record(() => this.#stepEnded(ask, end));
-    else if (end.how === "completed")
-      this.#record(() => this.#run.machine.undos.completed(ask.key, this.#run.host.now()));
-    else if (end.how === "failed" || end.how === "interrupted")
-      this.#record(() => this.#run.machine.undos.failed(ask, end, this.#run.host.now()));
+    if (!result.ok && result.lingering) this.#run.host.watch?.bodyLingers(this.#run, ask, kind);
+    this.#record(() => (kind === "undo" ? this.#undoEnded(ask, end) : this.#stepEnded(ask, end)));
   }
 
   /** Validated and encoded while the step still counts as executing; what can't be stored is a failure for good. */
@@ -266,8 +265,17 @@ export class BodyRunner {
   }
 
   #stepEnded(ask: Ask<AskHandle>, end: AttemptEnd): void {
+    const { machine, host } = this.#run;
     if (end.how === "completed") this.#progress = true;
-    this.#run.machine.stepEnded(ask, end, this.#run.host.now());
+    machine.stepEnded(ask, end, host.now());
+    host.watch?.bodyEnded(this.#run, ask, "step", end);
+  }
+
+  #undoEnded(ask: Ask<AskHandle>, end: AttemptEnd): void {
+    const { machine, host } = this.#run;
+    if (end.how === "completed") machine.undos.completed(ask.key, host.now());
+    else if (end.how === "failed" || end.how === "interrupted") machine.undos.failed(ask, end, host.now());
+    host.watch?.bodyEnded(this.#run, ask, "undo", end);
   }
 
   #ended(ask: Ask<AskHandle>, end: () => AttemptEnd): void {
@@ -312,7 +320,8 @@ export class BodyRunner {
                 `run ${runId}: the result of step ${ask.key}`,
               );
         committed = machine.journal.draftNext({ kind: "step", key: ask.key, value: text }, host.now());
-        return { entry: committed, settled: machine.asks.touched(ask.key) ? [ask.key] : [] };
+        const settled = machine.asks.touched(ask.key) ? [ask.key] : [];
+        return { entry: committed, settled, outbox: host.watch?.transacted(this.#run, committed) ?? [] };
       },
     });
     this.#transacted(ask, outcome.is === "done" ? committed : undefined);
@@ -325,6 +334,7 @@ export class BodyRunner {
       return this.#run.abandon();
     this.#progress = true;
     this.#run.machine.stepTransacted(ask, entry);
+    this.#run.host.watch?.bodyEnded(this.#run, ask, "step", { how: "completed", text: undefined });
     this.#resume();
   }
 

@@ -36,6 +36,7 @@ export class Claims {
   #again = false;
   /** The store is asked also when no slot is free: what the worker holds may have been paused. */
   #looking = false;
+  readonly #asked: (() => void)[] = [];
   #stopped = false;
   #cancelDue: (() => void) | undefined;
   /** When runs are looked for next without any hint; infinite when no run is known to become due. */
@@ -74,6 +75,20 @@ export class Claims {
     }
   }
 
+  /** Resolves when the store has answered a question that was put from now on; with no slot free it is asked about messages only. */
+  asked(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#asked.push(resolve);
+      this.soon();
+    });
+  }
+
+  /** When something is due next, as far as is known; null: nothing will be by itself. */
+  get nextDueAt(): number | null {
+    if (this.moreDue || this.missed) return this.#worker.lease?.now() ?? this.#worker.clock.now();
+    return Number.isFinite(this.#plannedAt) ? this.#plannedAt : null;
+  }
+
   /** A run was parked until then. */
   dueAt(at: number): void {
     this.#parkedUntil = Math.min(this.#parkedUntil, at);
@@ -91,11 +106,14 @@ export class Claims {
       this.#again = false;
       const inboxes = [...this.#inboxes].filter((activation) => !activation.over);
       this.#inboxes.clear();
+      const asked = this.#asked.splice(0);
       try {
         await this.#askFor(inboxes);
         this.#outages.over();
+        for (const answered of asked) answered();
       } catch (error) {
         for (const activation of inboxes) this.#inboxes.add(activation);
+        this.#asked.push(...asked);
         if (error instanceof StoreUnavailableError) this.#worker.storeIsOut(error);
         else if (!this.#worker.isOver) this.#worker.logger.error(`runs can't be claimed: ${String(error)}`);
         await this.#outages.wait();
@@ -107,7 +125,7 @@ export class Claims {
 
   async #askFor(inboxes: readonly Activation[]): Promise<void> {
     const { lease, free, store, workflows, haunted } = this.#worker;
-    this.missed = free === 0;
+    if (!this.#stopped) this.missed = free === 0;
     if (lease === undefined || !lease.good) return;
     if (free === 0 && inboxes.length === 0 && !this.#looking) return;
     this.#looking = false;

@@ -67,17 +67,18 @@ export class HeldRuns {
   }
 
   /** Resolves with true once nothing is held, false after `ms`. Whoever else waits meanwhile may be less patient. */
-  empty(ms: number): Promise<boolean> {
+  empty(ms?: number): Promise<boolean> {
     if (this.isEmpty) return Promise.resolve(true);
     return new Promise((resolve) => {
       const emptied = (): void => {
-        cancel();
+        cancel?.();
         resolve(true);
       };
-      const cancel = this.#clock.after(ms, () => {
+      const givenUp = (): void => {
         this.#emptied.delete(emptied);
         resolve(false);
-      });
+      };
+      const cancel = ms === undefined ? undefined : this.#clock.after(ms, givenUp);
       this.#emptied.add(emptied);
     });
   }

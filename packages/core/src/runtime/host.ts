@@ -4,6 +4,7 @@ import type { Codec } from "../engine/values.ts";
 import type { AdvanceWrite, EndStatus, Outcome, Store } from "../store.ts";
 import type { Activation } from "./activation.ts";
 import type { BodyGate } from "./body-gate.ts";
+import type { Watch } from "./watch.ts";
 
 /** What an activation needs of its worker. */
 export interface Host {
@@ -16,6 +17,8 @@ export interface Host {
   /** A body that ignores its signal for so long is given up: its run goes on without it. */
   readonly abortGraceMs: number;
   readonly worker: number;
+  /** Told what becomes of runs and bodies, when somebody wants to know. */
+  readonly watch: Watch | undefined;
   /** The store's clock. */
   now(): number;
   /** Within the lease by both clocks, minus a margin. */

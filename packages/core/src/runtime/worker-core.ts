@@ -2,7 +2,7 @@
  * Executes runs: claims what is due, runs it in slots, and lets go in order.
  *
  * Owns: slots, stopping. Does not own: what happens inside a run (activation.ts), the lease (lease-keeper.ts), when the store is
- * asked (claims.ts).
+ * asked (claims.ts), what is told of runs (beside-runs.ts).
  */
 import { type Clock, systemClock } from "../clock.ts";
 import type { Logger } from "../context.ts";
@@ -11,9 +11,10 @@ import { durationMs } from "../engine/duration.ts";
 import type { Codec } from "../engine/values.ts";
 import type { AdvanceWrite, Claim, Hint, Outcome, Renewal, Store, WorkflowRef } from "../store.ts";
 import { Activation } from "./activation.ts";
+import { BesideRuns } from "./beside-runs.ts";
 import { BodyGate } from "./body-gate.ts";
 import { type Claimant, Claims } from "./claims.ts";
-import type { Writer } from "./committer.ts";
+import type { Pending, Writer } from "./committer.ts";
 import { Definitions } from "./definitions.ts";
 import { HeldRuns } from "./held-runs.ts";
 import type { Host, LetGo } from "./host.ts";
@@ -24,13 +25,16 @@ import { PAYLOAD_MAX_BYTES } from "./limits.ts";
 import { consoleLogger, unfailing } from "./log.ts";
 import { Orphans } from "./orphans.ts";
 import { outageNotice } from "./outage-notice.ts";
-import type { StopOptions, WorkerOptions } from "./worker.ts";
+import type { Watch } from "./watch.ts";
+import type { WorkerOptions } from "./worker.ts";
 
 const TICK_MS = 500;
 /** Without any hint, due runs are looked for this often. */
 const POLL_TICKS = 4;
 /** What an aborted body gets to notice it. */
 const ABORT_MS = 1000;
+/** What the last events of the outbox get to arrive. */
+const SHIP_MS = 5000;
 
 export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
   readonly clock: Clock;
@@ -47,6 +51,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
   readonly #keeper: LeaseKeeper;
   readonly #definitions: Definitions;
   readonly #held: HeldRuns;
+  readonly #beside: BesideRuns;
   readonly #orphans = new Orphans();
   #paused: ReadonlySet<string> = new Set();
   #state: "new" | "running" | "stopping" | "stopped" = "new";
@@ -56,6 +61,8 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
   #left: Promise<void> | undefined;
   /** `stop` did not wait for the last bodies. */
   #givenUp = false;
+  /** How many runs ended here. */
+  ended = 0;
 
   constructor(options: WorkerOptions) {
     this.clock = options.clock ?? systemClock;
@@ -75,6 +82,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
     this.workflows = specs.map(({ name, version }) => ({ name, version }));
     this.#keeper = new LeaseKeeper(this, specs, durationMs(options.lease ?? "15s", "lease"));
     this.#claims = new Claims(this);
+    this.#beside = new BesideRuns(this, options, this.#definitions.all);
   }
 
   // ------------------------------------------------------------------------------------------ life
@@ -87,12 +95,22 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
     if (!this.isRunning) return this.#sayGoodbye(); // stopped meanwhile
     this.#hub.workers.add(this);
     this.#unwatch = this.store.watch((hint) => this.#hinted(hint), "work");
+    this.watch?.worker("worker.joined", this.worker);
     this.#tick();
     this.#claims.soon();
+    this.#beside.start();
   }
 
-  async stop(options: StopOptions): Promise<readonly string[]> {
-    const graceMs = durationMs(options.grace ?? "10s", "grace");
+  /** Resolves once nothing is held, nothing is due, and nothing is left to ship. */
+  async idle(): Promise<void> {
+    do {
+      await this.#held.empty();
+      await this.#claims.asked();
+    } while (!this.#held.isEmpty || this.#claims.moreDue);
+    await this.#beside.shipped();
+  }
+
+  async stop(graceMs: number, abortMs: number = ABORT_MS): Promise<readonly string[]> {
     if (this.#state === "new" || this.#state === "stopped") {
       this.#state = "stopped";
       return [];
@@ -103,9 +121,10 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
     for (const activation of this.#held) activation.drain(false);
     if (!(await this.#held.empty(graceMs))) {
       for (const activation of this.#held) activation.drain(true);
-      await this.#held.empty(ABORT_MS);
+      await this.#held.empty(abortMs);
     }
     const living = this.#held.ids;
+    await this.#beside.stop(Math.min(SHIP_MS, graceMs));
     if (living.length === 0) await this.#leave();
     else this.#givenUp = true;
     if (this.#givenUp)
@@ -126,6 +145,12 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
     this.#cancelTick?.();
     this.#unwatch?.();
     await this.#keeper.leave(this.#hub.committer);
+    if (this.lease !== undefined) this.watch?.worker("worker.left", this.worker);
+  }
+
+  /** When something is due next, as far as is known; what was missed while no slot was free may be due now. */
+  get nextDueAt(): number | null {
+    return this.#claims.nextDueAt;
   }
 
   get isRunning(): boolean {
@@ -169,13 +194,15 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
     }
   }
 
-  lostLease(): void {
+  lostLease(worker: number): void {
+    this.watch?.worker("worker.fenced", worker);
     this.#orphans.clear();
     for (const activation of Array.from(this.#held)) activation.abandon();
   }
 
   async joinedAgain(): Promise<void> {
     if (!this.isRunning) return this.#sayGoodbye(); // stopped meanwhile
+    this.watch?.worker("worker.joined", this.worker);
     this.#claims.soon();
   }
 
@@ -218,6 +245,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
     if (this.#orphans.isOver(run)) return;
     const activation = new Activation(this, claim, definition);
     this.#held.add(activation);
+    this.watch?.runBegan(activation, claim);
     if (this.isRunning) activation.begin();
     else activation.drain(false);
   }
@@ -257,6 +285,10 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
 
   // ------------------------------------------------------------------------------------------ what activations need
 
+  get watch(): Watch | undefined {
+    return this.#beside.watch;
+  }
+
   get worker(): number {
     return this.lease?.worker ?? 0;
   }
@@ -275,13 +307,33 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
       this.clock.macrotask(() => settle({ is: "fenced" }));
       return;
     }
-    this.#hub.committer.submit({ write, writer: lease, settle, fail: () => settle({ is: "fenced" }) });
+    const writing = this.#watched(write, settle);
+    this.#hub.committer.submit({ ...writing, writer: lease, fail: () => settle({ is: "fenced" }) });
+  }
+
+  #watched(write: AdvanceWrite, settle: (outcome: Outcome) => void): Pick<Pending, "write" | "settle"> {
+    const { watch } = this;
+    const activation = this.#held.get(write.runId);
+    if (watch === undefined || activation === undefined) return { write, settle };
+    const watched = watch.written(activation, write);
+    return {
+      write: watched,
+      settle: (outcome) => {
+        watch.settled(activation, watched, outcome);
+        settle(outcome);
+      },
+    };
   }
 
   letGo(activation: Activation, how: LetGo): void {
     this.#held.letGo(activation);
-    if (how.how === "ended") this.#hub.results.ended(activation.runId, how);
+    this.watch?.letGo(activation, how);
+    if (how.how === "ended") {
+      this.ended += 1;
+      this.#hub.results.ended(activation.runId, how);
+    }
     if (how.how === "parked" && how.dueAt !== null) this.#claims.dueAt(how.dueAt);
+    if (how.how === "released" && !this.isRunning) this.#claims.dueAt(this.now());
     this.#slotFree();
   }
 
@@ -292,8 +344,8 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
 
   #slotFree(): void {
     if (this.#claims.moreDue || this.#claims.missed) this.#claims.soon();
-    if (this.#state !== "stopping" || !this.#held.isEmpty) return;
-    if (!this.#held.tellEmpty() && this.#givenUp)
+    if (!this.#held.isEmpty) return;
+    if (!this.#held.tellEmpty() && this.#state === "stopping" && this.#givenUp)
       this.#leave().catch((error: unknown) => this.logger.error(String(error)));
   }
 
