@@ -77,7 +77,9 @@ export class RunMachine<H> {
       values,
       accept,
     });
-    this.#deadlineAt = run.timeoutMs === null ? null : startedAt + run.timeoutMs;
+    // A person who sends a run back gives it its time again.
+    const from = journal.findLast(({ kind }) => kind === "reset")?.at ?? startedAt;
+    this.#deadlineAt = run.timeoutMs === null ? null : from + run.timeoutMs;
     this.#due = new Due(this, this.#unwinding, this.#settling, this.#deadlineAt);
     for (const entry of journal) {
       if (entry.kind === "patched") this.#patches.set(entry.key, true);

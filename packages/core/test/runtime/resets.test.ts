@@ -151,3 +151,19 @@ test("a reset is replayed like everything else", async () => {
   expect(world.effects.map(({ key }) => key)).toEqual(["r/a", "r/b", "r/b~2"]);
   expect(world.run("r").attempt).toBeGreaterThan(4);
 });
+
+test("a run that took too long has its time again", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w", timeout: "1m" }, async (ctx) => {
+    await ctx.waitForSignal("go");
+    await ctx.sleep("nap", "30s");
+    return "in time";
+  });
+  const process = await world.worker([definition]);
+  const run = await process.start(definition, undefined, { id: "r" });
+  expect(await world.settle(rejection(run.result()))).toMatchObject({ cause: { name: "RunTimeoutError" } });
+  await world.pass(600_000);
+  await reset(process, "r", { to: 0, carry: true });
+  await world.settle(run.signal("go"));
+  expect(await world.settle(run.result())).toBe("in time");
+});
