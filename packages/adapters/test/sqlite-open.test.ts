@@ -156,7 +156,7 @@ describe("F28: what is not a sound database is never recreated", () => {
   test("a page that was overwritten is found when it is read, and named an unusable store", async () => {
     const file = tempFile();
     const store = sqlite(file);
-    for (let batch = 0; batch < 20; batch++) {
+    for (let batch = 0; batch < 40; batch++) {
       await store.commit({ writes: Array.from({ length: 50 }, (_, n) => start(`run-${batch}-${n}`)) });
     }
     await store.close();

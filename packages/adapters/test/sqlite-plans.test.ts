@@ -1,7 +1,7 @@
 import type { RunFilter } from "@everstep/core";
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { expect, test } from "vitest";
-import { countQuery, pageQuery } from "../src/sqlite/run-filter.ts";
+import { countQuery, fewEndedQuery, pageQuery } from "../src/sqlite/run-filter.ts";
 import { SqliteStore } from "../src/sqlite/sqlite-store.ts";
 import { expectStatusesOfCore } from "./every-status.ts";
 import { openStore, tempFile } from "./sqlite-bed.ts";
@@ -46,8 +46,14 @@ test("no statement of commit, claim, renew, park or read scans a table of everst
   expect(scans.toSorted()).toEqual([
     // Rows of workers that died within a day: once per join.
     "SCAN everstep_workers",
-    // The live workers: by each renewal, and to tell how many can run a run.
+    // The live workers: by each renewal; to tell how many can run a run; to find the current version of a workflow, once per
+    // transaction that needs it.
     "SCAN everstep_workers USING INDEX everstep_workers_live",
+    "SCAN everstep_workers USING INDEX everstep_workers_live",
+    // Those that are paused, which few ever are.
+    "SCAN everstep_workflow_pauses",
+    // For a list of them all.
+    "SCAN everstep_workflows",
     "SCAN w USING INDEX everstep_workers_live",
   ]);
 });
@@ -85,6 +91,16 @@ const FILTERS: Readonly<Record<string, readonly [filter: RunFilter, firstStep: s
     { status: ["failed", "canceled"] },
     "SEARCH r USING INDEX everstep_runs_unhappy (no<?)",
   ],
+  paused: [{ paused: true }, "SEARCH r USING INDEX everstep_runs_paused (no<?)"],
+  "paused, of one workflow": [
+    { paused: true, status: "waiting", workflow: "order" },
+    "SEARCH r USING INDEX everstep_runs_paused (no<?)",
+  ],
+  "of one parent": [{ parent: "a" }, "SEARCH r USING INDEX everstep_runs_parent (parent=? AND rowid<?)"],
+  "failed, of one parent": [
+    { parent: "a", status: "failed" },
+    "SEARCH r USING INDEX everstep_runs_parent (parent=? AND rowid<?)",
+  ],
   "of one workflow": [
     { workflow: "order" },
     "SEARCH r USING INDEX everstep_runs_workflow (workflow=? AND rowid<?)",
@@ -116,5 +132,28 @@ for (const [what, [filter, firstStep]] of Object.entries(FILTERS)) {
     expect(counting[0]).toMatch(index ?? /^SCAN/);
   });
 }
+
+test("what ended before an instant is found by it, whether few or many runs did", () => {
+  const file = tempFile();
+  openStore(file);
+  const db = new SqliteDatabase(file);
+  const filter = { workflow: "order", status: ["completed", "failed"], endedBefore: 1 } as const;
+  const page = { limit: 10, order: "oldest" } as const;
+  const found = "SEARCH r USING COVERING INDEX everstep_runs_ended (workflow=? AND ended=? AND ended_at<?)";
+  const few = planOf(db, pageQuery(filter, page, 0, true).sql);
+  const many = planOf(db, pageQuery(filter, page, 0, false).sql);
+  const counts = [fewEndedQuery(filter), countQuery(filter, 0)].map(
+    (query) => planOf(db, query?.sql ?? "")[0],
+  );
+  db.close();
+  // Numbers are sorted, not rows.
+  expect(few.filter((step) => !step.startsWith("LIST")).slice(0, 3)).toEqual([
+    "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)",
+    found,
+    "USE TEMP B-TREE FOR ORDER BY",
+  ]);
+  expect(many[0]).toBe("SEARCH r USING INDEX everstep_runs_workflow (workflow=?)");
+  expect(counts).toEqual(["CO-ROUTINE (subquery-1)", found]);
+});
 
 test("the SQL of every status is statusOf of core", () => expectStatusesOfCore(openStore()));

@@ -32,11 +32,11 @@ export class PurgeWrites {
       `WITH RECURSIVE family (no, id) AS (
          SELECT no, id FROM everstep_runs WHERE no = ?
          UNION
-         SELECT c.no, c.id FROM family f CROSS JOIN everstep_runs c INDEXED BY everstep_runs_parent ON c.parent = f.id
+         SELECT c.no, c.id FROM family CROSS JOIN everstep_runs c INDEXED BY everstep_runs_parent ON c.parent = family.id
          WHERE c.called = 1
        )
        SELECT r.no, r.id, r.workflow, r.input_hash, r.ended IS NOT NULL AS hasEnded
-       FROM family f CROSS JOIN everstep_runs r ON r.no = f.no`,
+       FROM family CROSS JOIN everstep_runs r ON r.no = family.no`,
     );
     // From the last entry to the first, before the run's row is gone: nothing else knows where its entries are.
     this.#forgetJournal = prepare<[number]>(

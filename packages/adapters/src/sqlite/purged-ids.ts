@@ -23,7 +23,10 @@ export class PurgedIds {
   #known: { readonly scope: Scope; readonly isAny: boolean } | undefined;
 
   constructor(db: Database) {
-    this.#isAny = prepare<[], number>(db, `SELECT EXISTS (SELECT 1 FROM everstep_purged)`).pluck();
+    this.#isAny = prepare<[], number>(
+      db,
+      `SELECT EXISTS (SELECT 1 FROM everstep_purged WHERE no > 0)`,
+    ).pluck();
     this.#find = prepare<[string], PurgedRun>(
       db,
       `SELECT id, workflow, input_hash FROM everstep_purged WHERE id = ?`,

@@ -24,24 +24,58 @@ const STATUS_CONDITIONS: Readonly<Record<RunStatus, string>> = {
 const ENDED: ReadonlySet<RunStatus> = new Set(["completed", "failed", "canceled"]);
 const UNHAPPY: ReadonlySet<RunStatus> = new Set(["failed", "canceled"]);
 
-/** One page of runs, and one run more if there is a next page. */
-export function pageQuery(filter: RunFilter, page: PageRequest, now: number): Query {
+/** Of how many matches a page is sorted, instead of going through all runs in order. */
+const FEW = 10_000;
+
+/**
+ * Whether few runs ended before the filter's instant, as they do where old ones are purged. They are best found by when they
+ * ended; many are best found in the order of the page, of which each makes up a part. Undefined where that is no question.
+ */
+export function fewEndedQuery(filter: RunFilter): Query | undefined {
+  const { workflow, endedBefore, ids, tag, parent, paused } = filter;
+  if (workflow === undefined || endedBefore === undefined || ids !== undefined) return undefined;
+  if (parent !== undefined || paused === true || Object.keys(tag ?? {}).length > 0) return undefined;
+  const statuses = endsOf(filter);
+  if (statuses.length === 0) return undefined;
+  return {
+    sql: `SELECT count(*) <= ${FEW} FROM (SELECT 1 FROM everstep_runs r INDEXED BY everstep_runs_ended
+      WHERE r.workflow = ? AND r.ended IN (${listOf(statuses)}) AND r.ended_at < ? LIMIT ${FEW + 1})`,
+    parameters: [workflow, endedBefore],
+  };
+}
+
+/** One page of runs, and one run more if there is a next page. `fewEnded`: the answer of `fewEndedQuery`. */
+export function pageQuery(filter: RunFilter, page: PageRequest, now: number, fewEnded = false): Query {
   const where = new Conditions();
-  const from = addFilter(where, filter, now);
+  const from = addFilter(where, filter, now, fewEnded);
   const order = page.order === "oldest" ? { than: ">", by: "ASC" } : { than: "<", by: "DESC" };
   // `t.run` and `r.no` are equal; the driving one gives the order without a sort.
   const no = from.includes("everstep_tags") ? "t.run" : "r.no";
   if (page.after !== undefined) where.add(`${no} ${order.than} ?`, Number(page.after));
+  const rest = `FROM ${from} ${where.sql} ORDER BY ${no} ${order.by} LIMIT ?`;
   return {
-    sql: `SELECT ${RUN_COLUMNS} FROM ${from} ${where.sql} ORDER BY ${no} ${order.by} LIMIT ?`,
+    // What is sorted are numbers: rows with all that belongs to them could be of any size.
+    sql: fewEnded
+      ? `SELECT ${RUN_COLUMNS} FROM everstep_runs r WHERE r.no IN (SELECT r.no ${rest}) ORDER BY r.no ${order.by}`
+      : `SELECT ${RUN_COLUMNS} ${rest}`,
     parameters: [...where.parameters, page.limit + 1],
   };
 }
 
 export function countQuery(filter: RunFilter, now: number): Query {
   const where = new Conditions();
-  const from = addFilter(where, filter, now);
+  const from = addFilter(where, filter, now, fewEndedQuery(filter) !== undefined);
   return { sql: `SELECT count(*) AS count FROM ${from} ${where.sql}`, parameters: where.parameters };
+}
+
+/** The ends that runs of the filter can have. */
+function endsOf({ status }: RunFilter): readonly RunStatus[] {
+  const statuses = status === undefined ? [...ENDED] : [status].flat();
+  return statuses.filter((one) => ENDED.has(one));
+}
+
+function listOf(statuses: readonly RunStatus[]): string {
+  return statuses.map((status) => `'${status}'`).join();
 }
 
 /** Conditions that all must hold, with the values of their parameters in the order of the text. */
@@ -60,24 +94,20 @@ class Conditions {
 }
 
 /** Adds the filter's conditions; answers the FROM with the one index that finds the least, since SQLite has no statistics here. */
-function addFilter(where: Conditions, filter: RunFilter, now: number): string {
+function addFilter(where: Conditions, filter: RunFilter, now: number, fewEnded: boolean): string {
   const statuses = filter.status === undefined ? undefined : [filter.status].flat();
   const tags = Object.entries(filter.tag ?? {});
-  if (filter.ids !== undefined)
-    where.add("r.id IN (SELECT value FROM json_each(?))", JSON.stringify(filter.ids));
-  if (filter.workflow !== undefined) where.add("r.workflow = ?", filter.workflow);
-  if (filter.version !== undefined) where.add("r.version = ?", filter.version);
-  if (filter.parent !== undefined) where.add("r.parent = ?", filter.parent);
-  if (filter.paused !== undefined) where.add(`r.paused IS ${filter.paused ? "NOT " : ""}NULL`);
-  if (filter.endedBefore !== undefined) where.add("r.ended_at < ?", filter.endedBefore);
-  if (filter.since !== undefined) where.add("r.created_at >= ?", filter.since);
-  if (filter.until !== undefined) where.add("r.created_at < ?", filter.until);
+  addTerms(where, filter);
   if (statuses !== undefined) addStatuses(where, statuses, now);
   if (filter.ids !== undefined) {
     addTags(where, tags);
     return "everstep_runs r INDEXED BY everstep_runs_id";
   }
-  const index = statuses === undefined ? undefined : statusIndex(statuses);
+  if (fewEnded) {
+    where.add(`r.ended IN (${listOf(endsOf(filter))})`);
+    return "everstep_runs r INDEXED BY everstep_runs_ended";
+  }
+  const index = smallestIndex(filter, statuses);
   if (index?.isSmall === true || tags.length === 0) {
     addTags(where, tags);
     return `everstep_runs r ${sourceOf(index?.name, filter)}`;
@@ -86,6 +116,18 @@ function addFilter(where: Conditions, filter: RunFilter, now: number): string {
   where.add("t.name = ? AND t.value = ?", name, value);
   addTags(where, others);
   return "everstep_tags t INDEXED BY everstep_tags_value CROSS JOIN everstep_runs r ON r.no = t.run";
+}
+
+function addTerms(where: Conditions, filter: RunFilter): void {
+  const { ids, workflow, version, parent, paused, since, until, endedBefore } = filter;
+  if (ids !== undefined) where.add("r.id IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
+  if (workflow !== undefined) where.add("r.workflow = ?", workflow);
+  if (version !== undefined) where.add("r.version = ?", version);
+  if (parent !== undefined) where.add("r.parent = ?", parent);
+  if (paused !== undefined) where.add(`r.paused IS ${paused ? "NOT " : ""}NULL`);
+  if (since !== undefined) where.add("r.created_at >= ?", since);
+  if (until !== undefined) where.add("r.created_at < ?", until);
+  if (endedBefore !== undefined) where.add("r.ended_at < ?", endedBefore);
 }
 
 function addStatuses(where: Conditions, statuses: readonly RunStatus[], now: number): void {
@@ -109,13 +151,24 @@ function addTags(where: Conditions, tags: readonly (readonly [string, string])[]
   }
 }
 
-interface StatusIndex {
+interface RunIndex {
   readonly name: string;
   /** It holds so few runs that no other index is better. */
   readonly isSmall: boolean;
 }
 
-function statusIndex(statuses: readonly RunStatus[]): StatusIndex | undefined {
+function smallestIndex(
+  { parent, paused }: RunFilter,
+  statuses: readonly RunStatus[] | undefined,
+): RunIndex | undefined {
+  const byStatus = statuses === undefined ? undefined : statusIndex(statuses);
+  if (byStatus?.isSmall === true) return byStatus;
+  if (paused === true) return { name: "everstep_runs_paused", isSmall: true };
+  if (parent !== undefined) return { name: "everstep_runs_parent", isSmall: true };
+  return byStatus;
+}
+
+function statusIndex(statuses: readonly RunStatus[]): RunIndex | undefined {
   if (statuses.length === 0) return undefined;
   if (statuses.every((status) => status === "stuck")) return { name: "everstep_runs_stuck", isSmall: true };
   if (statuses.every((status) => status === "running")) return { name: "everstep_runs_owned", isSmall: true };

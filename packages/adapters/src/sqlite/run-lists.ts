@@ -1,6 +1,6 @@
 import type { Database } from "better-sqlite3";
 import { InvalidArgumentError, type Page, type PageRequest, type RunFilter } from "@everstep/core";
-import { countQuery, pageQuery } from "./run-filter.ts";
+import { countQuery, fewEndedQuery, pageQuery, type Query } from "./run-filter.ts";
 import { type RunRow, toRun } from "./run-rows.ts";
 import { prepare, type Value } from "./statement.ts";
 
@@ -18,7 +18,7 @@ export class RunLists {
         `${JSON.stringify(page.after)} is not the "next" of a page of this store`,
       );
     }
-    const { sql, parameters } = pageQuery(filter, page, now);
+    const { sql, parameters } = pageQuery(filter, page, now, this.#hasFewEnded(filter));
     const rows = prepare<Value[], RunRow>(this.#db, sql).all(...parameters);
     const runs = rows.slice(0, page.limit);
     const last = runs.at(-1);
@@ -30,11 +30,16 @@ export class RunLists {
   }
 
   count(filter: RunFilter, now: number): number {
-    const { sql, parameters } = countQuery(filter, now);
-    return (
-      prepare<Value[], number>(this.#db, sql)
-        .pluck()
-        .get(...parameters) ?? 0
-    );
+    return this.#number(countQuery(filter, now));
+  }
+
+  #hasFewEnded(filter: RunFilter): boolean {
+    const query = fewEndedQuery(filter);
+    return query !== undefined && this.#number(query) === 1;
+  }
+
+  #number({ sql, parameters }: Query): number {
+    const statement = prepare<Value[], number>(this.#db, sql).pluck();
+    return statement.get(...parameters) ?? 0;
   }
 }

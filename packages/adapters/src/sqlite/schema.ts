@@ -67,7 +67,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX everstep_runs_stuck ON everstep_runs (no) WHERE stuck IS NOT NULL;
   CREATE INDEX everstep_runs_unhappy ON everstep_runs (no) WHERE ended IN ('failed', 'canceled');
   CREATE INDEX everstep_runs_workflow ON everstep_runs (workflow);
-  CREATE INDEX everstep_runs_ended ON everstep_runs (workflow, ended_at) WHERE ended_at IS NOT NULL;
+  CREATE INDEX everstep_runs_ended ON everstep_runs (workflow, ended, ended_at) WHERE ended IS NOT NULL;
   CREATE INDEX everstep_runs_paused ON everstep_runs (no) WHERE paused IS NOT NULL;
   CREATE INDEX everstep_runs_parent ON everstep_runs (parent) WHERE parent IS NOT NULL;
 
