@@ -2,18 +2,21 @@
 import { type Clock, systemClock } from "../clock.ts";
 import type { Duration } from "../context.ts";
 import { InvalidArgumentError, RunConflictError, StoreError } from "../errors.ts";
-import { durationMs } from "../engine/duration.ts";
-import { checkName, checkRunId } from "../engine/names.ts";
-import { type Codec, valuesOf } from "../engine/values.ts";
-import type { Outcome, StartWrite, Store, Write } from "../store.ts";
+import { checkRunId } from "../engine/names.ts";
+import type { Codec } from "../engine/values.ts";
+import type { NewRun, Outcome, StartWrite, Store, Write } from "../store.ts";
 import type { Workflow } from "../workflow.ts";
+import type { ClientCore } from "./client-core.ts";
 import type { Writer } from "./committer.ts";
-import { type Hub, hubOf, type LocalWorker } from "./hub.ts";
-import { inputHash, newRunId } from "./ids.ts";
-import { checkSize, PAYLOAD_MAX_BYTES } from "./limits.ts";
+import { emit, type EmitOptions, type Emitted, Events } from "./events.ts";
+import { hubOf, type LocalWorker } from "./hub.ts";
+import { newRunId } from "./ids.ts";
+import { PAYLOAD_MAX_BYTES } from "./limits.ts";
+import { newRun } from "./new-run.ts";
 import { RunHandle } from "./run-handle.ts";
 import { Runs } from "./runs.ts";
 import { validate } from "./validate.ts";
+import { Workflows } from "./workflows.ts";
 
 export interface ClientOptions<Tx = unknown> {
   readonly store: Store<Tx>;
@@ -39,22 +42,13 @@ export interface StartOptions<Tx = unknown> {
   readonly tx?: Tx;
 }
 
-/** What handles and `client.runs` need of their client. */
-export interface ClientCore {
-  readonly store: Store;
-  readonly hub: Hub;
-  readonly clock: Clock;
-  readonly codec: Codec | undefined;
-  readonly maxPayloadBytes: number;
-  /** Durable when it settles. */
-  write(write: Write): Promise<Outcome>;
-  /** The outcome when it is known already, which it is with a synchronous driver. */
-  writeIn(tx: unknown, write: Write): { readonly now: Outcome | undefined; readonly later: Promise<Outcome> };
-}
-
 export class Client<Tx = unknown> implements AsyncDisposable {
   /** Looking at runs, and mending them. */
   readonly runs: Runs;
+  /** What workers have, and all runs of a workflow together. */
+  readonly workflows: Workflows;
+  /** What was emitted. */
+  readonly events: Events;
   readonly #core: ClientCore;
 
   constructor(options: ClientOptions<Tx>) {
@@ -70,19 +64,37 @@ export class Client<Tx = unknown> implements AsyncDisposable {
       writeIn: (tx, write) => writeIn(store, tx, write),
     };
     this.runs = new Runs(this.#core);
+    this.workflows = new Workflows(this.#core, this.runs);
+    this.events = new Events(this.#core);
   }
 
   /**
    * Starts a run, durably when it resolves. Starting the same id again with an equal input gives the same run; with another
    * input or workflow it is a `RunConflictError`. Throws `ValidationError` for an input that does not fit the schema.
    * After `StoreUnavailableError` nobody knows whether it was started: start it again with the same id.
+   *
+   * By its name alone, where the workflow's code is elsewhere, the run gets the version that workers told the store of last, and its input
+   * is validated when it begins: an invalid one fails the run.
    */
-  start<I, O>(workflow: Workflow<I, O>, input: I, options: StartOptions<Tx> = {}): Promise<RunHandle<O>> {
-    const { tx } = options;
-    const prepare = (valid: unknown): StartWrite =>
-      this.#startWrite(workflow as unknown as Workflow, valid, options);
-    if (tx !== undefined) return this.#startIn(tx, workflow, input, prepare);
-    return this.#start<O>(workflow as unknown as Workflow, input, prepare);
+  start<I, O>(workflow: Workflow<I, O>, input: I, options?: StartOptions<Tx>): Promise<RunHandle<O>>;
+  start<O = unknown>(workflow: string, input: unknown, options?: StartOptions<Tx>): Promise<RunHandle<O>>;
+  start(workflow: Workflow | string, input: unknown, options: StartOptions<Tx> = {}): Promise<RunHandle> {
+    const { codec, clock, maxPayloadBytes } = this.#core;
+    const { id = newRunId(clock.now()), tx } = options;
+    const prepare = (valid: unknown): NewRun =>
+      newRun({ id, workflow, input: valid, options, codec, maxPayloadBytes });
+    return tx === undefined
+      ? this.#start(workflow, input, prepare)
+      : this.#startIn(tx, workflow, input, prepare);
+  }
+
+  /**
+   * Starts one run of every workflow that listens to events of this name (`on`), also of those whose workers are down; durable when it
+   * resolves. The same name and id is the same event: emitted again, it answers the same runs; with another payload it is an
+   * `EventConflictError`. An event that nobody listens to starts nothing, and is listed with 0 runs.
+   */
+  emit(event: string, payload: unknown, options: EmitOptions<Tx> = {}): Promise<Emitted> {
+    return emit(this.#core, event, payload, options);
   }
 
   /** A handle of a run, whether or not it exists. */
@@ -94,23 +106,21 @@ export class Client<Tx = unknown> implements AsyncDisposable {
   /** Nothing of a client needs to be closed but its store, which is yours. */
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  async #start<O>(
-    workflow: Workflow,
+  async #start(
+    workflow: Workflow | string,
     input: unknown,
-    prepare: (valid: unknown) => StartWrite,
-  ): Promise<RunHandle<O>> {
-    const write = prepare(
-      await validate(workflow.options.input, input, `the input of workflow ${workflow.name}`),
-    );
-    const { run } = write;
-    const worker = run.due === undefined ? this.#localWorker(run.workflow, run.version) : undefined;
+    prepare: (valid: unknown) => NewRun,
+  ): Promise<RunHandle> {
+    const run = prepare(await validInput(workflow, input));
+    const write: StartWrite = { kind: "start", claim: false, run };
+    const worker = this.#localWorker(run);
     if (worker === undefined) return this.#started(run.id, await this.#write(write));
     let adopted = false;
     try {
       const outcome = await this.#write({ ...write, claim: true }, worker.writer);
       if (outcome.is === "created" && outcome.claimed) {
         adopted = true;
-        worker.local.adopt({ ...run, createdAt: outcome.createdAt }, worker.writer);
+        worker.local.adopt({ ...run, ...worker.as, createdAt: outcome.createdAt }, worker.writer);
       }
       return this.#started(run.id, outcome);
     } finally {
@@ -118,71 +128,37 @@ export class Client<Tx = unknown> implements AsyncDisposable {
     }
   }
 
-  #startIn<I, O>(
+  #startIn(
     tx: Tx,
-    workflow: Workflow<I, O>,
-    input: I,
-    prepare: (valid: unknown) => StartWrite,
-  ): Promise<RunHandle<O>> {
-    const valid = validate(workflow.options.input, input, `the input of workflow ${workflow.name}`);
+    workflow: Workflow | string,
+    input: unknown,
+    prepare: (valid: unknown) => NewRun,
+  ): Promise<RunHandle> {
+    const valid = validInput(workflow, input);
     if (valid instanceof Promise)
       throw new InvalidArgumentError(
-        `workflow ${workflow.name}: an input schema that validates asynchronously can't be used with \`tx\`; validate before the transaction`,
+        `workflow ${nameOf(workflow)}: an input schema that validates asynchronously can't be used with \`tx\`; validate before the transaction`,
       );
-    const write = prepare(valid);
-    const { now, later } = this.#core.writeIn(tx, write);
-    if (now !== undefined) return Promise.resolve(this.#started<O>(write.run.id, now));
-    return later.then((outcome) => this.#started<O>(write.run.id, outcome));
+    const run = prepare(valid);
+    const { now, later } = this.#core.writeIn(tx, { kind: "start", claim: false, run });
+    if (now !== undefined) return Promise.resolve(this.#started(run.id, now));
+    return later.then((outcome) => this.#started(run.id, outcome));
   }
 
-  #startWrite(workflow: Workflow, input: unknown, options: StartOptions<Tx>): StartWrite {
-    const { clock, codec, maxPayloadBytes } = this.#core;
-    const id = options.id ?? newRunId(clock.now());
-    checkRunId(id);
-    const tags = options.tags ?? {};
-    for (const [name, value] of Object.entries(tags)) {
-      checkName("tag", name);
-      checkName(`value of tag ${name}`, value);
-    }
-    const priority = options.priority ?? workflow.options.priority ?? 0;
-    if (!Number.isSafeInteger(priority))
-      throw new InvalidArgumentError(`run ${id}: priority must be a whole number, not ${priority}`);
-    const plain = valuesOf(id, undefined).toText(input, "", "its input");
-    const text = codec === undefined ? plain : valuesOf(id, codec).toText(input, "", "its input");
-    const { timeout } = workflow.options;
-    const due = dueOf(id, options);
-    return {
-      kind: "start",
-      claim: false,
-      run: {
-        id,
-        workflow: workflow.name,
-        version: workflow.version,
-        input: checkSize(text, maxPayloadBytes, `run ${id}: its input`),
-        inputHash: inputHash(plain),
-        priority,
-        tags,
-        timeoutMs: timeout === undefined ? null : durationMs(timeout, `timeout of workflow ${workflow.name}`),
-        ...(due === undefined ? {} : { due }),
-      },
-    };
-  }
-
-  #localWorker(
-    workflow: string,
-    version: string,
-  ): { readonly local: LocalWorker; readonly writer: Writer } | undefined {
+  /** What only a name is known of, the store has to look up. */
+  #localWorker({ workflow, version, priority, due }: NewRun): Adopter | undefined {
+    if (due !== undefined || version === null || priority === null) return undefined;
     for (const local of this.#core.hub.workers) {
       const writer = local.reserve(workflow, version);
-      if (writer !== undefined) return { local, writer };
+      if (writer !== undefined) return { local, writer, as: { version, priority } };
     }
     return undefined;
   }
 
-  #started<O>(id: string, outcome: Outcome): RunHandle<O> {
+  #started(id: string, outcome: Outcome): RunHandle {
     if (outcome.is === "conflict") throw new RunConflictError(id, outcome.workflow);
     if (outcome.is === "refused") throw new StoreError(`run ${id}: the store refused it: ${outcome.reason}`);
-    return new RunHandle<O>(this.#core, id);
+    return new RunHandle(this.#core, id);
   }
 
   #write(write: Write, writer?: Writer): Promise<Outcome> {
@@ -204,13 +180,18 @@ function writeIn(store: Store, tx: unknown, write: Write): ReturnType<ClientCore
   return { now, later };
 }
 
-function dueOf(id: string, options: StartOptions): StartWrite["run"]["due"] {
-  const { delay, at } = options;
-  if (delay !== undefined && at !== undefined)
-    throw new InvalidArgumentError(`run ${id}: give either delay or at`);
-  if (delay !== undefined) return { inMs: durationMs(delay, `delay of run ${id}`) };
-  if (at === undefined) return undefined;
-  if (!(at instanceof Date) || Number.isNaN(at.getTime()))
-    throw new InvalidArgumentError(`run ${id}: at is not a valid date`);
-  return { at: at.getTime() };
+/** A worker of this process that has a slot for the run. */
+interface Adopter {
+  readonly local: LocalWorker;
+  readonly writer: Writer;
+  readonly as: { readonly version: string; readonly priority: number };
+}
+
+function validInput(workflow: Workflow | string, input: unknown): unknown {
+  if (typeof workflow === "string") return input;
+  return validate(workflow.options.input, input, `the input of workflow ${workflow.name}`);
+}
+
+function nameOf(workflow: Workflow | string): string {
+  return typeof workflow === "string" ? workflow : workflow.name;
 }

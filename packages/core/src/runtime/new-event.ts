@@ -36,5 +36,5 @@ export function newEvent(given: {
 function prefixOf(name: string, id: string): string {
   const path = idempotencyPath(name, id, "/");
   if (path.length <= PREFIX_MAX) return path;
-  return `${name.slice(0, 60)}/${hash("sha256", path, "base64url")}/`;
+  return `${name.slice(0, 60).toWellFormed()}/${hash("sha256", path, "base64url")}/`;
 }

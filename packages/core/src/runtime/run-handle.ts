@@ -1,18 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { Duration } from "../context.ts";
-import {
-  ResultTimeoutError,
-  RunEndedError,
-  RunFailedError,
-  RunNotFoundError,
-  StoreError,
-} from "../errors.ts";
+import { ResultTimeoutError, RunFailedError, RunNotFoundError } from "../errors.ts";
 import { durationMs } from "../engine/duration.ts";
 import { checkAskName, checkRunId } from "../engine/names.ts";
 import { statusOf } from "../engine/status.ts";
 import { valuesOf } from "../engine/values.ts";
 import type { MessageWrite, Outcome, RunStatus } from "../store.ts";
-import type { ClientCore } from "./client.ts";
+import { checkAccepted, orderCancel } from "./cancel-order.ts";
+import type { ClientCore } from "./client-core.ts";
 import { checkSize } from "./limits.ts";
 import type { RunEnd } from "./results.ts";
 
@@ -53,15 +48,7 @@ export class RunHandle<O = unknown> {
    * has completed or failed already.
    */
   async cancel(options: { readonly compensate?: boolean; readonly reason?: string } = {}): Promise<void> {
-    const { compensate = true, reason } = options;
-    const payload = valuesOf(this.id, this.#core.codec).toText(
-      { compensate, ...(reason === undefined ? {} : { reason }) },
-      "",
-      "the order to cancel it",
-    );
-    const outcome = await this.#core.write(this.#message("cancel", randomUUID(), "", payload));
-    if (outcome.is === "ended" && outcome.status === "canceled") return;
-    this.#accepted(outcome, "the order to cancel it");
+    await orderCancel(this.#core, this.id, options);
   }
 
   /**
@@ -79,23 +66,14 @@ export class RunHandle<O = unknown> {
     const what = `the signal ${name}`;
     const text = valuesOf(this.id, this.#core.codec).toText(payload, name, what);
     checkSize(text, this.#core.maxPayloadBytes, `run ${this.id}: ${what}`);
-    const write = this.#message("signal", id, name, text);
-    if (tx === undefined) return this.#core.write(write).then((outcome) => this.#accepted(outcome, what));
+    const message = { type: "signal", id, name, payload: text } as const;
+    const write: MessageWrite = { kind: "message", runId: this.id, message };
+    const accepted = (outcome: Outcome): void => checkAccepted(this.id, outcome, what);
+    if (tx === undefined) return this.#core.write(write).then(accepted);
     const { now, later } = this.#core.writeIn(tx, write);
-    if (now === undefined) return later.then((outcome) => this.#accepted(outcome, what));
-    this.#accepted(now, what);
+    if (now === undefined) return later.then(accepted);
+    accepted(now);
     return Promise.resolve();
-  }
-
-  #message(type: "signal" | "cancel", id: string, name: string, payload: string): MessageWrite {
-    return { kind: "message", runId: this.id, message: { type, id, name, payload } };
-  }
-
-  #accepted(outcome: Outcome, wish: string): void {
-    if (outcome.is === "not-found") throw new RunNotFoundError(this.id);
-    if (outcome.is === "ended") throw new RunEndedError(this.id, outcome.status, wish);
-    if (outcome.is === "refused")
-      throw new StoreError(`run ${this.id}: the store refused ${wish}: ${outcome.reason}`);
   }
 
   #end(options: { readonly timeout?: Duration; readonly signal?: AbortSignal }): Promise<RunEnd> {

@@ -1,29 +1,92 @@
 /** Why a run is where it is, in words for the person on call. */
 import { statusOf } from "../engine/status.ts";
 import type { Values } from "../engine/values.ts";
-import type { RetryState, RunDetails, WaitNote } from "../store.ts";
+import type { Entry, PauseNote, RetryState, RunDetails, RunRecord, RunStatus, WaitNote } from "../store.ts";
+import { pauseReport, workflowNoteId } from "./notes.ts";
 
-export function whyOf(details: RunDetails, values: Values): string {
+/** `children`: those of `calledBy`, as far as they are there. */
+export function whyOf(details: RunDetails, values: Values, children: readonly RunRecord[] = []): string {
   const { run, now } = details;
   const status = statusOf(run, now);
-  const about = `Run ${run.id} of ${run.workflow} version ${run.version} `;
+  const about = `Run ${run.id} of ${run.workflow} version ${run.version}${originOf(run)} `;
+  if (run.end !== null) return about + endText(details, values);
+  if (run.paused !== null) return about + pausedText(details, values);
+  return about + liveText(details, values, children, status) + workflowPausedText(details, values);
+}
+
+function originOf({ event, parent }: RunRecord): string {
+  if (event !== null) return `, started by event ${event.replace(/\/$/, "")},`;
+  return parent === null ? "" : `, ${parent.called ? "called" : "started"} by run ${parent.runId},`;
+}
+
+function endText({ run, now }: RunDetails, values: Values): string {
+  if (run.end === "completed") return `completed ${ago(run.endedAt, now)}.`;
+  const came = run.end === "failed" ? "failed" : "was canceled";
+  return `${came} ${ago(run.endedAt, now)}: ${errorText(run.error, "", values)}`;
+}
+
+function pausedText({ run, now }: RunDetails, values: Values): string {
+  const note = pauseNoteText(run.paused, values, now);
+  const stuck =
+    run.stuck === null
+      ? ""
+      : ` It is stuck as well (${run.stuck.code}): ${stuckText(run.stuck.message, values)}`;
+  const held = run.owner === null ? "" : " Its worker lets go of it once the bodies that execute are over.";
+  return `is paused${note}.${held}${stuck} Resume it with client.runs.resume("${run.id}").`;
+}
+
+function pauseNoteText(paused: PauseNote | null, values: Values, now: number): string {
+  const report = pauseReport(paused, values);
+  if (report === null) return "";
+  const by = report.by === null ? "" : ` by ${report.by}`;
+  const because = report.because === null ? "" : `: ${report.because}`;
+  return ` since ${ago(report.at.getTime(), now)}${by}${because}`;
+}
+
+function workflowPausedText({ run, workflowPaused, now }: RunDetails, values: Values): string {
+  if (workflowPaused === null) return "";
+  const note = pauseNoteText(workflowPaused, values.of(workflowNoteId(run.workflow)), now);
+  return ` Its workflow is paused${note}: none of its runs is taken on before client.workflows.resume("${run.workflow}").`;
+}
+
+function liveText(
+  details: RunDetails,
+  values: Values,
+  children: readonly RunRecord[],
+  status: RunStatus,
+): string {
+  const { run, now } = details;
   switch (status) {
-    case "completed":
-      return `${about}completed ${ago(run.endedAt, now)}.`;
-    case "failed":
-    case "canceled":
-      return `${about}${status === "failed" ? "failed" : "was canceled"} ${ago(run.endedAt, now)}: ${errorText(run.error, "", values)}`;
     case "stuck": {
       const { code = "", message = "", at = now } = run.stuck ?? {};
-      return `${about}is stuck (${code}) since ${ago(at, now)}: ${stuckText(message, values)} Resume it with client.runs.resume("${run.id}").`;
+      return `is stuck (${code}) since ${ago(at, now)}: ${stuckText(message, values)} Resume it with client.runs.resume("${run.id}").`;
     }
     case "ready":
-      return about + readyText(details);
+      return readyText(details);
     case "running":
-      return about + runningText(details, values);
-    default:
-      return `${about}${status === "compensating" ? "is being undone" : "waits"}${restText(details, values)}`;
+      return runningText(details, values);
+    default: {
+      const what = status === "compensating" ? "is being undone" : "waits";
+      return what + restText(details, values, children);
+    }
   }
+}
+
+const CHILDREN_SHOWN_MAX = 3;
+
+/** Ids of the children that the run waits for; not all of many. */
+export function calledBy({ run, journal }: RunDetails, values: Values): readonly string[] {
+  if (run.end !== null) return [];
+  return run.waits
+    .filter(({ kind }) => kind === "child")
+    .slice(0, CHILDREN_SHOWN_MAX)
+    .flatMap(({ key }) => childIdOf(journal, key, values) ?? []);
+}
+
+function childIdOf(journal: readonly Entry[], key: string, values: Values): string | undefined {
+  const call = journal.findLast((entry) => entry.kind === "call" && entry.key === key);
+  if (call?.value === undefined) return undefined;
+  return String(values.fromText(call.value, key, `the id of child ${key}`));
 }
 
 /** Also without the key that it was written with: one such run must not hide all others of a list. */
@@ -35,11 +98,15 @@ export function stuckText(message: string, values: Values): string {
   }
 }
 
-function readyText({ run, now, capable }: RunDetails): string {
+function readyText({ run, now, capable, workflowPaused }: RunDetails): string {
   const since = ago(run.dueAt, now);
-  if (capable === 0)
-    return `is ready since ${since}, but no live worker has workflow ${run.workflow} in version ${run.version}: start or deploy one that has.`;
+  if (workflowPaused !== null) return `is ready since ${since}.`;
+  if (capable === 0) return `is ready since ${since}, but ${noWorkerText(run)}.`;
   return `is ready since ${since} and waits for a free slot of ${capable} live worker${capable === 1 ? "" : "s"}.`;
+}
+
+function noWorkerText({ id, workflow, version }: RunRecord): string {
+  return `no live worker has workflow ${workflow} in version ${version}: start or deploy one that has, or move the run to a version that workers have, with client.runs.move("${id}", { to })`;
 }
 
 function runningText(details: RunDetails, values: Values): string {
@@ -54,12 +121,37 @@ function runningText(details: RunDetails, values: Values): string {
   return `runs on worker ${owner.id} (${owner.host}, process ${owner.pid}); ${progress}.${retryTexts(retries, values, now)}`;
 }
 
-function restText(details: RunDetails, values: Values): string {
-  const { run, now, retries } = details;
-  const waits = run.waits.filter((wait) => wait.kind !== "retry").map((wait) => waitText(wait, now));
+function restText(details: RunDetails, values: Values, children: readonly RunRecord[]): string {
+  const { run, journal, now, retries, capable } = details;
+  const waits = run.waits
+    .filter(({ kind }) => kind !== "retry" && kind !== "child")
+    .map((wait) => waitText(wait, now));
+  const called = run.waits.filter(({ kind }) => kind === "child");
+  for (const { key } of called.slice(0, CHILDREN_SHOWN_MAX))
+    waits.push(childText(childIdOf(journal, key, values), children, values, now));
+  if (called.length > CHILDREN_SHOWN_MAX) waits.push(`and ${called.length - CHILDREN_SHOWN_MAX} more`);
   if (waits.length === 0 && run.waits.length === 0 && run.owner === null && run.dueAt !== null)
     waits.push(`until it is due ${inTime(run.dueAt, now)}`);
-  return `${waits.length === 0 ? "" : ` ${waits.join("; ")}`}.${retryTexts(retries, values, now)}`;
+  const nobody = run.owner === null && capable === 0 ? ` When it goes on, ${noWorkerText(run)}.` : "";
+  return `${waits.length === 0 ? "" : ` ${waits.join("; ")}`}.${retryTexts(retries, values, now)}${nobody}`;
+}
+
+function childText(
+  id: string | undefined,
+  children: readonly RunRecord[],
+  values: Values,
+  now: number,
+): string {
+  if (id === undefined) return "for a child that is about to be started";
+  const child = children.find((run) => run.id === id);
+  if (child === undefined) return `for child ${id}, which is not in this store`;
+  const own = values.of(id);
+  const { stuck } = child;
+  if (stuck !== null)
+    return `for child ${id}, which is stuck (${stuck.code}): ${stuckText(stuck.message, own)}`;
+  if (child.paused !== null)
+    return `for child ${id}, which is paused${pauseNoteText(child.paused, own, now)}`;
+  return `for child ${id} of ${child.workflow}, which is ${statusOf(child, now)}`;
 }
 
 function waitText(wait: WaitNote, now: number): string {

@@ -1,7 +1,7 @@
 /** A workflow of the user, crashed at every point at which it can be crashed. */
 import { inspect, isDeepStrictEqual } from "node:util";
 import { Client } from "../runtime/client.ts";
-import type { RunReport } from "../runtime/runs.ts";
+import type { RunReport } from "../runtime/run-report.ts";
 import type { RunStatus } from "../store.ts";
 import type { AnyWorkflow, Workflow } from "../workflow.ts";
 import { type ProcessReport, SimulationError, type SimulateOptions, simulateWith } from "./simulate.ts";

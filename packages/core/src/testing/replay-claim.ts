@@ -1,11 +1,12 @@
 /** A recorded run, in whichever form it was kept, as a claim: what a worker would be handed to go on with it. */
 import { durationMs } from "../engine/duration.ts";
+import { entryCodecKey, isPlainValue } from "../engine/entry-codec.ts";
 import { errorOf } from "../engine/error-data.ts";
 import { type Codec, type Values, valuesOf } from "../engine/values.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import { goesOn, type Recorded } from "../runtime/recorded.ts";
 import type { JournalEntry, RunReport } from "../runtime/run-report.ts";
-import type { Claim, Entry, EntryKind, RetryState, RunDetails, RunRecord } from "../store.ts";
+import type { Claim, Entry, RetryState, RunDetails, RunRecord } from "../store.ts";
 import type { AnyWorkflow, Workflow } from "../workflow.ts";
 
 /** A run as recorded: `client.runs.read(id)`, `store.read(id)`, or the JSON of either. */
@@ -61,9 +62,10 @@ function claimOfReport(report: RunReport, definition: Workflow, codec: Codec | u
       id: report.id,
       workflow: report.workflow,
       version: report.version,
-      parent: null,
-      event: null,
-      raw: false,
+      parent: report.parent,
+      event: report.event,
+      // What came unvalidated was validated when the run began.
+      raw: report.journal.some(({ kind }) => kind === "input"),
       phase: "forward",
       end: null,
       owner: null,
@@ -76,7 +78,7 @@ function claimOfReport(report: RunReport, definition: Workflow, codec: Codec | u
       paused: null,
       priority: report.priority,
       tags: report.tags,
-      input: values.toText(report.input, "", "its input"),
+      input: values.of(report.event ?? report.id).toText(report.input, "", "its input"),
       result: null,
       error: null,
       inbox: 0,
@@ -95,21 +97,22 @@ function claimOfReport(report: RunReport, definition: Workflow, codec: Codec | u
   };
 }
 
-function entryOf({ seq, kind, key, at, attempt, value, error }: JournalEntry, values: Values): Entry {
-  const bound = boundTo(kind, key);
-  return {
-    seq,
-    kind,
-    key,
-    at: instantOf(at),
-    attempt,
-    ...(value === undefined
-      ? {}
-      : {
-          value: kind === "unwinding" ? JSON.stringify(value) : values.toText(value, bound, `entry ${seq}`),
-        }),
-    ...(error === undefined ? {} : { error: values.errorToText(errorFrom(error), bound) }),
-  };
+/** As `client.runs.read` undid it. */
+function entryOf(entry: JournalEntry, values: Values): Entry {
+  const { seq, kind, key, at, attempt, value, error } = entry;
+  const bound = entryCodecKey(entry);
+  const text =
+    value === undefined
+      ? undefined
+      : isPlainValue(entry)
+        ? JSON.stringify(value)
+        : values.toText(value, bound, `entry ${seq}`);
+  const failed = error === undefined ? undefined : errorFrom(error);
+  const kept = { seq, kind, key, at: instantOf(at), attempt };
+  if (failed === undefined) return text === undefined ? kept : { ...kept, value: text };
+  return text === undefined
+    ? { ...kept, error: values.errorToText(failed, bound) }
+    : { ...kept, value: text, error: failed.message };
 }
 
 function retryOf(row: RunReport["retries"][number], firstAt: number): RetryState {
@@ -121,12 +124,6 @@ function retryOf(row: RunReport["retries"][number], firstAt: number): RetryState
     nextAt: nextAt === null ? null : instantOf(nextAt),
     inDoubt: false,
   };
-}
-
-/** As `client.runs.read` undid it. */
-function boundTo(kind: EntryKind, key: string): string {
-  if (kind === "signal") return key.replace(/#\d+$/, "");
-  return kind === "step" ? key : "";
 }
 
 /** JSON keeps of an error no more than its own properties. */

@@ -6,7 +6,7 @@ import type { Codec } from "../engine/values.ts";
 import { InvalidArgumentError, ResultTimeoutError } from "../errors.ts";
 import { Client, type StartOptions } from "../runtime/client.ts";
 import type { RunHandle } from "../runtime/run-handle.ts";
-import type { JournalEntry } from "../runtime/runs.ts";
+import type { JournalEntry } from "../runtime/run-report.ts";
 import type { Store } from "../store.ts";
 import type { AnyWorkflow, Workflow } from "../workflow.ts";
 import { aroundBodies } from "./around-bodies.ts";

@@ -1,6 +1,6 @@
 /** P6: of a run that failed or was canceled, everything that may have happened is undone. */
 import { FatalError } from "../../errors.ts";
-import type { RunReport } from "../../runtime/runs.ts";
+import type { RunReport } from "../../runtime/run-report.ts";
 import type { BodyRecord } from "./bodies.ts";
 
 /** What should have been undone and was not. */
