@@ -11,12 +11,18 @@ import { differential } from "./differential.ts";
 import { events } from "./events.ts";
 import { fence } from "./fence.ts";
 import { hints } from "./hints.ts";
+import { imports } from "./importing.ts";
 import { journal } from "./journal.ts";
 import { leases } from "./leases.ts";
 import { leaving } from "./leaving.ts";
+import { mending } from "./mending.ts";
 import { messages } from "./messages.ts";
 import { operating } from "./operating.ts";
+import { outbox } from "./outbox.ts";
 import { parking } from "./parking.ts";
+import { pausing } from "./pausing.ts";
+import { pausingWorkflows } from "./pausing-workflows.ts";
+import { purging } from "./purging.ts";
 import { reading } from "./reading.ts";
 import { sends } from "./sends.ts";
 import { starting } from "./starting.ts";
@@ -65,6 +71,12 @@ const TOPICS: Readonly<Record<string, Cases>> = {
   children,
   workflows,
   events,
+  pause: pausing,
+  "pause workflows": pausingWorkflows,
+  mend: mending,
+  purge: purging,
+  import: imports,
+  outbox,
   "list, count, read": reading,
   hints,
   "bad rows": badRows,
