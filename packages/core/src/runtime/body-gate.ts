@@ -7,6 +7,8 @@ export class BodyGate {
   readonly #onFree: () => void;
   #suspect: { readonly run: object; readonly granted: () => void } | undefined;
   #alone = false;
+  /** A suspect waited in vain: by the monotonic clock, until when nobody tries again. */
+  #noQuietUntil = Number.NEGATIVE_INFINITY;
 
   /** `onFree` is called when runs that were refused may try again. */
   constructor(onFree: () => void) {
@@ -35,6 +37,17 @@ export class BodyGate {
     this.#suspect = { run, granted };
     this.#grant();
     return true;
+  }
+
+  /** Something executes that outlasted the patience of a suspect a short while ago. */
+  isNeverQuiet(now: number): boolean {
+    return this.#executing > 0 && this.#suspect === undefined && now < this.#noQuietUntil;
+  }
+
+  /** The suspect has waited for long enough. */
+  giveUpQuiet(run: object, until: number): void {
+    this.#noQuietUntil = until;
+    this.leaveAlone(run);
   }
 
   leaveAlone(run: object): void {

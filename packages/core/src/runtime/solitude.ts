@@ -7,6 +7,8 @@ import type { BodyGate } from "./body-gate.ts";
  * wait for one of those.
  */
 const QUIET_MAX_MS = 5000;
+/** For so long after one waited in vain the others don't: they come one by one, and would wait as long each. */
+const NO_QUIET_MS = 30_000;
 /** Whoever has lived so long alone does not end its process at once; and everybody else waits. */
 const ALONE_MAX_MS = 30_000;
 
@@ -36,6 +38,10 @@ export class Solitude {
 
   /** False when another suspect is here already. */
   enter({ begin, enough }: Solitary): boolean {
+    if (this.#gate.isNeverQuiet(this.#clock.monotonic())) {
+      begin(false);
+      return true;
+    }
     const granted = (): void => {
       this.#alone = true;
       this.#after(ALONE_MAX_MS, enough);
@@ -44,7 +50,7 @@ export class Solitude {
     const entered = this.#gate.enterAlone(this.#run, granted);
     if (entered && !this.#alone)
       this.#after(QUIET_MAX_MS, () => {
-        this.leave();
+        this.#gate.giveUpQuiet(this.#run, this.#clock.monotonic() + NO_QUIET_MS);
         begin(false);
       });
     return entered;
