@@ -100,7 +100,8 @@ function slugOf(heading: string): string {
   return letters.trim().replaceAll(" ", "-");
 }
 
-const TEST_FILE = /(?:[\w.-]+\/)+[\w.-]+\.test\.ts/g;
+/** From the root of the repository, also where it is the target of a link. */
+const TEST_FILE = /(?:\w[\w.-]*\/)+[\w.-]+\.test\.ts/g;
 
 export function testsNamedIn(text: string): string[] {
   return [...new Set(text.match(TEST_FILE))];
