@@ -133,28 +133,25 @@ export function withChildren(
   cut: number,
   failuresAnew: boolean,
 ): { readonly to: number; readonly again: readonly NewEntry[] } {
-  const closing = closingSeq(entries);
-  const isOver = entries.some(({ kind }) => kind === "end");
+  const closing = entries.find(({ kind }) => CLOSING.has(kind))?.seq;
   const ends = new Map<string, NewEntry>();
   const dropped = new Set<string>();
   for (const entry of entries) {
     if (entry.kind === "child") ends.set(entry.key, entry);
     if (entry.kind === "drop" && entry.seq > cut) dropped.add(entry.key);
   }
-  const calls = entries.filter(({ kind }) => kind === "call");
   const isAnew = ({ key }: NewEntry): boolean => {
     const end = ends.get(key);
     if (dropped.has(key)) return true;
-    // A run that ended before its child has told it to be canceled.
-    if (end === undefined) return isOver;
-    return end.seq > cut && end.error !== undefined && (failuresAnew || end.seq > closing);
+    // A run that closed told it to be canceled.
+    if (end === undefined) return closing !== undefined;
+    const isFailure = end.seq > cut && end.error !== undefined;
+    return isFailure && (failuresAnew || (closing !== undefined && end.seq > closing));
   };
-  const anew = calls.filter((call) => call.seq <= cut && isAnew(call)).map(({ seq }) => seq);
-  if (anew.length > 0) return withChildren(entries, Math.min(...anew) - 1, failuresAnew);
-  const again = calls.flatMap(({ seq, key }) => {
-    const end = ends.get(key);
-    return seq <= cut && end !== undefined && end.seq > cut ? [end] : [];
-  });
+  const kept = entries.filter(({ kind, seq }) => kind === "call" && seq <= cut);
+  const first = kept.find(isAnew);
+  if (first !== undefined) return withChildren(entries, first.seq - 1, failuresAnew);
+  const again = kept.flatMap(({ key }) => ends.get(key) ?? []).filter(({ seq }) => seq > cut);
   return { to: cut, again: again.toSorted((a, b) => a.seq - b.seq) };
 }
 
