@@ -1,7 +1,26 @@
 import assert from "node:assert/strict";
 import type { Hint } from "../../store.ts";
 import { type Bench, type Cases, Skip } from "./bench.ts";
-import { advance, end, park, RELEASE, resume, signal, start, stick } from "./writes.ts";
+import {
+  advance,
+  emit,
+  end,
+  entries,
+  EVENT,
+  importing,
+  mend,
+  ORDER,
+  park,
+  pause,
+  pauseWorkflow,
+  RELEASE,
+  resume,
+  sendStart,
+  signal,
+  spec,
+  start,
+  stick,
+} from "./writes.ts";
 
 /** Waits for a hint that may be about the run, after `act` and not before. */
 async function hintsAt(bench: Bench, runId: string, act: () => Promise<unknown>): Promise<void> {
@@ -40,6 +59,25 @@ export const hints: Cases = {
     const run = await worker.bear("a");
     await hintsAt(bench, "a", () => bench.commit(signal("a", "1")));
     await hintsAt(bench, "a", () => worker.commit(advance(run, { then: end() })));
+  },
+
+  "S10 S12: hints tell of children's ends, events, pauses and repairs": async (bench) => {
+    needsHints(bench);
+    const worker = await bench.join({ workflows: [ORDER, spec("mail", "1", { on: EVENT })] });
+    const parent = await worker.bear("parent");
+    const sends = [sendStart(1, "child", { awaited: true })];
+    const call = advance(parent, { entries: entries(1, 1, "call"), sends });
+    await hintsAt(bench, "child", () => worker.commit(call));
+    await hintsAt(bench, "parent", () => bench.commit(pause("parent")));
+    await hintsAt(bench, "parent", () => bench.commit(resume("parent")));
+    const child = await worker.own("child");
+    await hintsAt(bench, "parent", () => worker.commit(advance(child, { then: end("failed") })));
+    const read = await bench.read("child");
+    await hintsAt(bench, "child", () => bench.commit(mend(read, { phase: "forward" })));
+    await hintsAt(bench, `${EVENT}/e/mail`, () => bench.commit(emit("e")));
+    await hintsAt(bench, "moved", () => bench.commit(importing("moved")));
+    await bench.commit(pauseWorkflow("order"));
+    await hintsAt(bench, "moved", () => bench.commit(pauseWorkflow("order", null)));
   },
 
   "S10: hints tell of runs whose worker died": async (bench) => {

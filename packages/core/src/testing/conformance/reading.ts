@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { statusOf } from "../../engine/status.ts";
 import type { PageRequest, RunFilter, RunStatus } from "../../store.ts";
 import type { Bench, Cases } from "./bench.ts";
-import { advance, end, FAR_AWAY, park, signal, start, stick } from "./writes.ts";
+import { advance, end, entries, FAR_AWAY, park, pause, sendStart, signal, start, stick } from "./writes.ts";
 
 const STATUSES: readonly RunStatus[] = [
   ...(["ready", "running", "waiting", "compensating", "stuck", "completed", "failed", "canceled"] as const),
@@ -134,6 +134,34 @@ export const reading: Cases = {
     assert.deepEqual(await ids(bench, { since: a, until: b }), ["a"]);
     assert.deepEqual(await ids(bench, { since: b }), ["b"]);
     assert.deepEqual(await ids(bench, { since: a, until: b + 1 }), ["a", "b"]);
+  },
+
+  "the version, the parent and the pause of a run are found": async (bench) => {
+    const worker = await bench.join();
+    await bench.commit(start("old"), start("new", { version: "2" }), start("other", { workflow: "refund" }));
+    const sends = [sendStart(1, "called", { awaited: true }), sendStart(2, "started", { version: "2" })];
+    await worker.commit(advance(await worker.bear("a"), { entries: entries(1, 2), sends }));
+    await bench.commit(pause("old"), pause("started"));
+    assert.deepEqual(await ids(bench, { version: "2" }), ["new", "started"]);
+    assert.deepEqual(await ids(bench, { workflow: "order", version: "1" }), ["a", "called", "old"]);
+    assert.deepEqual(await ids(bench, { parent: "a" }), ["called", "started"]);
+    assert.deepEqual(await ids(bench, { parent: "old" }), []);
+    assert.deepEqual(await ids(bench, { paused: true }), ["old", "started"]);
+    assert.deepEqual(await ids(bench, { paused: false }), ["a", "called", "new", "other"]);
+    assert.deepEqual(await ids(bench, { parent: "a", paused: true, version: "2" }), ["started"]);
+  },
+
+  "S9: `endedBefore` leaves out its instant, and what has not ended": async (bench) => {
+    const worker = await bench.join();
+    await worker.bear("a", "b", "c");
+    await worker.commit(advance({ runId: "a", attempt: 1 }, { then: end() }));
+    await bench.pass(10);
+    await worker.commit(advance({ runId: "b", attempt: 1 }, { then: end("failed") }));
+    const { endedAt } = (await bench.read("b")).run;
+    assert.ok(endedAt !== null);
+    assert.deepEqual(await ids(bench, { endedBefore: endedAt }), ["a"]);
+    assert.deepEqual(await ids(bench, { endedBefore: endedAt + 1 }), ["a", "b"]);
+    assert.deepEqual(await ids(bench, { endedBefore: endedAt + 1, status: "failed" }), ["b"]);
   },
 
   "pages hold every run once, newest or oldest first": async (bench) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { StoreError } from "../../errors.ts";
 import { type Cases, kinds } from "./bench.ts";
-import { park, signal, start, advance } from "./writes.ts";
+import { advance, emit, EVENT, park, signal, spec, start } from "./writes.ts";
 
 export const transactions: Cases = {
   "S1: what is written with `tx` is seen by nobody before its commit, and by all after": async (bench) => {
@@ -25,6 +25,27 @@ export const transactions: Cases = {
     const { run, messages } = await bench.read("old");
     assert.deepEqual([run.inbox, messages], [0, []]);
     assert.deepEqual(kinds(await bench.commit(start("a"), signal("old", "1"))), ["created", "done"]);
+  },
+
+  "S1 S13: an event that is emitted with `tx` is gone with its rollback, and there with its commit": async (
+    bench,
+  ) => {
+    await bench.join({ workflows: [spec("mail", "1", { on: EVENT })] });
+    const rolledBack = await bench.beginTx();
+    const writes = [emit("e"), emit("e")];
+    const runs = [`${EVENT}/e/mail`];
+    const emitted = [
+      { is: "emitted", runs, again: false },
+      { is: "emitted", runs, again: true },
+    ];
+    assert.deepEqual(await bench.store.commit({ writes, tx: rolledBack.tx }), emitted);
+    await rolledBack.rollback();
+    assert.deepEqual([await bench.store.events({ limit: 9 }), await bench.store.count({})], [[], 0]);
+    const committed = await bench.beginTx();
+    assert.deepEqual(await bench.store.commit({ writes, tx: committed.tx }), emitted);
+    await committed.commit();
+    assert.deepEqual((await bench.store.events({ limit: 9 })).length, 1);
+    assert.equal(await bench.store.count({ ids: runs }), 1);
   },
 
   "S1: a transaction sees its own writes": async (bench) => {
