@@ -1,13 +1,5 @@
 /** Events of runs and steps as they are stored in the outbox: JSON text, without inputs, results and signals. */
-import type {
-  AdvanceWrite,
-  EndStatus,
-  NewEntry,
-  OutboxEvent,
-  OutboxRow,
-  RetryState,
-  Then,
-} from "../store.ts";
+import type { AdvanceWrite, NewEntry, OutboxEvent, OutboxRow, RetryState, Then } from "../store.ts";
 import type { Activation } from "./activation.ts";
 import { isUndo, stepOf, undoKey } from "./body-keys.ts";
 import type {
