@@ -98,11 +98,12 @@ function withoutFirst(signals: NewEntry[], name: string): NewEntry[] {
 }
 
 /** Calls that were told to be canceled, and not heard of since: whoever called again under the same id would get just that. */
-function abandonedIn(entries: readonly NewEntry[]): ReadonlySet<string> {
-  const keysOf = (one: NewEntry["kind"]): ReadonlySet<string> =>
-    new Set(entries.flatMap(({ kind, key }) => (kind === one ? [key] : [])));
-  const unheard = keysOf("call").difference(keysOf("child"));
-  return entries.some(({ kind }) => CLOSING.has(kind)) ? unheard : unheard.intersection(keysOf("drop"));
+function abandonedIn(entries: readonly NewEntry[]): readonly string[] {
+  const keysOf = (kind: NewEntry["kind"]): ReadonlySet<string> =>
+    new Set(entries.filter((entry) => entry.kind === kind).map(({ key }) => key));
+  const [heard, dropped] = [keysOf("child"), keysOf("drop")];
+  const isClosed = entries.some(({ kind }) => CLOSING.has(kind));
+  return [...keysOf("call")].filter((key) => !heard.has(key) && (isClosed || dropped.has(key)));
 }
 
 /** Keys whose effect was taken back. */
