@@ -1,7 +1,7 @@
 /** A workflow whose bodies are called through somebody else: how tests mock, count and crash them, without a door in the engine. */
-import type { Context, StepContext, StepOptions, UndoOptions } from "../context.ts";
+import type { CallOptions, Context, StepContext, StepOptions, UndoOptions } from "../context.ts";
 import { RunContext } from "../runtime/run-context.ts";
-import type { Workflow } from "../workflow.ts";
+import type { AnyWorkflow, Workflow } from "../workflow.ts";
 
 export interface BodyCall {
   /** `step` a step's body · `undo` a compensation · `lookUp` an `inDoubt` function · `transaction` SQL in the store's own transaction. */
@@ -49,6 +49,8 @@ function aroundContext(ctx: RunContext, around: AroundBody): Context {
         (tx) => around({ kind: "transaction", runId, name, ...keyOf(options) }, () => sql(tx)),
         options,
       ),
+    call: <I, O>(child: Workflow<I, O>, input: I, options: CallOptions<O> = {}) =>
+      ctx.call(child, input, aroundCall(runId, child, options, around)),
   };
   return new Proxy(ctx, {
     get(target, property) {
@@ -99,6 +101,21 @@ function aroundOptions<T>({ runId, name, options }: Asked<T>, around: AroundBody
             around({ kind: "lookUp", ...call, step }, () => inDoubt(step)) as ReturnType<typeof inDoubt>,
         }),
   };
+}
+
+/** A child's own bodies are those of its run; its parent has but the undo. */
+function aroundCall<O>(
+  runId: string,
+  child: AnyWorkflow | string,
+  options: CallOptions<O>,
+  around: AroundBody,
+): CallOptions<O> {
+  const undo = options.compensate as Undo | undefined;
+  if (undo === undefined) return options;
+  const name = options.name ?? (typeof child === "string" ? child : child.name);
+  const compensate: Undo = (done, step) =>
+    around({ kind: "undo", runId, name, step }, () => undo(done, step));
+  return { ...options, compensate: compensate as NonNullable<CallOptions<O>["compensate"]> };
 }
 
 function keyOf(options: { readonly key?: string } | undefined): { readonly key?: string } {

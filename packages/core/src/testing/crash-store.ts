@@ -20,6 +20,7 @@ import type {
   Renewal,
   RunDetails,
   RunFilter,
+  Send,
   Store,
   TransactRequest,
   WorkflowRecord,
@@ -255,7 +256,19 @@ function describe(write: Write): string {
   }
 }
 
-function describeAdvance({ runId, entries, then }: AdvanceWrite): string {
+function describeAdvance({ runId, entries, sends, then }: AdvanceWrite): string {
   const kinds = entries.map(({ kind }) => kind).join(", ");
-  return `advance ${runId} [${kinds}]${then === undefined ? "" : ` then ${then.do}`}`;
+  const sent = sends === undefined ? "" : ` with ${sends.map(describeSend).join(" and ")}`;
+  return `advance ${runId} [${kinds}]${sent}${then === undefined ? "" : ` then ${then.do}`}`;
+}
+
+function describeSend(send: Send): string {
+  switch (send.kind) {
+    case "start":
+      return `start ${send.run.id}`;
+    case "message":
+      return `${send.message.type} ${send.runId}`;
+    case "emit":
+      return `emit ${send.event.name}`;
+  }
 }

@@ -45,6 +45,8 @@ export interface CrashTestEnd<W> {
   readonly result: unknown;
   readonly error: Error | undefined;
   readonly run: RunReport;
+  /** It, and all runs that it has led to: children, those that it started, those of its events; by id. */
+  readonly runs: readonly RunReport[];
   /** Every body that began, in order. */
   readonly bodies: readonly BodyRecord[];
 }
@@ -224,11 +226,13 @@ class CrashTest<I, O, W> {
       } satisfies SimulateOptions<W>,
     );
     if (store === undefined) throw new Error("the simulation did not begin");
-    const run = await new Client({ store }).runs.read(RUN_ID);
+    const client = new Client({ store });
+    const runs = await Promise.all(report.runs.map(({ id }) => client.runs.read(id)));
+    const run = await client.runs.read(RUN_ID);
     const { world: ownWorld, bodies, processes } = report;
     const { status, result, error } = run;
-    const end = { world: ownWorld, status, result, error, run, bodies };
-    const [broken] = brokenUndos(run, bodies);
+    const end = { world: ownWorld, status, result, error, run, runs, bodies };
+    const [broken] = runs.flatMap((one) => brokenUndos(one, bodies));
     if (broken !== undefined) throw new Error(broken);
     await invariant?.(end);
     return { end, processes };

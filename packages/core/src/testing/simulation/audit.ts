@@ -1,9 +1,12 @@
 /**
  * Watches what goes through to the store, and notes at once when an invariant is broken:
- * I3 one settlement per key · I9 attempts only grow, and only the present one writes · I10 an end is final · I11 the journal is only
+ * I3 one settlement per key, until a person has it done again · I9 attempts only grow, and only the present one writes · I10 an end is final · I11 the journal is only
  * appended to, without gaps. The numbers are those of docs/guarantees.md.
  */
 import { isDeepStrictEqual } from "node:util";
+import { effectiveJournal, resetNoteOf } from "../../engine/effective-journal.ts";
+import { OPERATOR } from "../../engine/journal.ts";
+import { valuesOf } from "../../engine/values.ts";
 import type {
   AdvanceWrite,
   Batch,
@@ -17,11 +20,28 @@ import type {
   Write,
 } from "../../store.ts";
 
+type Refused = readonly { readonly seq: number; readonly reason: string }[];
+
+/** Of each key one, unless a reset has superseded it. */
+const ONCE: ReadonlySet<Entry["kind"]> = new Set([
+  "step",
+  "timer",
+  "signal",
+  "child",
+  "pivot",
+  "undo",
+  "call",
+  "drop",
+  "start",
+  "emit",
+  "send",
+]);
+
 /** What is known of one run from the outside. */
 export class RunAudit {
   readonly id: string;
   readonly journal: Entry[] = [];
-  /** Keys of the steps and undos whose settlement is durable: `step charge`, `undo charge`. */
+  /** Kinds and keys whose settlement is durable and counts: `step charge`, `undo charge`. */
   readonly settled: Set<string> = new Set();
   /** Failed attempts that are stored of each step that has not settled; of an undo under `<key>#undo`. */
   readonly failures: Map<string, number> = new Map();
@@ -47,19 +67,27 @@ export class RunAudit {
   claimed({ run, journal }: Claim): void {
     if (run.attempt <= this.attempt)
       this.problem(`I9: claimed under attempt ${run.attempt} after ${this.attempt}`);
+    this.compare(journal);
     if (this.end !== null) this.problem(`I10: was claimed although it is ${this.end}`);
-    this.#compare(journal);
     this.attempt = run.attempt;
     this.stuck = null;
     this.waits = [];
     this.parkedUntil = undefined;
   }
 
-  advanced({ attempt, entries, retries, settled, then }: AdvanceWrite, outcome: Outcome): void {
+  advanced(
+    { attempt, entries, retries, settled, then }: AdvanceWrite,
+    outcome: Outcome,
+    refused: Refused,
+  ): void {
     if (outcome.is !== "done" && outcome.is !== "inbox-changed") return;
     if (attempt !== this.attempt)
       this.problem(`I9: attempt ${attempt} wrote after ${this.attempt} had begun`);
-    for (const entry of entries) this.appended(entry, attempt);
+    const reasons = new Map(refused.map(({ seq, reason }) => [seq, reason]));
+    for (const entry of entries) {
+      const error = reasons.get(entry.seq);
+      this.appended(error === undefined ? entry : { ...entry, error }, attempt);
+    }
     for (const { key, failures } of retries ?? []) this.failures.set(key, failures);
     for (const key of settled ?? []) this.failures.delete(key);
     if (then === undefined || outcome.is !== "done") return;
@@ -82,11 +110,14 @@ export class RunAudit {
     this.#report(`run ${this.id}: ${what}`);
   }
 
-  /** What a person did is written by the store itself, and seen here at the next claim. */
-  #compare(journal: readonly Entry[]): void {
+  /** What a person did is written by the store itself, and seen here when the run is claimed next, or looked at in the end. */
+  compare(journal: readonly Entry[]): void {
+    const isForked = this.journal.length === 0 && journal.some(({ kind }) => kind === "fork");
+    let isByPerson = isForked;
     for (const [index, entry] of journal.entries()) {
       const known = this.journal[index];
-      if (known === undefined && entry.kind === "resume") this.journal.push(entry);
+      isByPerson ||= known === undefined && OPERATOR.has(entry.kind);
+      if (known === undefined && isByPerson) this.#learn(entry);
       else if (!isDeepStrictEqual(known, entry))
         this.problem(`I11: entry ${entry.seq} is not what was written: ${JSON.stringify(entry)}`);
     }
@@ -94,9 +125,26 @@ export class RunAudit {
       this.problem(`I11: ${this.journal.length} entries were written, and ${journal.length} are there`);
   }
 
+  #learn(entry: Entry): void {
+    this.journal.push(entry);
+    if (entry.kind === "reset") this.#beginAnew();
+    else this.#note(entry);
+  }
+
+  /** From now on only what the reset has left counts. */
+  #beginAnew(): void {
+    const values = valuesOf(this.id, undefined);
+    const { entries } = effectiveJournal(this.journal, (entry) => resetNoteOf(entry, values));
+    this.settled.clear();
+    this.unwinding = false;
+    this.end = null;
+    this.stuck = null;
+    for (const entry of entries) this.#note(entry);
+  }
+
   #note({ kind, key }: NewEntry): void {
     if (kind === "unwinding") this.unwinding = true;
-    if (kind !== "step" && kind !== "undo") return;
+    if (!ONCE.has(kind)) return;
     const what = `${kind} ${key}`;
     if (this.settled.has(what)) this.problem(`I3: ${what} was settled twice`);
     this.settled.add(what);
@@ -183,7 +231,14 @@ export class Audit {
     }
     if (write.kind !== "advance") return;
     if (write.entries.length > 0) this.progress += 1;
-    this.run(write.runId).advanced(write, outcome);
+    const refused = "refused" in outcome ? outcome.refused : [];
+    this.run(write.runId).advanced(write, outcome, refused);
+    if (outcome.is === "done") this.#sent(write, new Set(refused.map(({ seq }) => seq)));
+  }
+
+  /** Runs that were started by others are to end as well. Those that an event started are found when they are claimed. */
+  #sent({ sends = [] }: AdvanceWrite, refused: ReadonlySet<number | null>): void {
+    for (const send of sends) if (send.kind === "start" && !refused.has(send.seq)) this.run(send.run.id);
   }
 
   #claimed(result: ClaimResult): ClaimResult {
