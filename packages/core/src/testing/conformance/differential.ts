@@ -1,12 +1,14 @@
 /** The same random operations on this store and on the reference store: every answer and every run must agree. */
 import assert from "node:assert/strict";
 import { prng } from "../../engine/prng.ts";
-import type { ClaimResult, Outcome, RetryState, RunDetails, RunRecord, Write } from "../../store.ts";
+import type { Write } from "../../store.ts";
 import { memoryStore } from "../memory-store.ts";
 import { virtualClock } from "../virtual-clock.ts";
 import { Bench, type Cases, type Hand } from "./bench.ts";
-import { clientWrite, Dice, type Known, workerWrite } from "./random-writes.ts";
-import { FAR_AWAY } from "./writes.ts";
+import { Dice, type Known, someWorkflows, WORKFLOWS } from "./dice.ts";
+import { allRuns, byId, everything, plain, plainClaims } from "./plain.ts";
+import { clientWrite, workerWrite } from "./random-writes.ts";
+import { HOUR_MS } from "./writes.ts";
 
 const OPERATIONS = 250;
 /** Each costs a lease of real time where the store's clock can't be moved. */
@@ -48,7 +50,8 @@ async function duel(bench: Bench, seed: string): Promise<void> {
 }
 
 async function joinThree({ bench, workers }: Side): Promise<void> {
-  for (let index = 0; index < 3; index++) workers.push(await bench.join());
+  for (const workflows of [WORKFLOWS.slice(0, 1), WORKFLOWS, WORKFLOWS])
+    workers.push(await bench.join({ workflows }));
 }
 
 /** A worker takes all that is due, has one of its runs to itself, and dies. Its heir joins the others. */
@@ -66,35 +69,58 @@ async function death({ bench, workers }: Side): Promise<unknown> {
 }
 
 function draw(dice: Dice, known: Known): readonly [what: string, operation: Operation] {
-  const kind = dice.pick(["client", "client", "batch", "batch", "batch", "resend", "claim", "leave"]);
+  const kind = dice.pick([
+    ...(["client", "client", "batch", "batch", "batch", "batch"] as const),
+    ...(["resend", "claim", "claim", "leave", "ship"] as const),
+  ]);
   const place = dice.below(100);
   const workerOf = ({ workers }: Side): Hand => workers[place % workers.length] ?? assert.fail("no worker");
   if (kind === "client") {
-    const writes = some(dice, () => clientWrite(dice));
+    const writes = some(dice, () => clientWrite(dice, known));
     return [describe(kind, writes), async ({ bench }) => (await bench.commit(...writes)).map(plain)];
   }
   if (kind === "batch") return drawBatch(dice, known);
   if (kind === "resend") return [kind, async (side) => (await workerOf(side).resend()).map(plain)];
+  if (kind === "ship") return drawShipping(dice);
   if (kind === "claim" || dice.chance(0.7)) {
     const except = [...known.keys()].filter(() => dice.chance(0.2));
-    return ["claim", async (side) => plainClaims(side, await workerOf(side).claim({ except }))];
+    const workflows = dice.chance(0.5) ? WORKFLOWS : WORKFLOWS.slice(0, 1);
+    return ["claim", async (side) => plainClaims(side, await workerOf(side).claim({ except, workflows }))];
   }
+  const workflows = someWorkflows(dice);
   return [
-    kind,
-    async (side) => (await workerOf(side).commit({ kind: "leave" })).map(plain).concat(await rejoin(side)),
+    `leave, and join with ${JSON.stringify(workflows)}`,
+    async (side) => {
+      const outcomes = await workerOf(side).commit({ kind: "leave" });
+      side.workers.push(await side.bench.join({ workflows }));
+      return outcomes.map(plain);
+    },
   ];
 }
 
-/** A batch of the worker that owns the run of most of its writes, as batches are; or of any. */
+/** Takes of the outbox, and says of some that they arrived. */
+function drawShipping(dice: Dice): readonly [what: string, operation: Operation] {
+  const request = { limit: 1 + dice.below(6), forMs: dice.pick([0, 0, HOUR_MS]) };
+  const arrived = dice.below(6);
+  return [
+    `take ${JSON.stringify(request)}, ship ${arrived}`,
+    async ({ bench }) => {
+      const rows = await bench.store.takeOutbox(request);
+      const nos = rows.slice(0, arrived).map(({ no }) => no);
+      const outcomes = await bench.commit({ kind: "shipped", nos });
+      return [rows.map(({ id, text }) => [id, text]), outcomes];
+    },
+  ];
+}
+
+/** A batch of a worker that owns something, as batches are; or of any. */
 function drawBatch(dice: Dice, known: Known): readonly [what: string, operation: Operation] {
-  const writes = some(dice, () => workerWrite(dice, known));
-  const owners = writes.flatMap((write) =>
-    write.kind === "advance" ? (known.get(write.runId)?.run.owner ?? []) : [],
-  );
-  const [owner] = owners;
+  const owners = [...known.values()].flatMap(({ run }) => run.owner ?? []);
+  const owner = owners[dice.below(owners.length)] ?? null;
+  const writes = some(dice, () => workerWrite(dice, known, owner));
   const place = dice.below(100);
   // The reference counts its workers from 1, in the order in which they joined.
-  const index = owner === undefined || dice.chance(0.1) ? place : owner - 1;
+  const index = owner === null || dice.chance(0.1) ? place : owner - 1;
   const claiming = writes.map((write) =>
     write.kind === "start" ? { ...write, claim: place % 2 === 0 } : write,
   );
@@ -107,87 +133,15 @@ function drawBatch(dice: Dice, known: Known): readonly [what: string, operation:
   ];
 }
 
-async function rejoin({ bench, workers }: Side): Promise<unknown[]> {
-  workers.push(await bench.join());
-  return [];
-}
-
 function some(dice: Dice, draw: () => Write): Write[] {
   return Array.from({ length: 1 + dice.below(5) }, draw);
 }
 
 const describe = (what: string, writes: readonly Write[]): string => `${what} ${JSON.stringify(writes)}`;
 
-async function allRuns(bench: Bench): Promise<Known> {
-  const { runs } = await bench.store.list({}, { limit: 100 });
-  return new Map(await Promise.all(runs.map(async ({ id }) => [id, await bench.read(id)] as const)));
-}
-
-/** All runs, without what depends on the moment of reading and on the numbers of workers. */
-async function everything(side: Side): Promise<unknown> {
-  const runs = [...(await allRuns(side.bench)).values()];
-  return runs.map((details) => plainDetails(side, details)).toSorted((a, b) => byId(a.run, b.run));
-}
-
-const byId = (a: { readonly id: string }, b: { readonly id: string }): number => (a.id < b.id ? -1 : 1);
-
-/** An outcome without its instant. */
-function plain(outcome: Outcome): unknown {
-  return outcome.is === "created" ? { is: outcome.is, claimed: outcome.claimed } : hideReason(outcome);
-}
-
-const hideReason = (outcome: Outcome): unknown => (outcome.is === "refused" ? { is: outcome.is } : outcome);
-
-/** An instant, as far as it means the same on both sides. */
-function when(at: number | null, now: number): unknown {
-  if (at === null || at >= FAR_AWAY) return at;
-  return at <= now ? "past" : "future";
-}
-
-function plainRun({ workers }: Side, run: RunRecord, now: number) {
-  const { createdAt: _, startedAt, endedAt, ...rest } = run;
-  return {
-    ...rest,
-    tags: { ...run.tags },
-    owner: workers.findIndex(({ id }) => id === run.owner),
-    dueAt: when(run.dueAt, now),
-    started: startedAt !== null,
-    ended: endedAt !== null,
-  };
-}
-
-function plainDetails(side: Side, { run, journal, messages, retries, now, capable }: RunDetails) {
-  return {
-    run: plainRun(side, run, now),
-    journal: journal.map((entry) => (entry.kind === "resume" ? { ...entry, at: "now" } : entry)),
-    messages: messages.map(({ type, id, name, payload }) => ({ type, id, name, payload })),
-    retries: plainRetries(retries, now),
-    capable,
-  };
-}
-
-function plainRetries(retries: readonly RetryState[], now: number): unknown[] {
-  const sorted = retries.toSorted((a, b) => (a.key < b.key ? -1 : 1));
-  return sorted.map((state) => ({
-    ...state,
-    firstAt: when(state.firstAt, now),
-    nextAt: when(state.nextAt, now),
-  }));
-}
-
-function plainClaims(side: Side, { claims, nextDueAt, now }: ClaimResult): unknown {
-  const all = claims.map((claim) => ({
-    run: plainRun(side, claim.run, now),
-    journal: claim.journal.length,
-    messages: claim.messages.map(({ id }) => id),
-    retries: plainRetries(claim.retries, now),
-  }));
-  return { claims: all.toSorted((a, b) => byId(a.run, b.run)), nextDueAt: when(nextDueAt, now) };
-}
-
 export const differential: Cases = Object.fromEntries(
   Array.from({ length: ROUNDS }, (_, round) => [
-    `S1–S9: ${OPERATIONS} random operations answer as in the reference store, round ${round + 1}`,
+    `S1–S14: ${OPERATIONS} random operations answer as in the reference store, round ${round + 1}`,
     (bench: Bench) => duel(bench, `${bench.seed}/${round + 1}`),
   ]),
 );
