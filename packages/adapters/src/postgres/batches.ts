@@ -1,21 +1,17 @@
-import {
-  type Batch,
-  type NewEntry,
-  type Outcome,
-  type RunStatus,
-  StoreError,
-  type Write,
-} from "@everstep/core";
+import { type Batch, type NewEntry, StoreError, type Write } from "@everstep/core";
 import { arrayLiteral } from "./array-literal.ts";
 import { ignore } from "./connections.ts";
 import type { Database } from "./database.ts";
-import { isNotPlain, isRefusal } from "./failure.ts";
-import { type AdvanceColumn, type Columns, type EntryColumn, type Wave, wavesOf } from "./waves.ts";
-
-export interface Applied {
-  readonly at: number;
-  readonly outcomes: readonly Outcome[];
-}
+import { isInTheWay, isNotPlain, isOutOfOrder, isRefusal } from "./failure.ts";
+import { type Applied, decodeReply, expectedReply } from "./replies.ts";
+import {
+  type AdvanceColumn,
+  type Columns,
+  type EntryColumn,
+  type Wave,
+  wavesOf,
+  type WavesOptions,
+} from "./waves.ts";
 
 /** Applies batches: one statement each (S1), at most once each (S2), under a lease that still holds (S3). */
 export class Batches {
@@ -46,12 +42,19 @@ export class Batches {
   }
 
   async #apply(batch: Batch): Promise<Applied> {
+    return (await this.#append(batch).catch(unlessRefused)) ?? this.#insist(batch, {});
+  }
+
+  async #insist(batch: Batch, how: WavesOptions): Promise<Applied> {
     try {
-      return (await this.#append(batch)) ?? (await this.#send(batch, false));
+      return await this.#send(batch, how);
     } catch (error) {
-      if (!isRefusal(error)) throw error;
       // A bad row sinks itself only (F57): again, each write for itself, which would cost too much as a habit.
-      return this.#send(batch, true);
+      if (isRefusal(error) && how.alone !== true) return this.#insist(batch, { ...how, alone: true });
+      // F42: so does locking first what is seldom needed, or doing one write after the other.
+      if (isInTheWay(error) && how.ordered !== true) return this.#insist(batch, { ...how, ordered: true });
+      if (isOutOfOrder(error) && how.single !== true) return this.#insist(batch, { ...how, single: true });
+      throw error;
     }
   }
 
@@ -71,9 +74,10 @@ export class Batches {
     }
   }
 
-  async #send(batch: Batch, alone: boolean): Promise<Applied> {
+  async #send(batch: Batch, how: WavesOptions): Promise<Applied> {
     const { writes, lease } = batch;
-    const { waves, leave, locks } = wavesOf(writes, alone);
+    const { alone = false, ordered = false } = how;
+    const { waves, leave, locks } = wavesOf(writes, how);
     const [first, ...more] = alone || leave !== null ? [{}, ...waves] : waves;
     const [answer = "{}"] = await this.#database.ask("commit", [
       lease?.worker ?? null,
@@ -82,6 +86,7 @@ export class Batches {
       ...parametersOf(first ?? {}),
       more.length === 0 ? null : JSON.stringify(more),
       locks.length === 0 ? null : arrayLiteral(locks),
+      ordered,
       leave?.wave ?? null,
       leave?.i ?? null,
       alone,
@@ -89,6 +94,11 @@ export class Batches {
     ]);
     return decodeReply(answer);
   }
+}
+
+/** Data that is refused is refused by itself. */
+function unlessRefused(error: unknown): undefined {
+  if (!isRefusal(error)) throw error;
 }
 
 /** What `append` takes. (The driver would replace a lone surrogate without a word.) */
@@ -108,13 +118,14 @@ const ADVANCE_COLUMNS: readonly AdvanceColumn[] = ["i", "id", "attempt", "first"
 const ENTRY_COLUMNS: readonly EntryColumn[] = ["i", "seq", "kind", "key", "at", "value", "error"];
 
 /** A wave as the function takes it. */
-function parametersOf({ starts, advances, entries, changes, rest }: Wave): readonly (string | null)[] {
+function parametersOf({ starts, advances, entries, changes, rest, extra }: Wave): readonly (string | null)[] {
   return [
     textOf(starts),
     ...columnsOf(advances, ADVANCE_COLUMNS),
     ...columnsOf(entries, ENTRY_COLUMNS),
     textOf(changes),
     textOf(rest),
+    textOf(extra),
   ];
 }
 
@@ -127,58 +138,6 @@ function columnsOf<Name extends string>(
   names: readonly Name[],
 ): readonly (string | null)[] {
   return names.map((name) => (columns === undefined ? null : arrayLiteral(columns[name])));
-}
-
-/** What nearly every batch is answered: then its worker's row, where the reply is kept, is written once. */
-function expectedReply(writes: readonly Write[]): string {
-  return writes
-    .map((write) => (write.kind === "start" ? (write.claim && write.run.due === undefined ? "o" : "c") : "d"))
-    .join("");
-}
-
-/** The reply to a batch, as its worker's row keeps it. */
-export function decodeReply(text: string): Applied {
-  const { at, letters, each } = JSON.parse(text) as Reply;
-  return { at, outcomes: Array.from(each ?? letters ?? "", (outcome) => outcomeOf(outcome, at)) };
-}
-
-interface Reply {
-  readonly at: number;
-  readonly letters?: string;
-  readonly each?: readonly string[];
-}
-
-const DONE: Outcome = { is: "done" };
-const FENCED: Outcome = { is: "fenced" };
-
-function outcomeOf(outcome: string, at: number): Outcome {
-  const text = outcome.slice(1);
-  switch (outcome[0]) {
-    case "d":
-      return DONE;
-    case "o":
-      return { is: "created", createdAt: at, claimed: true };
-    case "c":
-      return { is: "created", createdAt: at, claimed: false };
-    case "x":
-      return { is: "exists" };
-    case "C":
-      return { is: "conflict", workflow: text };
-    case "u":
-      return { is: "duplicate" };
-    case "n":
-      return { is: "not-found" };
-    case "e":
-      return { is: "ended", status: text as Extract<Outcome, { is: "ended" }>["status"] };
-    case "s":
-      return { is: "wrong-state", status: text as RunStatus };
-    case "i":
-      return { is: "inbox-changed" };
-    case "r":
-      return { is: "refused", reason: text };
-    default:
-      return FENCED;
-  }
 }
 
 function assertLease({ writes, lease }: Batch): void {

@@ -80,7 +80,7 @@ export class Claims {
 
   async #read(request: ClaimRequest): Promise<ClaimResult> {
     const [first = "{}", ...rest] = await this.#rows(request);
-    const { now, nextDueAt } = JSON.parse(first) as Pick<ClaimResult, "now" | "nextDueAt">;
+    const { now, nextDueAt, paused } = JSON.parse(first) as Pick<ClaimResult, "now" | "nextDueAt" | "paused">;
     const parts = new RunParts();
     const news: InboxPart[] = [];
     for (const text of rest) {
@@ -90,6 +90,7 @@ export class Claims {
     return {
       now,
       nextDueAt,
+      paused,
       claims: soundClaims(parts),
       inboxes: news.map(({ inbox: runId, count, messages }) => ({
         runId,

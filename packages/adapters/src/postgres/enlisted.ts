@@ -1,7 +1,7 @@
 import { type Batch, InvalidArgumentError, type Outcome, StoreError, type Write } from "@everstep/core";
-import { decodeReply } from "./batches.ts";
 import type { Database } from "./database.ts";
 import type { Hints } from "./hints.ts";
+import { decodeReply } from "./replies.ts";
 import type { PostgresTx } from "./tx.ts";
 import { wavesOf } from "./waves.ts";
 
@@ -24,8 +24,10 @@ export class Enlisted {
     assertTx(tx);
     writes.forEach(assertEnlistable);
     await this.#database.ready();
-    const { waves } = wavesOf(writes, true);
-    const hint = this.#hints.payloadOf(writes.flatMap(runOf));
+    const { waves } = wavesOf(writes, { alone: true });
+    // Which runs an event starts is not known before.
+    const emits = writes.some(({ kind }) => kind === "emit");
+    const hint = this.#hints.payloadOf(emits ? undefined : writes.flatMap(runOf));
     const values = [writes.length, JSON.stringify(waves), this.#database.channel, hint, await beganAt(tx)];
     // Types are said: other drivers than `pg` don't ask the server for them.
     const text = `SELECT ${this.#database.schema}.enlist($1::int, $2::text::json, $3::text, $4::text, $5::text) AS answer`;
@@ -55,7 +57,7 @@ function assertTx(tx: PostgresTx): void {
 }
 
 function assertEnlistable(write: Write): void {
-  if ((write.kind === "start" && !write.claim) || write.kind === "message") return;
+  if ((write.kind === "start" && !write.claim) || write.kind === "message" || write.kind === "emit") return;
   throw new StoreError(`a write of kind ${write.kind} can't be part of a caller's transaction`);
 }
 

@@ -56,6 +56,16 @@ export function isNotPlain(error: unknown): boolean {
   return sqlStateOf(error instanceof StoreError ? error.cause : error) === NOT_PLAIN;
 }
 
+/** A lock that was to be taken late is held by somebody else. */
+export function isInTheWay(error: unknown): boolean {
+  return sqlStateOf(error instanceof StoreError ? error.cause : error) === IN_THE_WAY;
+}
+
+/** Writes that were to be done kind by kind depend on each other. */
+export function isOutOfOrder(error: unknown): boolean {
+  return sqlStateOf(error instanceof StoreError ? error.cause : error) === OUT_OF_ORDER;
+}
+
 /** Something that was to be stored is refused for what it is: also as what a method of the store rejects with. */
 export function isRefusal(error: unknown): boolean {
   return troubleOf(error instanceof StoreError ? error.cause : error) === "data";
@@ -72,6 +82,8 @@ export const FENCED = "ES001";
 export const BROKEN_PROMISE = "ES002";
 const TOO_OLD = "ES003";
 const NOT_PLAIN = "ES006";
+const IN_THE_WAY = "ES007";
+const OUT_OF_ORDER = "ES008";
 export const OWN_COMMIT = "ES004";
 
 /** What a store's method rejects with. An error that is not the database's stays as it is. */

@@ -85,7 +85,7 @@ export class Hints {
   }
 
   /** What is said inside a caller's own transaction. It is heard with its commit, here as well: nobody else tells us of that. */
-  payloadOf(runIds: readonly string[]): string {
+  payloadOf(runIds: RunIds): string {
     const payload = encode("caller", runIds);
     return Buffer.byteLength(payload) <= PAYLOAD_MAX_BYTES ? payload : encode("caller", undefined);
   }

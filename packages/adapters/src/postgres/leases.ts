@@ -76,7 +76,16 @@ export class Leases {
   async join({ workflows, leaseMs, host, pid }: JoinRequest): Promise<Lease> {
     await this.#database.ready();
     const lockClass = this.#session === undefined ? null : this.#database.lockClass;
-    const values = [JSON.stringify(workflows), leaseMs, host, pid, lockClass, VERSION];
+    const refs = workflows.map(({ name, version }) => ({ name, version }));
+    const values = [
+      JSON.stringify(refs),
+      JSON.stringify(specRows(workflows)),
+      leaseMs,
+      host,
+      pid,
+      lockClass,
+      VERSION,
+    ];
     const answer =
       this.#session === undefined
         ? await this.#database.ask("join_worker", values)
@@ -292,6 +301,14 @@ function newOwn({ now, expiresAt }: Lease, leaseMs: number, isLocked: boolean): 
     others: 0,
     last: { now, expiresAt, at },
   };
+}
+
+/** One for each version: what is said last of it. */
+function specRows(specs: JoinRequest["workflows"]): readonly object[] {
+  const rows = new Map<string, object>();
+  for (const { name, version, on: event, priority, timeoutMs: timeout_ms } of specs)
+    rows.set(JSON.stringify([name, version]), { name, version, event, priority, timeout_ms });
+  return [...rows.values()];
 }
 
 function lookEveryMs({ others }: Own): number {

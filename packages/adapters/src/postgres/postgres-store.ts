@@ -2,11 +2,13 @@ import type {
   Batch,
   ClaimRequest,
   ClaimResult,
+  EventRecord,
   Hint,
   Interest,
   JoinRequest,
   Lease,
   Outcome,
+  OutboxRow,
   Page,
   PageRequest,
   Renewal,
@@ -14,9 +16,11 @@ import type {
   RunFilter,
   Store,
   TransactRequest,
-  Write,
+  WorkflowRecord,
 } from "@everstep/core";
-import { type Applied, Batches } from "./batches.ts";
+import { Batches } from "./batches.ts";
+import { Catalog } from "./catalog.ts";
+import { changedBy } from "./changed-by.ts";
 import { Claims } from "./claims.ts";
 import { ignore } from "./connections.ts";
 import type { Database } from "./database.ts";
@@ -31,7 +35,7 @@ import type { PostgresTx } from "./tx.ts";
 
 /**
  * The port over one schema of a Postgres database. What changes a run is one call of one function there, but for `transact`, whose
- * body is between two. `list` and `count` are queries of their own.
+ * body is between two. `list`, `count` and the like are queries of their own.
  */
 export class PostgresStore implements Store<PostgresTx> {
   readonly #database: Database;
@@ -44,6 +48,7 @@ export class PostgresStore implements Store<PostgresTx> {
   readonly #enlisted: Enlisted;
   readonly #transacting: Transacting;
   readonly #lists: RunLists;
+  readonly #catalog: Catalog;
 
   constructor(database: Database) {
     this.#database = database;
@@ -55,6 +60,7 @@ export class PostgresStore implements Store<PostgresTx> {
     this.#enlisted = new Enlisted(database, this.#hints);
     this.#transacting = new Transacting(database);
     this.#lists = new RunLists(database);
+    this.#catalog = new Catalog(database);
   }
 
   async commit(batch: Batch<PostgresTx>): Promise<readonly Outcome[]> {
@@ -65,10 +71,10 @@ export class PostgresStore implements Store<PostgresTx> {
       return outcomes;
     }
     const applied = await this.#batches.apply(batch);
-    if (lease !== undefined && writes.some(({ kind }) => kind === "leave")) {
-      this.#leases.forget(lease.worker);
-      this.#hints.tellAll({ others: true });
-    }
+    const leaves = lease !== undefined && writes.some(({ kind }) => kind === "leave");
+    if (leaves) this.#leases.forget(lease.worker);
+    // Then nobody knows which runs are due now, or no more.
+    if (leaves || writes.some(({ kind }) => kind === "pause-workflow")) this.#hints.tellAll({ others: true });
     this.#hints.tell(changedBy(writes, applied));
     onOutcomes?.(applied.outcomes);
     return applied.outcomes;
@@ -101,8 +107,8 @@ export class PostgresStore implements Store<PostgresTx> {
     for (const text of await this.#database.ask("read", [runId])) parts.add(parsePart(text));
     const [run] = parts.runs;
     if (run === undefined) return undefined;
-    const { now = 0, worker = null, capable = 0 } = run;
-    return { ...parts.claimOf(run), now, owner: worker, capable };
+    const { now = 0, worker = null, capable = 0, workflowPaused = null } = run;
+    return { ...parts.claimOf(run), now, owner: worker, capable, workflowPaused };
   }
 
   list(filter: RunFilter, page: PageRequest): Promise<Page> {
@@ -111,6 +117,18 @@ export class PostgresStore implements Store<PostgresTx> {
 
   count(filter: RunFilter): Promise<number> {
     return this.#lists.count(filter);
+  }
+
+  workflows(): Promise<readonly WorkflowRecord[]> {
+    return this.#catalog.workflows();
+  }
+
+  events(filter: { readonly name?: string; readonly limit: number }): Promise<readonly EventRecord[]> {
+    return this.#catalog.events(filter);
+  }
+
+  takeOutbox(request: { readonly limit: number; readonly forMs: number }): Promise<readonly OutboxRow[]> {
+    return this.#catalog.takeOutbox(request);
   }
 
   watch(listener: (hint: Hint) => void, interest?: Interest): () => void {
@@ -151,37 +169,5 @@ export class PostgresStore implements Store<PostgresTx> {
       .ready()
       .then(() => (this.#database.hasSessions ? session.open() : undefined))
       .catch(ignore);
-  }
-}
-
-/** The runs that others want to hear of. */
-function changedBy(writes: readonly Write[], { at, outcomes }: Applied): Record<Interest, string[]> {
-  const changed: Record<Interest, string[]> = { work: [], ends: [] };
-  for (const [index, write] of writes.entries()) {
-    if (write.kind === "leave") continue;
-    const interest = interestIn(write, outcomes[index], at);
-    if (interest !== undefined) changed[interest].push(write.kind === "start" ? write.run.id : write.runId);
-  }
-  return changed;
-}
-
-function interestIn(
-  write: Exclude<Write, { kind: "leave" }>,
-  outcome: Outcome | undefined,
-  at: number,
-): Interest | undefined {
-  if (write.kind === "start") return outcome?.is === "created" && !outcome.claimed ? "work" : undefined;
-  if (outcome?.is !== "done") return undefined;
-  if (write.kind !== "advance") return "work";
-  switch (write.then?.do) {
-    case "end":
-    case "stick":
-      return "ends";
-    case "release":
-      return "work";
-    case "park":
-      return write.then.dueAt !== null && write.then.dueAt <= at ? "work" : undefined;
-    case undefined:
-      return undefined;
   }
 }

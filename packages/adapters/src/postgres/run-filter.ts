@@ -27,13 +27,18 @@ const UNHAPPY: ReadonlySet<RunStatus> = new Set(["failed", "canceled"]);
 export function pageQuery(filter: RunFilter, page: PageRequest): Query {
   const where = conditionsOf(filter);
   const order = page.order === "oldest" ? { than: ">", by: "ASC" } : { than: "<", by: "DESC" };
-  if (page.after !== undefined) where.add((hole) => `r.no ${order.than} ${hole}::bigint`, page.after);
+  if (page.after !== undefined) {
+    const row = (at = "", no = ""): string =>
+      `(r.created_at, r.no) ${order.than} (${at}::bigint, ${no}::bigint)`;
+    where.add(row, ...page.after.split("."));
+  }
   const limit = where.hole(page.limit + 1);
   return {
     text: `WITH c AS MATERIALIZED (SELECT ${NOW} AS now)
-      SELECT c.now AS at, p.no, p.answer FROM c LEFT JOIN LATERAL (
-        SELECT r.no, ${runJson("r")}::text AS answer FROM everstep.runs r ${where.sql} ORDER BY r.no ${order.by} LIMIT ${limit}::bigint
-      ) p ON true ORDER BY p.no ${order.by}`,
+      SELECT c.now AS at, p.created_at || '.' || p.no AS place, p.answer FROM c LEFT JOIN LATERAL (
+        SELECT r.created_at, r.no, ${runJson("r")}::text AS answer FROM everstep.runs r ${where.sql}
+        ORDER BY r.created_at ${order.by}, r.no ${order.by} LIMIT ${limit}::bigint
+      ) p ON true ORDER BY p.created_at ${order.by}, p.no ${order.by}`,
     values: where.values,
   };
 }
@@ -66,11 +71,16 @@ class Conditions {
   }
 }
 
-function conditionsOf({ ids, status, workflow, tag, since, until }: RunFilter): Conditions {
+function conditionsOf(filter: RunFilter): Conditions {
+  const { ids, status, workflow, version, parent, paused, tag, since, until, endedBefore } = filter;
   const where = new Conditions();
   if (ids !== undefined)
     where.add((hole) => `r.id IN (SELECT json_array_elements_text(${hole}::json))`, JSON.stringify(ids));
   if (workflow !== undefined) where.add((hole) => `r.workflow = ${hole}`, workflow);
+  if (version !== undefined) where.add((hole) => `r.version = ${hole}`, version);
+  if (parent !== undefined) where.add((hole) => `r.parent = ${hole}`, parent);
+  if (paused !== undefined) where.add(() => `r.paused IS ${paused ? "NOT NULL" : "NULL"}`);
+  if (endedBefore !== undefined) where.add((hole) => `r.ended_at < ${hole}`, Math.ceil(endedBefore));
   if (since !== undefined) where.add((hole) => `r.created_at >= ${hole}`, Math.ceil(since));
   if (until !== undefined) where.add((hole) => `r.created_at < ${hole}`, Math.ceil(until));
   if (status !== undefined) addStatuses(where, [status].flat());

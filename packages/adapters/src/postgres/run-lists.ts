@@ -10,7 +10,7 @@ import { countQuery, pageQuery } from "./run-filter.ts";
 
 interface Row {
   readonly at: string;
-  readonly no: string | null;
+  readonly place: string | null;
   readonly answer: string | null;
 }
 
@@ -23,7 +23,7 @@ export class RunLists {
   }
 
   async page(filter: RunFilter, page: PageRequest): Promise<Page> {
-    if (page.after !== undefined && !/^\d{1,18}$/.test(page.after)) {
+    if (page.after !== undefined && !/^\d{1,18}\.\d{1,18}$/.test(page.after)) {
       throw new InvalidArgumentError(
         `${JSON.stringify(page.after)} is not the "next" of a page of this store`,
       );
@@ -35,7 +35,7 @@ export class RunLists {
     return {
       now: Number(rows[0]?.at ?? 0),
       runs: shown.map(({ answer }) => JSON.parse(answer ?? "") as RunRecord),
-      next: found.length > page.limit ? (shown.at(-1)?.no ?? null) : null,
+      next: found.length > page.limit ? (shown.at(-1)?.place ?? null) : null,
     };
   }
 

@@ -2,6 +2,7 @@ import {
   type Claim,
   type Entry,
   type Message,
+  type PauseNote,
   type RetryState,
   type RunRecord,
   StoreError,
@@ -46,6 +47,7 @@ export interface RunPart {
   readonly now?: number;
   readonly worker?: WorkerRecord | null;
   readonly capable?: number;
+  readonly workflowPaused?: PauseNote | null;
 }
 
 type Part = RunPart | EntryRow | readonly ["m", run: number, ...MessageRow] | RetryRow;

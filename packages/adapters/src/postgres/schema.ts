@@ -7,6 +7,7 @@
  * - An entry is appended without touching its run's row: that is locked, not rewritten. A row of `runs` changes when its run is
  *   claimed, let go or marked, and leaves room in its page for that.
  * - Text, never `jsonb`: that rewrites numbers and key order, and refuses some text after the effect has happened (F59, F103).
+ * - `awaited` says that somebody waited for the run's end once, so that all others end without looking for who does.
  * - `bigint` for every count, instant and number (F58); a lease's token is a number, never a timestamp (F55).
  */
 export const TABLES = `
@@ -24,6 +25,14 @@ export const TABLES = `
     attempt bigint NOT NULL CHECK (attempt >= 0),
     due_at bigint,
     stuck text,
+    paused text,
+    held_due_at bigint,
+    parent text COLLATE "C",
+    parent_key text,
+    called boolean NOT NULL DEFAULT false,
+    event text,
+    raw boolean NOT NULL DEFAULT false,
+    awaited boolean NOT NULL DEFAULT false,
     inbox bigint NOT NULL DEFAULT 0 CHECK (inbox >= 0),
     strikes bigint NOT NULL DEFAULT 0 CHECK (strikes >= 0),
     strikes_alone bigint NOT NULL DEFAULT 0 CHECK (strikes_alone BETWEEN 0 AND strikes),
@@ -42,16 +51,44 @@ export const TABLES = `
     CHECK ((ended_at IS NOT NULL) = (phase = 'done')),
     CHECK (stuck IS NULL OR phase <> 'done'),
     CHECK (owner IS NULL OR (attempt > 0 AND started_at IS NOT NULL AND stuck IS NULL AND phase <> 'done')),
-    CHECK (due_at IS NULL OR (owner IS NULL AND stuck IS NULL AND phase <> 'done')),
+    CHECK (due_at IS NULL OR (owner IS NULL AND stuck IS NULL AND paused IS NULL AND phase <> 'done')),
+    CHECK (paused IS NULL OR phase <> 'done'),
+    CHECK (held_due_at IS NULL OR (paused IS NOT NULL AND attempt = 0)),
+    CHECK ((parent IS NULL) = (parent_key IS NULL)),
+    CHECK (NOT called OR parent IS NOT NULL),
     CHECK (NOT alone OR owner IS NOT NULL)
   ) WITH (fillfactor = 80);
   CREATE UNIQUE INDEX runs_id ON everstep.runs (id);
   CREATE INDEX runs_due ON everstep.runs (workflow, version, priority DESC, due_at, no) WHERE due_at IS NOT NULL;
   CREATE INDEX runs_owned ON everstep.runs (owner) WHERE owner IS NOT NULL;
-  CREATE INDEX runs_live ON everstep.runs (no) WHERE ended IS NULL;
-  CREATE INDEX runs_stuck ON everstep.runs (no) WHERE stuck IS NOT NULL;
-  CREATE INDEX runs_unhappy ON everstep.runs (no) WHERE ended IN ('failed', 'canceled');
-  CREATE INDEX runs_workflow ON everstep.runs (workflow, no);
+  -- Lists are in the order in which runs were created, elsewhere before they were imported.
+  CREATE INDEX runs_created ON everstep.runs (created_at, no);
+  CREATE INDEX runs_live ON everstep.runs (created_at, no) WHERE ended IS NULL;
+  CREATE INDEX runs_stuck ON everstep.runs (created_at, no) WHERE stuck IS NOT NULL;
+  CREATE INDEX runs_paused ON everstep.runs (created_at, no) WHERE paused IS NOT NULL;
+  CREATE INDEX runs_unhappy ON everstep.runs (created_at, no) WHERE ended IN ('failed', 'canceled');
+  CREATE INDEX runs_workflow ON everstep.runs (workflow, created_at, no);
+  CREATE INDEX runs_parent ON everstep.runs (parent, created_at, no) WHERE parent IS NOT NULL;
+  CREATE INDEX runs_ended ON everstep.runs (workflow, ended_at) WHERE ended_at IS NOT NULL;
+
+  -- Runs that are to be told of the end of another one, under one of their keys.
+  CREATE TABLE everstep.waiters (
+    run bigint NOT NULL,
+    waiter bigint NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    no bigint GENERATED ALWAYS AS IDENTITY,
+    PRIMARY KEY (run, waiter, key)
+  );
+  CREATE INDEX waiters_waiter ON everstep.waiters (waiter);
+
+  CREATE TABLE everstep.purged (
+    no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id text COLLATE "C" NOT NULL,
+    workflow text NOT NULL,
+    input_hash text NOT NULL,
+    at bigint NOT NULL
+  );
+  CREATE UNIQUE INDEX purged_id ON everstep.purged (id);
 
   CREATE TABLE everstep.journal (
     run bigint NOT NULL,
@@ -68,7 +105,7 @@ export const TABLES = `
   CREATE TABLE everstep.messages (
     run bigint NOT NULL,
     no bigint NOT NULL CHECK (no > 0),
-    type text NOT NULL CHECK (type IN ('signal', 'cancel')),
+    type text NOT NULL CHECK (type IN ('signal', 'cancel', 'child', 'operator')),
     id text COLLATE "C" NOT NULL,
     name text NOT NULL,
     payload text NOT NULL,
@@ -76,7 +113,8 @@ export const TABLES = `
     consumed_by bigint,
     PRIMARY KEY (run, no)
   );
-  CREATE UNIQUE INDEX messages_id ON everstep.messages (run, id);
+  -- The end of one run may be told under several keys.
+  CREATE UNIQUE INDEX messages_id ON everstep.messages (run, type, id) WHERE type <> 'child';
   CREATE INDEX messages_new ON everstep.messages (run, no) WHERE consumed_by IS NULL;
 
   CREATE TABLE everstep.retries (
@@ -97,6 +135,38 @@ export const TABLES = `
     PRIMARY KEY (run, name)
   );
   CREATE INDEX tags_value ON everstep.tags (name, value, run);
+
+  CREATE TABLE everstep.workflows (
+    no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text COLLATE "C" NOT NULL,
+    version text COLLATE "C" NOT NULL,
+    event text COLLATE "C",
+    priority bigint NOT NULL,
+    timeout_ms bigint,
+    since bigint NOT NULL
+  );
+  CREATE UNIQUE INDEX workflows_name ON everstep.workflows (name, version);
+  CREATE INDEX workflows_event ON everstep.workflows (event, name) WHERE event IS NOT NULL;
+
+  CREATE TABLE everstep.workflow_pauses (workflow text COLLATE "C" PRIMARY KEY, paused text NOT NULL);
+
+  CREATE TABLE everstep.events (
+    no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text COLLATE "C" NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    at bigint NOT NULL,
+    payload_hash text NOT NULL,
+    runs text NOT NULL
+  );
+  CREATE UNIQUE INDEX events_id ON everstep.events (name, id);
+  CREATE INDEX events_name ON everstep.events (name, no);
+
+  CREATE TABLE everstep.outbox (
+    no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id text NOT NULL,
+    text text NOT NULL,
+    taken_until bigint NOT NULL DEFAULT 0
+  ) WITH (fillfactor = 70);
 
   CREATE TABLE everstep.workers (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

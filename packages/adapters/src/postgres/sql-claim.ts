@@ -35,6 +35,7 @@ const claim: SqlFunction = {
 DECLARE
   at_ms bigint := ${NOW};
   except_nos bigint[] := '{}';
+  paused json;
   next_due bigint;
   due_levels bigint[];
   level bigint;
@@ -48,6 +49,13 @@ BEGIN
   IF except_ids IS NOT NULL THEN
     SELECT coalesce(array_agg(r.no), '{}') INTO except_nos FROM json_array_elements_text(except_ids) AS e (id)
     CROSS JOIN LATERAL (SELECT r.no FROM everstep.runs r WHERE r.id = e.id OFFSET 0) r;
+  END IF;
+  SELECT json_agg(p.workflow ORDER BY p.workflow) INTO paused
+  FROM (SELECT DISTINCT w.name FROM json_to_recordset(workflows) AS w (name text)) w
+  CROSS JOIN LATERAL (SELECT p.workflow FROM everstep.workflow_pauses p WHERE p.workflow = w.name OFFSET 0) p;
+  IF paused IS NOT NULL THEN
+    SELECT coalesce(json_agg(w), '[]') INTO workflows FROM json_to_recordset(workflows) AS w (name text, version text)
+    WHERE w.name NOT IN (SELECT json_array_elements_text(paused));
   END IF;
   SELECT min(l.first), array_agg(DISTINCT l.priority ORDER BY l.priority DESC) FILTER (WHERE l.first <= at_ms) INTO next_due, due_levels
   FROM everstep.levels(workflows, except_nos) l;
@@ -87,7 +95,7 @@ BEGIN
       IF next_due <= at_ms AND cardinality(picked) < most THEN next_due := at_ms + 50; END IF;
     END IF;
   END IF;
-  RETURN NEXT json_build_object('now', at_ms, 'nextDueAt', next_due)::text;
+  RETURN NEXT json_build_object('now', at_ms, 'nextDueAt', next_due, 'paused', coalesce(paused, '[]'))::text;
 
   IF cardinality(picked) > 0 THEN
     RETURN QUERY SELECT json_build_object('claim', r.no, 'run', ${runJson("r")})::text

@@ -1,6 +1,13 @@
 import { NOW, type SqlFunction } from "./sql.ts";
 import { REFUSED } from "./sql-damage.ts";
-import { ADVANCES, ENTRIES, writeFunctions } from "./sql-writes.ts";
+import { advanceFunctions, ADVANCES, ENTRIES } from "./sql-advance.ts";
+import { eventFunctions } from "./sql-events.ts";
+import { keepingFunctions } from "./sql-keeping.ts";
+import { messageFunctions } from "./sql-messages.ts";
+import { operateFunctions } from "./sql-operate.ts";
+import { sendFunctions } from "./sql-sends.ts";
+import { startFunctions } from "./sql-start.ts";
+import { waitingFunctions } from "./sql-waiting.ts";
 
 /**
  * A batch is one call of `commit`: one statement, one transaction and one round trip, whatever its size. Its writes come by kind,
@@ -15,23 +22,46 @@ import { ADVANCES, ENTRIES, writeFunctions } from "./sql-writes.ts";
  *   takeovers lock the same rows.
  *
  * An outcome is a letter: d(one), f(enced), c(reated), o(wned: created and claimed), x (exists), u (duplicate), n(ot found),
- * i(nbox changed); or one with text behind it: C workflow (conflict), e status (ended), s status (wrong state), r reason (refused).
+ * i(nbox changed); or one with text behind it: C workflow (conflict), e status (ended), s status (wrong state), m status (changed
+ * meanwhile), r reason (refused); or with JSON: E (emitted: which runs), D (done: what was refused of its sends, and which other runs woke).
  */
 
 const apply: SqlFunction = {
-  head: `apply(INOUT outcomes text[], worker bigint, at_ms bigint, starts json, ${ADVANCES}, ${ENTRIES}, changes json, rest json)`,
+  head: `apply(INOUT outcomes text[], worker bigint, at_ms bigint, starts json, ${ADVANCES}, ${ENTRIES}, changes json, rest json,
+    extra json)`,
   inner: true,
   body: `
 BEGIN
   IF starts IS NOT NULL THEN
-    outcomes := everstep.start_runs(outcomes, worker, at_ms, starts, rest -> 'given');
+    outcomes := everstep.start_runs(outcomes, worker, at_ms, starts, rest -> 'given', extra -> 'names', NULL);
   END IF;
   IF a_i IS NOT NULL AND worker IS NOT NULL THEN
     outcomes := everstep.advance_runs(outcomes, worker, at_ms, a_i, a_id, a_attempt, a_first, a_seen,
-      e_i, e_seq, e_kind, e_key, e_at, e_value, e_error, changes, rest);
+      e_i, e_seq, e_kind, e_key, e_at, e_value, e_error, changes, rest, extra);
   END IF;
-  IF rest -> 'messages' IS NOT NULL THEN outcomes := everstep.send_messages(outcomes, at_ms, rest -> 'messages'); END IF;
+  IF rest -> 'messages' IS NOT NULL THEN outcomes := everstep.send_messages(outcomes, at_ms, rest -> 'messages', NULL); END IF;
   IF rest -> 'operations' IS NOT NULL THEN outcomes := everstep.operate(outcomes, at_ms, rest -> 'operations'); END IF;
+  IF extra IS NOT NULL THEN outcomes := everstep.apply_extra(outcomes, at_ms, extra, (extra ->> 'waits')::boolean); END IF;
+END`,
+};
+
+/** What an ordinary batch has nothing of. */
+const applyExtra: SqlFunction = {
+  head: "apply_extra(INOUT outcomes text[], at_ms bigint, extra json, waits boolean)",
+  inner: true,
+  body: `
+DECLARE
+  one record;
+BEGIN
+  IF extra -> 'emits' IS NOT NULL THEN outcomes := everstep.emit_events(outcomes, at_ms, extra -> 'emits', NULL); END IF;
+  IF extra -> 'mends' IS NOT NULL THEN outcomes := everstep.mend_runs(outcomes, at_ms, extra -> 'mends', waits); END IF;
+  IF extra -> 'pauses' IS NOT NULL THEN outcomes := everstep.pause_workflows(outcomes, at_ms, extra -> 'pauses'); END IF;
+  IF extra -> 'purges' IS NOT NULL THEN outcomes := everstep.purge_runs(outcomes, at_ms, extra -> 'purges', waits); END IF;
+  IF extra -> 'imports' IS NOT NULL THEN outcomes := everstep.import_runs(outcomes, at_ms, extra -> 'imports', waits); END IF;
+  IF extra -> 'shipped' IS NOT NULL THEN
+    DELETE FROM everstep.outbox o WHERE o.no IN (SELECT s.value::bigint FROM json_array_elements_text(extra #> '{shipped,nos}') AS s);
+    FOR one IN SELECT s.value::int AS i FROM json_array_elements_text(extra #> '{shipped,i}') AS s LOOP outcomes[one.i] := 'd'; END LOOP;
+  END IF;
 END`,
 };
 
@@ -62,7 +92,7 @@ BEGIN
   outcomes := everstep.apply(outcomes, worker, at_ms, wave -> 'starts',
     ${columnsOf("advances", ADVANCE_TYPES)},
     ${columnsOf("entries", ENTRY_TYPES)},
-    wave -> 'changes', wave -> 'rest');
+    wave -> 'changes', wave -> 'rest', wave -> 'extra');
 END`,
 };
 
@@ -90,7 +120,7 @@ END`,
 
 const commit: SqlFunction = {
   head: `commit(worker bigint, batch_no bigint, expected text, starts json, ${ADVANCES}, ${ENTRIES}, changes json, rest json,
-    more json, locks text[], leave_wave int, leave_i int, alone boolean, channel text) RETURNS text`,
+    extra json, more json, locks text[], ordered boolean, leave_wave int, leave_i int, alone boolean, channel text) RETURNS text`,
   body: `
 DECLARE
   holder bigint;
@@ -130,13 +160,24 @@ BEGIN
       PERFORM pg_notify(channel, 'busy');
     END IF;
   END IF;
+  IF ordered THEN
+    -- F42: with the runs that wait for the end of one of these.
+    SELECT array_agg(l.id ORDER BY l.id COLLATE "C") INTO locks FROM (
+      SELECT l.id FROM unnest(locks) AS l (id)
+      UNION
+      SELECT p.id FROM unnest(locks) AS l (id)
+      CROSS JOIN LATERAL (SELECT r.no FROM everstep.runs r WHERE r.id = l.id AND r.awaited OFFSET 0) r
+      CROSS JOIN LATERAL (SELECT w.waiter FROM everstep.waiters w WHERE w.run = r.no OFFSET 0) w
+      CROSS JOIN LATERAL (SELECT p.id FROM everstep.runs p WHERE p.no = w.waiter OFFSET 0) p
+    ) l;
+  END IF;
   IF locks IS NOT NULL THEN
     PERFORM 1 FROM unnest(locks) AS l (id)
     CROSS JOIN LATERAL (SELECT r.no FROM everstep.runs r WHERE r.id = l.id OFFSET 0 FOR NO KEY UPDATE) r;
   END IF;
 
   outcomes := everstep.apply(outcomes, holder, at_ms, starts, a_i, a_id, a_attempt, a_first, a_seen,
-    e_i, e_seq, e_kind, e_key, e_at, e_value, e_error, changes, rest);
+    e_i, e_seq, e_kind, e_key, e_at, e_value, e_error, changes, rest, extra);
   IF more IS NOT NULL THEN
     -- Nothing of a wave is looked at here: its text may be what can't be held.
     FOR wave, place IN SELECT w.value, w.ordinality FROM json_array_elements(more) WITH ORDINALITY AS w LOOP
@@ -145,7 +186,7 @@ BEGIN
           -- S3: whatever comes after it is fenced. Its runs are due without a strike.
           UPDATE everstep.workers SET live = false, busy = false WHERE id = worker;
           PERFORM 1 FROM everstep.runs r WHERE r.owner = worker ORDER BY r.id FOR NO KEY UPDATE;
-          UPDATE everstep.runs SET owner = NULL, due_at = at_ms, alone = false WHERE owner = worker;
+          UPDATE everstep.runs SET owner = NULL, due_at = CASE WHEN paused IS NULL THEN at_ms END, alone = false WHERE owner = worker;
           outcomes[leave_i] := 'd';
           holder := NULL;
         END IF;
@@ -219,8 +260,16 @@ END`,
 
 /** What a batch is applied by. */
 export const commitFunctions: readonly SqlFunction[] = [
-  ...writeFunctions,
+  ...advanceFunctions,
+  ...startFunctions,
+  ...messageFunctions,
+  ...waitingFunctions,
+  ...eventFunctions,
+  ...sendFunctions,
+  ...operateFunctions,
+  ...keepingFunctions,
   texts,
+  applyExtra,
   apply,
   applyWave,
   applyAlone,

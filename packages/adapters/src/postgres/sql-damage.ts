@@ -4,7 +4,7 @@ import { NOW, type SqlFunction } from "./sql.ts";
 export const REFUSED = "data_exception OR integrity_constraint_violation OR program_limit_exceeded";
 
 /** A dead worker's run is due, and remembers it. */
-export const FREED: string = `owner = NULL, due_at = ${NOW}, interrupted = true,
+export const FREED: string = `owner = NULL, due_at = CASE WHEN paused IS NULL THEN ${NOW} END, interrupted = true,
     strikes = strikes + 1, strikes_alone = strikes_alone + alone::int, alone = false`;
 
 /** Stuck, as far as even that can be written. */

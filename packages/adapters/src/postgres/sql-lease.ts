@@ -26,7 +26,7 @@ END`,
 };
 
 const join: SqlFunction = {
-  head: "join_worker(workflows text, lease_ms bigint, host text, pid bigint, lock_class int, build int) RETURNS text",
+  head: "join_worker(workflows text, specs json, lease_ms bigint, host text, pid bigint, lock_class int, build int) RETURNS text",
   body: `
 DECLARE
   at_ms bigint := ${NOW};
@@ -39,6 +39,13 @@ BEGIN
   INSERT INTO everstep.workers AS w (live, expires_at, lease_ms, has_lock, host, pid, workflows)
   VALUES (true, at_ms + join_worker.lease_ms, join_worker.lease_ms, lock_class IS NOT NULL, join_worker.host, join_worker.pid, join_worker.workflows)
   RETURNING w.id INTO id;
+  -- What has not changed is not written: all workers of a deploy tell the same.
+  INSERT INTO everstep.workflows (name, version, event, priority, timeout_ms, since)
+  SELECT s.name, s.version, s.event, s.priority, s.timeout_ms, at_ms
+  FROM json_to_recordset(specs) AS s (name text, version text, event text, priority bigint, timeout_ms bigint)
+  WHERE NOT EXISTS (SELECT 1 FROM everstep.workflows f WHERE f.name = s.name AND f.version = s.version
+    AND f.priority = s.priority AND f.event IS NOT DISTINCT FROM s.event AND f.timeout_ms IS NOT DISTINCT FROM s.timeout_ms OFFSET 0)
+  ON CONFLICT (name, version) DO UPDATE SET event = excluded.event, priority = excluded.priority, timeout_ms = excluded.timeout_ms;
   -- Before the row can be seen: no other worker ever finds a live row with a free lock.
   IF lock_class IS NOT NULL THEN PERFORM everstep.lock_worker(lock_class, id); END IF;
   RETURN json_build_object('worker', id, 'now', at_ms, 'expiresAt', at_ms + join_worker.lease_ms)::text;

@@ -4,7 +4,9 @@ import { NOW, type SqlFunction } from "./sql.ts";
 export function runJson(r: string): string {
   return `json_build_object(
     'id', ${r}.id, 'workflow', ${r}.workflow, 'version', ${r}.version, 'phase', ${r}.phase, 'end', ${r}.ended, 'owner', ${r}.owner,
-    'attempt', ${r}.attempt, 'dueAt', ${r}.due_at, 'stuck', ${r}.stuck::json, 'priority', ${r}.priority,
+    'attempt', ${r}.attempt, 'dueAt', ${r}.due_at, 'stuck', ${r}.stuck::json, 'paused', ${r}.paused::json,
+    'parent', CASE WHEN ${r}.parent IS NOT NULL THEN json_build_object('runId', ${r}.parent, 'key', ${r}.parent_key, 'called', ${r}.called) END,
+    'event', ${r}.event, 'raw', ${r}.raw, 'priority', ${r}.priority,
     'tags', (SELECT coalesce(json_object_agg(t.name, t.value), '{}') FROM everstep.tags t WHERE t.run = ${r}.no),
     'input', ${r}.input, 'result', ${r}.result, 'error', ${r}.error, 'inbox', ${r}.inbox, 'strikes', ${r}.strikes,
     'strikesAlone', ${r}.strikes_alone, 'interrupted', ${r}.interrupted, 'waits', coalesce(${r}.waits::json, '[]'),
@@ -44,7 +46,8 @@ BEGIN
         'workflows', w.workflows::json) FROM everstep.workers w WHERE w.id = r.owner),
       'capable', (SELECT count(*) FROM everstep.workers w WHERE w.live AND w.expires_at >= at_ms AND EXISTS (
         SELECT 1 FROM json_to_recordset(w.workflows::json) AS f (name text, version text)
-        WHERE f.name = r.workflow AND f.version = r.version)))::text
+        WHERE f.name = r.workflow AND f.version = r.version)),
+      'workflowPaused', (SELECT p.paused::json FROM everstep.workflow_pauses p WHERE p.workflow = r.workflow))::text
     FROM everstep.runs r WHERE r.no = ANY (nos);
   RETURN QUERY ${entriesOf("nos")};
   RETURN QUERY ${messagesOf("nos")};

@@ -21,7 +21,7 @@ END`,
 };
 
 const settleTransact: SqlFunction = {
-  head: "settle_transact(worker bigint, run_id text, attempt_no bigint, place text, entry json, settled json) RETURNS void",
+  head: "settle_transact(worker bigint, run_id text, attempt_no bigint, place text, entry json, settled json, outbox json) RETURNS void",
   body: `
 DECLARE
   run_no bigint;
@@ -46,6 +46,9 @@ BEGIN
   INSERT INTO everstep.journal (run, seq, attempt, kind, key, at, value, error)
   VALUES (run_no, e.seq, attempt_no, e.kind, e.key, e.at, e.value, e.error);
   DELETE FROM everstep.retries t WHERE t.run = run_no AND t.key IN (SELECT json_array_elements_text(settled));
+  IF outbox IS NOT NULL THEN
+    INSERT INTO everstep.outbox (id, text) SELECT g.id, g.text FROM json_to_recordset(outbox) AS g (id text, text text);
+  END IF;
 END`,
 };
 

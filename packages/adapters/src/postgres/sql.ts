@@ -46,7 +46,8 @@ export function qualified(sql: string, schema: string): string {
 
 /** DDL of a function in the schema. Its body is a literal, so that no schema's name can end it. */
 export function createFunction(schema: string, fn: SqlFunction): string {
-  const { head, body, stable } = fn;
+  const { body, stable } = fn;
+  const head = qualified(fn.head, schema);
   const volatility = stable === true ? "STABLE" : "VOLATILE";
   const text = quoteLiteral(qualified(body, schema));
   return `CREATE FUNCTION ${schema}.${head} LANGUAGE plpgsql ${volatility}${settingsOf(fn)} AS ${text};`;

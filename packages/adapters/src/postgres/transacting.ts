@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type NewEntry, StoreUnavailableError, type TransactRequest } from "@everstep/core";
+import { type NewEntry, type OutboxEvent, StoreUnavailableError, type TransactRequest } from "@everstep/core";
 import { type ClientBase, escapeLiteral } from "pg";
 import { BodyWatch, IDLED, ownCommit } from "./body-watch.ts";
 import { within } from "./connections.ts";
@@ -27,7 +27,11 @@ const NO_RIGHT = "42501";
 const CALLERS: ReadonlySet<string> = new Set([IDLED, ABORTED, NO_RIGHT]);
 
 type Answer = { readonly is: "done" } | { readonly is: "fenced" };
-type Settlement = { readonly entry: NewEntry; readonly settled: readonly string[] };
+type Settlement = {
+  readonly entry: NewEntry;
+  readonly settled: readonly string[];
+  readonly outbox?: readonly OutboxEvent[];
+};
 
 /** Where its guard is, when it is worth beginning, and the server's process. */
 interface Place {
@@ -157,7 +161,10 @@ export class Transacting {
   async #settle<T>(
     client: ClientBase,
     { worker, runId, attempt }: TransactRequest<ClientBase, T>,
-    { place, settlement: { entry, settled } }: { readonly place: string; readonly settlement: Settlement },
+    {
+      place,
+      settlement: { entry, settled, outbox },
+    }: { readonly place: string; readonly settlement: Settlement },
   ): Promise<Try> {
     const values = [
       String(worker),
@@ -166,6 +173,7 @@ export class Transacting {
       escapeLiteral(place),
       escapeLiteral(JSON.stringify(entry)),
       escapeLiteral(JSON.stringify(settled)),
+      outbox === undefined ? "NULL" : escapeLiteral(JSON.stringify(outbox)),
     ];
     try {
       await within(
