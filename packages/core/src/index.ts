@@ -17,6 +17,8 @@ export type { RunHandle } from "./runtime/run-handle.ts";
 export type { JournalEntry, RunReport, RunSummary } from "./runtime/run-report.ts";
 export type { CancelOptions, ListOptions, ResolveOptions, Runs } from "./runtime/runs.ts";
 export { transactStep } from "./runtime/transact-step.ts";
+export type { PinoLike } from "./runtime/log.ts";
+export { fromPino } from "./runtime/log.ts";
 export { outboxEvents } from "./runtime/outbox-shipper.ts";
 export type { OutboxOptions } from "./runtime/outbox-shipper.ts";
 export type * from "./runtime/shipped-events.ts";

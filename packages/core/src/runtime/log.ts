@@ -11,6 +11,19 @@ export const consoleLogger: Logger = {
   error: (message, fields) => console.error(message, fields ?? ""),
 };
 
+/** As much of a pino logger as is needed: fields come first. */
+export type PinoLike = Readonly<Record<(typeof LEVELS)[number], (fields: object, message: string) => void>>;
+
+/** A logger that writes to one of pino (or of bunyan, which is called alike): run, step and attempt become fields of each line. */
+export function fromPino(pino: PinoLike): Logger {
+  return {
+    debug: (message, fields = {}) => pino.debug(fields, message),
+    info: (message, fields = {}) => pino.info(fields, message),
+    warn: (message, fields = {}) => pino.warn(fields, message),
+    error: (message, fields = {}) => pino.error(fields, message),
+  };
+}
+
 /** The same logger, but one that throws fails nobody: a run must not fail because its log can't be written. */
 export function unfailing(logger: Logger): Logger {
   const levels = LEVELS.map((level) => [
