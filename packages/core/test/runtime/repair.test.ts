@@ -1,0 +1,365 @@
+/** `client.runs`: retry, rewind, fork and resolve, with workers that go on afterwards. */
+import { describe, expect, test } from "vitest";
+import { FatalError, workflow } from "../../src/index.ts";
+import { gate, type Process, rejection, World } from "../support/world.ts";
+
+/** A shop: charges (undone on failure), packs, ships. `down` says which of them fail. */
+async function shop(down: Set<string>, options: { readonly undoes?: boolean } = {}) {
+  const world = new World();
+  const order = workflow<string, string>({ name: "order" }, async (ctx, what) => {
+    const effect = (name: string) =>
+      ctx.step(
+        name,
+        (step) => {
+          if (down.has(name)) throw new FatalError(`${name} is down`);
+          world.effect(step, name);
+          return `${name} of ${what}`;
+        },
+        name === "charge" && options.undoes === true
+          ? { compensate: (_, step) => world.effect(step, "refund") }
+          : {},
+      );
+    const charged = await effect("charge");
+    await effect("pack");
+    const shipped = await effect("ship");
+    return `${charged}, ${shipped}`;
+  });
+  const process = await world.worker([order]);
+  const run = await process.start(order, "books", { id: "r" });
+  return { world, process, run, order, runs: process.client.runs };
+}
+
+const keysOf = (world: World): readonly string[] => world.effects.map(({ key }) => key);
+
+describe("retry", () => {
+  test("a failed run goes on from the step that failed, and says who did it and why", async () => {
+    const down = new Set(["ship"]);
+    const { world, run, runs } = await shop(down);
+    expect(await rejection(world.settle(run.result()))).toMatchObject({ code: "RUN_FAILED" });
+    down.clear();
+    await world.settle(runs.retry("r", { by: "ada", because: "the carrier is back" }));
+    expect(await world.settle(run.result())).toBe("charge of books, ship of books");
+    expect(keysOf(world)).toEqual(["r/charge", "r/pack", "r/ship~2"]);
+    const { journal } = await world.settle(runs.read("r"));
+    expect(journal.map(({ kind, key, superseded }) => `${kind} ${key}${superseded ? " -" : ""}`)).toEqual([
+      "step charge",
+      "step pack",
+      "step ship -",
+      "end failed -",
+      expect.stringMatching(/^reset /),
+      "step ship",
+      "end completed",
+    ]);
+    expect(journal[4]?.value).toMatchObject({
+      operation: "retry",
+      to: 2,
+      by: "ada",
+      because: "the carrier is back",
+    });
+  });
+
+  test("what was undone is done again, what was not is kept", async () => {
+    const down = new Set(["ship"]);
+    const { world, run, runs } = await shop(down, { undoes: true });
+    await rejection(world.settle(run.result()));
+    await world.settle(runs.retry("r"));
+    await rejection(world.settle(run.result()));
+    down.clear();
+    await world.settle(runs.retry("r"));
+    await world.settle(run.result());
+    expect(keysOf(world)).toEqual([
+      "r/charge",
+      "r/pack",
+      "r/charge/undo",
+      "r/charge~2",
+      "r/charge~2/undo",
+      "r/charge~3",
+      "r/ship~3",
+    ]);
+  });
+
+  test("from a step that succeeded, that one runs again and the others do not", async () => {
+    const down = new Set(["ship"]);
+    const { world, run, runs } = await shop(down);
+    await rejection(world.settle(run.result()));
+    down.clear();
+    await world.settle(runs.retry("r", { from: "charge" }));
+    await world.settle(run.result());
+    expect(keysOf(world)).toEqual(["r/charge", "r/pack", "r/charge~2", "r/ship~2"]);
+  });
+
+  test("again and again, until it works", async () => {
+    const down = new Set(["pack"]);
+    const { world, run, runs } = await shop(down);
+    await rejection(world.settle(run.result()));
+    await world.settle(runs.retry("r"));
+    await rejection(world.settle(run.result()));
+    down.clear();
+    await world.settle(runs.retry("r"));
+    expect(await world.settle(run.result())).toBe("charge of books, ship of books");
+    expect(keysOf(world)).toEqual(["r/charge", "r/pack~3", "r/ship"]);
+  });
+
+  test("of a canceled run goes on where it was canceled", async () => {
+    const world = new World();
+    const definition = workflow({ name: "w" }, async (ctx) => {
+      await ctx.step("a", (step) => world.effect(step, "a"));
+      await ctx.waitForSignal("go");
+      return "done";
+    });
+    const process = await world.worker([definition]);
+    const run = await process.start(definition, undefined, { id: "r" });
+    await world.pass(1000);
+    await world.settle(run.cancel());
+    expect(await rejection(world.settle(run.result()))).toMatchObject({ code: "RUN_CANCELED" });
+    await world.settle(process.client.runs.retry("r"));
+    await world.settle(run.signal("go"));
+    expect(await world.settle(run.result())).toBe("done");
+    expect(world.effectNames).toEqual(["a"]);
+  });
+
+  test("a child that failed is started anew, under another id", async () => {
+    const world = new World();
+    let isDown = true;
+    const child = workflow<string, string>({ name: "child" }, (_, name) => {
+      if (isDown) throw new FatalError("down");
+      return `done ${name}`;
+    });
+    const parent = workflow({ name: "parent" }, async (ctx) => ctx.call(child, "x", { name: "mail" }));
+    const process = await world.worker([parent, child]);
+    const run = await process.start(parent, undefined, { id: "p" });
+    await rejection(world.settle(run.result()));
+    isDown = false;
+    await world.settle(process.client.runs.retry("p"));
+    expect(await world.settle(run.result())).toBe("done x");
+    expect(world.run("p/mail").end).toBe("failed");
+    expect(world.run("p/mail~2").end).toBe("completed");
+  });
+
+  test("is refused where it does not fit, and for a run that is not there", async () => {
+    const { world, run, runs } = await shop(new Set());
+    await world.settle(run.result());
+    expect(await rejection(world.settle(runs.retry("r")))).toMatchObject({ code: "RUN_STATE" });
+    expect(await rejection(world.settle(runs.retry("nobody")))).toMatchObject({ code: "RUN_NOT_FOUND" });
+  });
+});
+
+describe("rewind", () => {
+  test("a completed run goes back to a step: that one and all that follows is done again", async () => {
+    const { world, run, runs } = await shop(new Set());
+    await world.settle(run.result());
+    await world.settle(runs.rewind("r", { to: "pack" }));
+    await world.settle(run.result());
+    expect(keysOf(world)).toEqual(["r/charge", "r/pack", "r/ship", "r/pack~2", "r/ship~2"]);
+  });
+
+  test("signals that it had taken are taken again", async () => {
+    const world = new World();
+    const seen: unknown[] = [];
+    const definition = workflow({ name: "w" }, async (ctx) => {
+      await ctx.step("a", () => 1);
+      const first = await ctx.waitForSignal("go");
+      const second = await ctx.waitForSignal("go");
+      seen.push([first, second]);
+      await ctx.waitForSignal("stop");
+    });
+    const process = await world.worker([definition]);
+    const run = await process.start(definition, undefined, { id: "r" });
+    for (const n of [1, 2, 3]) await world.settle(run.signal("go", n));
+    await world.pass(5000);
+    await world.settle(process.client.runs.pause("r"));
+    await world.passUntil(() => world.run("r").owner === null);
+    await world.settle(process.client.runs.rewind("r", { to: "go#2" }));
+    expect(await world.settle(run.status())).toBe("waiting");
+    await world.settle(process.client.runs.resume("r"));
+    await world.settle(run.signal("stop"));
+    await world.settle(run.result());
+    expect(new Set(seen.map(String))).toEqual(new Set(["1,2"]));
+  });
+
+  test("a step that is not there is refused with those that are", async () => {
+    const { world, run, runs } = await shop(new Set());
+    await world.settle(run.result());
+    const refusal = await rejection(world.settle(runs.rewind("r", { to: "chrage" })));
+    expect(refusal).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(refusal.message).toContain("charge, pack, ship");
+  });
+});
+
+describe("fork", () => {
+  test("is a new run that has done what came before, and leaves the other one as it is", async () => {
+    const { world, run, runs } = await shop(new Set());
+    await world.settle(run.result());
+    const before = world.run("r");
+    const forked = await world.settle(runs.fork("r", { from: "ship", id: "f", by: "ada", because: "lost" }));
+    expect(await world.settle(forked.result())).toBe("charge of books, ship of books");
+    expect(keysOf(world)).toEqual(["r/charge", "r/pack", "r/ship", "f/ship"]);
+    expect(world.run("r")).toEqual(before);
+    const { journal, input } = await world.settle(runs.read("f"));
+    expect(input).toBe("books");
+    expect(journal[2]).toMatchObject({
+      kind: "fork",
+      value: { from: "r", to: 2, by: "ada", because: "lost" },
+    });
+  });
+
+  test("an id that is taken is refused", async () => {
+    const { world, run, runs } = await shop(new Set());
+    await world.settle(run.result());
+    expect(await rejection(world.settle(runs.fork("r", { from: "ship", id: "r" })))).toMatchObject({
+      code: "RUN_CONFLICT",
+    });
+  });
+});
+
+/** A run that is stuck in doubt about its charge: its worker died while the body ran. */
+async function inDoubt() {
+  const world = new World();
+  const held = gate();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    const charged = await ctx
+      .step(
+        "charge",
+        async (step) => {
+          world.effect(step, "charge");
+          await held.promise;
+          return "charged";
+        },
+        { inDoubt: "stick" },
+      )
+      .catch((error: Error) => `caught ${(error.cause as Error).message}`);
+    return charged;
+  });
+  const dying = await world.worker([definition]);
+  const { client } = dying;
+  await world.settle(client.start(definition, undefined, { id: "r" }));
+  await world.passUntil(() => world.effects.length === 1);
+  dying.kill();
+  held.open();
+  const process = await world.worker([definition]);
+  await world.passUntil(() => world.run("r").stuck !== null);
+  expect(world.run("r").stuck?.code).toBe("IN_DOUBT");
+  return { world, process, run: process.client.get("r"), runs: process.client.runs };
+}
+
+describe("resolve", () => {
+  test("with a result: the step is not run again", async () => {
+    const { world, run, runs } = await inDoubt();
+    await world.settle(runs.resolve("r", "charge", { result: "found", by: "ada", because: "ticket 7" }));
+    expect(await world.settle(run.result())).toBe("found");
+    expect(world.effectNames).toEqual(["charge"]);
+    const { journal } = await world.settle(runs.read("r"));
+    expect(journal.find(({ kind }) => kind === "resolve")?.value).toEqual({
+      step: "charge",
+      as: "result",
+      by: "ada",
+      because: "ticket 7",
+    });
+  });
+
+  test("with an error: the code catches it", async () => {
+    const { world, run, runs } = await inDoubt();
+    await world.settle(runs.resolve("r", "charge", { error: "declined" }));
+    expect(await world.settle(run.result())).toBe("caught declined");
+  });
+
+  test("with a rerun: the same idempotency key", async () => {
+    const { world, run, runs } = await inDoubt();
+    await world.settle(runs.resolve("r", "charge", { rerun: true }));
+    expect(await world.settle(run.result())).toBe("charged");
+    expect(keysOf(world)).toEqual(["r/charge", "r/charge"]);
+  });
+
+  test("skip: the step comes to undefined", async () => {
+    const { world, run, runs } = await inDoubt();
+    await world.settle(runs.skip("r", "charge"));
+    expect(await world.settle(run.result())).toBeUndefined();
+    expect(world.effectNames).toEqual(["charge"]);
+  });
+
+  test("needs to be told what became of the step", async () => {
+    const { world, runs } = await inDoubt();
+    for (const options of [{}, { result: 1, rerun: true as const }])
+      expect(() => runs.resolve("r", "charge", options)).toThrow("say what became of the step");
+    expect(world.run("r").stuck?.code).toBe("IN_DOUBT");
+  });
+
+  test("a step that is being retried, of a run that waits", async () => {
+    const world = new World();
+    const definition = workflow({ name: "w" }, (ctx) =>
+      ctx.step("call", () => Promise.reject(new Error("down")), { retry: { initialDelay: "1h", factor: 1 } }),
+    );
+    const process = await world.worker([definition]);
+    const run = await process.start(definition, undefined, { id: "r" });
+    await world.passUntil(() => world.run("r").retries.length > 0 && world.run("r").owner === null);
+    await world.settle(process.client.runs.resolve("r", "call", { result: "by hand" }));
+    expect(await world.settle(run.result(), 10_000)).toBe("by hand");
+    expect(world.run("r").retries).toEqual([]);
+  });
+
+  test("a run that a worker holds is refused", async () => {
+    const world = new World();
+    const held = gate();
+    const definition = workflow({ name: "w" }, (ctx) => ctx.step("a", () => held.promise));
+    const process = await world.worker([definition]);
+    await process.start(definition, undefined, { id: "r" });
+    await world.pass(100);
+    const refusal = await rejection(world.settle(process.client.runs.skip("r", "a")));
+    expect(refusal).toMatchObject({ code: "RUN_STATE" });
+    expect(refusal.message).toContain("pause it first");
+    held.open();
+  });
+
+  test("a compensation that can't succeed is skipped, and the run ends", async () => {
+    const world = new World();
+    const definition = workflow({ name: "w" }, async (ctx) => {
+      await ctx.step("charge", () => 1, {
+        compensate: () => {
+          throw new FatalError("the bank is gone");
+        },
+      });
+      throw new FatalError("no stock");
+    });
+    const process = await world.worker([definition]);
+    const run = await process.start(definition, undefined, { id: "r" });
+    await world.passUntil(() => world.run("r").stuck !== null);
+    expect(world.run("r").stuck?.code).toBe("UNDO_FAILED");
+    await world.settle(process.client.runs.skip("r", "charge", { because: "refunded by hand" }));
+    expect(await rejection(world.settle(run.result()))).toMatchObject({ code: "RUN_FAILED" });
+    expect(world.journal("r")).toContain("undo charge");
+    expect(world.run("r").retries).toEqual([]);
+  });
+});
+
+test("a repair that loses a race against the run is decided again on what the run has become", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    await ctx.step("a", () => 1);
+    await ctx.step("b", () => Promise.reject(new Error("down")), {
+      retry: { maxAttempts: 1, onExhausted: "stick" },
+    });
+  });
+  const process = await world.worker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  await world.passUntil(() => world.run("r").stuck !== null);
+  const repairer = world.process();
+  raceOnce(repairer, () => process.client.runs.resume("r"), world);
+  await world.settle(repairer.client.runs.rewind("r", { to: "a" }));
+  const { journal } = await world.settle(process.client.runs.read("r"));
+  expect(journal.map(({ kind }) => kind).slice(0, 3)).toEqual(["step", "resume", "reset"]);
+  expect(journal[2]?.value).toMatchObject({ operation: "rewind", to: 0 });
+});
+
+/** Just before the first mend of this process, something else happens to the run, and it is stuck again. */
+function raceOnce({ store }: Process, happen: () => Promise<void>, world: World): void {
+  const commit = store.commit.bind(store);
+  let isFirst = true;
+  store.commit = async (batch) => {
+    if (isFirst && batch.writes.some(({ kind }) => kind === "mend")) {
+      isFirst = false;
+      await happen();
+      await new Promise<void>((resolve) => world.clock.after(5000, resolve));
+    }
+    return commit(batch);
+  };
+}
