@@ -77,7 +77,7 @@ export class Batches {
   async #send(batch: Batch, how: WavesOptions): Promise<Applied> {
     const { writes, lease } = batch;
     const { alone = false, ordered = false } = how;
-    const { waves, leave, locks } = wavesOf(writes, how);
+    const { waves, leave, locks, outbox } = wavesOf(writes, how);
     const [first, ...more] = alone || leave !== null ? [{}, ...waves] : waves;
     const [answer = "{}"] = await this.#database.ask("commit", [
       lease?.worker ?? null,
@@ -85,6 +85,7 @@ export class Batches {
       expectedReply(writes),
       ...parametersOf(first ?? {}),
       more.length === 0 ? null : JSON.stringify(more),
+      outbox.length === 0 ? null : JSON.stringify(outbox),
       locks.length === 0 ? null : arrayLiteral(locks),
       ordered,
       leave?.wave ?? null,

@@ -7,7 +7,8 @@
  * - An entry is appended without touching its run's row: that is locked, not rewritten. A row of `runs` changes when its run is
  *   claimed, let go or marked, and leaves room in its page for that.
  * - Text, never `jsonb`: that rewrites numbers and key order, and refuses some text after the effect has happened (F59, F103).
- * - `awaited` says that somebody waited for the run's end once, so that all others end without looking for who does.
+ * - `awaited` says that somebody waited for the run's end once, so that all others end without looking for who does; `touched`, that a
+ *   person wrote of it, or that it was imported, so that any other one is claimed for the first time without looking for entries.
  * - `bigint` for every count, instant and number (F58); a lease's token is a number, never a timestamp (F55).
  */
 export const TABLES = `
@@ -33,6 +34,7 @@ export const TABLES = `
     event text,
     raw boolean NOT NULL DEFAULT false,
     awaited boolean NOT NULL DEFAULT false,
+    touched boolean NOT NULL DEFAULT false,
     inbox bigint NOT NULL DEFAULT 0 CHECK (inbox >= 0),
     strikes bigint NOT NULL DEFAULT 0 CHECK (strikes >= 0),
     strikes_alone bigint NOT NULL DEFAULT 0 CHECK (strikes_alone BETWEEN 0 AND strikes),

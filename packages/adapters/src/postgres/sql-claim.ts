@@ -101,8 +101,8 @@ BEGIN
     RETURN QUERY SELECT json_build_object('claim', r.no, 'run', ${runJson("r")})::text
       FROM unnest(picked) WITH ORDINALITY AS p (no, place)
       CROSS JOIN LATERAL (SELECT * FROM everstep.runs r WHERE r.no = p.no OFFSET 0) r ORDER BY p.place;
-    -- A run that was never claimed before has neither entries nor retries.
-    SELECT array_agg(r.no) INTO loaded FROM everstep.runs r WHERE r.no = ANY (picked) AND (r.attempt > 1 OR r.inbox > 0);
+    -- A run that was never claimed before has neither entries nor retries, but of a person's or from elsewhere.
+    SELECT array_agg(r.no) INTO loaded FROM everstep.runs r WHERE r.no = ANY (picked) AND (r.attempt > 1 OR r.inbox > 0 OR r.touched);
     IF loaded IS NOT NULL THEN
       RETURN QUERY ${entriesOf("loaded")};
       RETURN QUERY ${messagesOf("loaded")};

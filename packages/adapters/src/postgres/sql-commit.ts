@@ -120,7 +120,7 @@ END`,
 
 const commit: SqlFunction = {
   head: `commit(worker bigint, batch_no bigint, expected text, starts json, ${ADVANCES}, ${ENTRIES}, changes json, rest json,
-    extra json, more json, locks text[], ordered boolean, leave_wave int, leave_i int, alone boolean, channel text) RETURNS text`,
+    extra json, more json, outbox json, locks text[], ordered boolean, leave_wave int, leave_i int, alone boolean, channel text) RETURNS text`,
   body: `
 DECLARE
   holder bigint;
@@ -198,6 +198,11 @@ BEGIN
     END LOOP;
   END IF;
 
+  IF outbox IS NOT NULL THEN
+    -- In the order of the batch; of what was let through.
+    INSERT INTO everstep.outbox (id, text)
+    SELECT g.id, g.text FROM json_to_recordset(outbox) AS g (i int, id text, text text) WHERE left(outcomes[g.i], 1) IN ('d', 'D', 'i') ORDER BY g.i;
+  END IF;
   IF array_to_string(outcomes, '') <> expected THEN
     answer := json_build_object('at', at_ms, 'each', outcomes)::text;
     UPDATE everstep.workers w SET reply = answer WHERE w.id = worker;

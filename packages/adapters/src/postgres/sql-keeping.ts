@@ -121,10 +121,10 @@ DECLARE
   run_no bigint;
 BEGIN
   INSERT INTO everstep.runs (id, workflow, version, priority, phase, ended, attempt, due_at, stuck, paused, parent, parent_key, called,
-    event, raw, inbox, created_at, started_at, ended_at, timeout_ms, input_hash, input, result, error)
+    event, raw, touched, inbox, created_at, started_at, ended_at, timeout_ms, input_hash, input, result, error)
   SELECT g.id, g.workflow, g.version, g.priority, g.phase, g.ended, g.attempt,
     CASE WHEN g.ended IS NULL AND g.stuck IS NULL AND g.paused IS NULL THEN at_ms END, g.stuck, g.paused, g.parent, g.parent_key, g.called,
-    g.event, g.raw, insert_import.inbox, g.created_at, g.started_at, g.ended_at, g.timeout_ms, g.hash, g.input, g.result, g.error
+    g.event, g.raw, true, insert_import.inbox, g.created_at, g.started_at, g.ended_at, g.timeout_ms, g.hash, g.input, g.result, g.error
   FROM json_to_record(run) AS g (id text, workflow text, version text, priority bigint, phase text, ended text, attempt bigint, stuck text,
     paused text, parent text, parent_key text, called boolean, event text, raw boolean, created_at bigint, started_at bigint,
     ended_at bigint, timeout_ms bigint, hash text, input text, result text, error text)

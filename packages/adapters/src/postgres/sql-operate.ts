@@ -39,7 +39,7 @@ const pauseRun: SqlFunction = {
 BEGIN
   IF run.ended IS NOT NULL OR run.stuck IS NOT NULL THEN RETURN 's' || ${statusSql("run")}; END IF;
   IF run.paused IS NOT NULL THEN RETURN 'd'; END IF;
-  UPDATE everstep.runs r SET paused = json_build_object('at', at_ms, 'note', pause_run.value)::text, due_at = NULL,
+  UPDATE everstep.runs r SET paused = json_build_object('at', at_ms, 'note', pause_run.value)::text, due_at = NULL, touched = true,
     held_due_at = CASE WHEN r.attempt = 0 THEN r.due_at END
   WHERE r.no = run.no;
   PERFORM everstep.note_operation(run, at_ms, 'pause', pause_run.id, pause_run.value);
@@ -53,7 +53,7 @@ const resumeRun: SqlFunction = {
   body: `
 BEGIN
   IF run.stuck IS NULL AND run.paused IS NULL THEN RETURN 's' || ${statusSql("run")}; END IF;
-  UPDATE everstep.runs r SET stuck = NULL, paused = NULL, held_due_at = NULL,
+  UPDATE everstep.runs r SET stuck = NULL, paused = NULL, held_due_at = NULL, touched = true,
     -- A run that was never claimed begins when it was to begin.
     due_at = CASE WHEN r.owner IS NULL THEN coalesce(r.held_due_at, at_ms) END,
     waits = CASE WHEN r.owner IS NOT NULL THEN r.waits END
@@ -133,7 +133,7 @@ const mendRun: SqlFunction = {
   inner: true,
   body: `
 BEGIN
-  UPDATE everstep.runs r SET interrupted = false, strikes = 0, strikes_alone = 0, version = coalesce(mend_run.version, r.version),
+  UPDATE everstep.runs r SET touched = true, interrupted = false, strikes = 0, strikes_alone = 0, version = coalesce(mend_run.version, r.version),
     phase = coalesce(mend_run.phase, r.phase),
     ended = CASE WHEN mend_run.phase IS NULL THEN r.ended END, ended_at = CASE WHEN mend_run.phase IS NULL THEN r.ended_at END,
     result = CASE WHEN mend_run.phase IS NULL THEN r.result END, error = CASE WHEN mend_run.phase IS NULL THEN r.error END,

@@ -44,7 +44,7 @@ function restOf(wave: Wave, part: keyof Rest): Row[] {
   return ((wave.rest ??= {})[part] ??= []);
 }
 
-type ExtraRows = "outbox" | "emits" | "mends" | "pauses" | "purges" | "imports";
+type ExtraRows = "emits" | "mends" | "pauses" | "purges" | "imports";
 
 function extraOf(wave: Wave, part: ExtraRows): Row[] {
   return (((wave.extra ??= {}) as Record<ExtraRows, Row[] | undefined>)[part] ??= []);
@@ -86,7 +86,7 @@ export function messageColumns(
 }
 
 function addAdvance(wave: Wave, write: AdvanceWrite, i: number): void {
-  const { runId, attempt, entries, consume, retries, settled, tags, outbox, then } = write;
+  const { runId, attempt, entries, consume, retries, settled, tags, then } = write;
   const columns = (wave.advances ??= { i: [], id: [], attempt: [], first: [], seen: [] });
   columns.i.push(i);
   columns.id.push(runId);
@@ -98,7 +98,6 @@ function addAdvance(wave: Wave, write: AdvanceWrite, i: number): void {
   for (const retry of retries ?? []) restOf(wave, "retries").push(retryRow(retry, i));
   for (const key of settled ?? []) restOf(wave, "settled").push({ i, key });
   for (const row of tagRows(tags ?? {}, i)) restOf(wave, "tags").push(row);
-  for (const { id, text } of outbox ?? []) extraOf(wave, "outbox").push({ i, id, text });
   const changes = changesOf(write);
   if (changes !== undefined) (wave.changes ??= []).push({ i, ...changes });
 }

@@ -55,6 +55,8 @@ export interface Waves {
   readonly leave: { readonly wave: number; readonly i: number } | null;
   /** Runs to lock first, in one order, where waves or kinds would lock them in several. */
   readonly locks: readonly string[];
+  /** What is told to the world outside, in the order of the batch: waves have another one. Empty where each write is for itself. */
+  readonly outbox: readonly Row[];
 }
 
 export interface WavesOptions {
@@ -83,13 +85,16 @@ export function wavesOf(
     compare(lockedBy(a.write), lockedBy(b.write)),
   )) {
     addWrite((waves[place] ??= {}), write, i);
+    if (alone && write.kind === "advance" && write.outbox !== undefined)
+      (waves[place].extra ??= {}).outbox = outboxRows(write, i);
     if (write.kind === "leave") leave = { wave: place + 1, i };
   }
   for (const [place, sends] of sent.entries())
     if (sends !== undefined) addSends((waves[place] ??= {}), sends, alone);
   if (ordered) for (const wave of waves) (wave.extra ??= {}).waits = true;
   const mixes = waves.length > 1 || mixesKinds(waves[0]);
-  return { waves, leave, locks: ordered || mixes ? runsIn(writes, ordered) : [] };
+  const outbox = alone ? [] : writes.flatMap((write, index) => outboxRows(write, index + 1));
+  return { waves, leave, locks: ordered || mixes ? runsIn(writes, ordered) : [], outbox };
 }
 
 function compare(a: string, b: string): number {
@@ -181,6 +186,11 @@ function runsIn(writes: readonly Write[], ordered: boolean): string[] {
     }
   }
   return [...ids].toSorted(compare);
+}
+
+function outboxRows(write: Write, i: number): Row[] {
+  if (write.kind !== "advance" || write.outbox === undefined) return [];
+  return write.outbox.map(({ id, text }) => ({ i, id, text }));
 }
 
 const sendsOf = ({ sends = [] }: AdvanceWrite): readonly Send[] => sends;
