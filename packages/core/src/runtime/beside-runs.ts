@@ -1,7 +1,7 @@
 /** What a worker does beside executing runs: tells its observer, ships its outbox, purges what is kept no longer. */
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../context.ts";
-import type { Store } from "../store.ts";
+import type { Outcome, Store, Write } from "../store.ts";
 import type { Workflow } from "../workflow.ts";
 import { ObserverFeed } from "./observer-feed.ts";
 import { OutboxShipper } from "./outbox-shipper.ts";
@@ -16,6 +16,8 @@ export interface BesideHost {
   readonly logger: Logger;
   /** The store's clock. */
   now(): number;
+  /** Beside the writes of its runs. Durable when it settles. */
+  write(write: Write): Promise<Outcome>;
 }
 
 export class BesideRuns {
@@ -31,6 +33,7 @@ export class BesideRuns {
   ) {
     const { store, clock, logger } = host;
     const now = (): number => host.now();
+    const write = (one: Write): Promise<Outcome> => host.write(one);
     if (outbox !== undefined)
       this.#shipper = new OutboxShipper({ store, clock, logger }, outbox === true ? {} : outbox);
     if (observer !== undefined || outbox !== undefined)
@@ -40,7 +43,7 @@ export class BesideRuns {
         posted: () => this.#shipper?.soon(),
         now,
       });
-    this.#retention = new Retention({ store, clock, logger, workflows, now });
+    this.#retention = new Retention({ store, clock, logger, workflows, write });
   }
 
   start(): void {

@@ -1,34 +1,31 @@
 /** Purges runs that ended longer ago than their workflow keeps them: small batches, so that nothing waits for it. */
 import type { Clock } from "../clock.ts";
-import type { Logger } from "../context.ts";
+import type { Duration, Logger } from "../context.ts";
 import { StoreUnavailableError } from "../errors.ts";
-import { durationMs } from "../engine/duration.ts";
-import type { EndStatus, Store } from "../store.ts";
+import type { EndStatus } from "../store.ts";
 import type { Workflow } from "../workflow.ts";
+import { purgeEnded, type Purger } from "./repair/purging.ts";
 
 const EVERY_MS = 60_000;
-/** When a batch was full there is more: at most so many a second. */
+/** When a batch was full there is more: the next one then comes so soon. */
 const AGAIN_MS = 1000;
 const BATCH = 100;
-/** Runs that can't go yet, as their parent is there, must not be in the way of others for ever. */
-const PAGES_MAX = 10;
+/** Those that must stay, for a run that called them lives, are passed over in the hope of others: not of all there are each minute. */
+const LOOK_AT_MAX = 1000;
 
-const STATUSES: readonly EndStatus[] = ["completed", "failed", "canceled"];
+const ENDS: readonly EndStatus[] = ["completed", "failed", "canceled"];
 
 interface Rule {
   readonly workflow: string;
   readonly version: string;
-  readonly status: EndStatus;
-  readonly keepMs: number;
+  readonly status: readonly EndStatus[];
+  readonly olderThan: Duration;
 }
 
-export interface RetentionSetup {
-  readonly store: Store;
+export interface RetentionSetup extends Purger {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly workflows: readonly Workflow[];
-  /** The store's clock. */
-  readonly now: () => number;
 }
 
 export class Retention {
@@ -69,40 +66,23 @@ export class Retention {
     this.#in(EVERY_MS);
   }
 
-  /** One batch of each rule; answers whether there may be more. */
+  /** One batch by each rule; answers whether there is more. */
   async #purge(): Promise<boolean> {
     let more = false;
-    for (const rule of this.#rules) if (!this.#stopped && (await this.#purgeBy(rule))) more = true;
-    return more;
-  }
-
-  async #purgeBy({ workflow, version, status, keepMs }: Rule): Promise<boolean> {
-    const { store, now } = this.#setup;
-    const filter = { workflow, version, status, endedBefore: now() - keepMs };
-    let after: string | undefined;
-    for (let pages = 0; pages < PAGES_MAX && !this.#stopped; pages++) {
-      const page = await store.list(filter, {
-        limit: BATCH,
-        order: "oldest",
-        ...(after === undefined ? {} : { after }),
-      });
-      if (page.runs.length === 0) return false;
-      const outcomes = await store.commit({
-        writes: page.runs.map(({ id }) => ({ kind: "purge", runId: id })),
-      });
-      if (page.next === null) return false;
-      if (outcomes.some(({ is }) => is === "done")) return true;
-      after = page.next;
+    for (const rule of this.#rules) {
+      if (this.#stopped) return false;
+      const { purged } = await purgeEnded(this.#setup, rule, { limit: BATCH, lookAt: LOOK_AT_MAX });
+      if (purged >= BATCH) more = true;
     }
-    return false;
+    return more;
   }
 }
 
-function rulesOf({ name, version, options: { retention } }: Workflow): readonly Rule[] {
+function rulesOf({ name: workflow, version, options: { retention } }: Workflow): readonly Rule[] {
   if (retention === undefined) return [];
-  const what = `retention of workflow ${name}`;
-  return STATUSES.flatMap((status) => {
-    const keep = typeof retention === "object" ? retention[status] : retention;
-    return keep === undefined ? [] : [{ workflow: name, version, status, keepMs: durationMs(keep, what) }];
+  if (typeof retention !== "object") return [{ workflow, version, status: ENDS, olderThan: retention }];
+  return ENDS.flatMap((status) => {
+    const olderThan = retention[status];
+    return olderThan === undefined ? [] : [{ workflow, version, status: [status], olderThan }];
   });
 }

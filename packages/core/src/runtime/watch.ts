@@ -141,7 +141,10 @@ export class Watch {
     const body = this.#of(activation).bodies.get(key);
     if (body === undefined || body.ms !== undefined) return; // it never began: a person is to decide first
     body.ms = this.#setup.now() - body.beganAt;
-    if (body.posted) this.#setup.posted();
+    if (body.posted) {
+      this.#of(activation).began = false;
+      this.#setup.posted();
+    }
     const told = ofBody(activation, key, body);
     const error = end.how === "failed" ? { error: asError(end.error) } : undefined;
     const outcome = error ? "failed" : end.how === "interrupted" ? "interrupted" : "ok";

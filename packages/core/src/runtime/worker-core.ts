@@ -9,7 +9,7 @@ import type { Logger } from "../context.ts";
 import { EverstepError, InvalidArgumentError } from "../errors.ts";
 import { durationMs } from "../engine/duration.ts";
 import type { Codec } from "../engine/values.ts";
-import type { AdvanceWrite, Claim, Hint, Outcome, Renewal, Store, WorkflowRef } from "../store.ts";
+import type { AdvanceWrite, Claim, Hint, Outcome, Renewal, Store, WorkflowRef, Write } from "../store.ts";
 import { Activation } from "./activation.ts";
 import { BesideRuns } from "./beside-runs.ts";
 import { BodyGate } from "./body-gate.ts";
@@ -311,9 +311,16 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
     this.#hub.committer.submit({ ...writing, writer: lease, fail: () => settle({ is: "fenced" }) });
   }
 
+  /** What needs no lease. */
+  write(write: Write): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      this.#hub.committer.submit({ write, writer: undefined, settle: resolve, fail: reject });
+    });
+  }
+
   #watched(write: AdvanceWrite, settle: (outcome: Outcome) => void): Pick<Pending, "write" | "settle"> {
     const { watch } = this;
-    const activation = this.#held.get(write.runId);
+    const activation = watch && this.#held.get(write.runId);
     if (watch === undefined || activation === undefined) return { write, settle };
     const watched = watch.written(activation, write);
     return {

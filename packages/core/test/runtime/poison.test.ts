@@ -199,7 +199,7 @@ test("a suspect that waits for a signal does not keep the others from running", 
   const client = world.process();
   await client.start(suspect, undefined, { id: "suspect" });
   for (let strikes = 0; strikes < 2; strikes++) {
-    const workflows = [{ name: "suspect", version: "1" }];
+    const workflows = [{ name: "suspect", version: "1", on: null, priority: 0, timeoutMs: null }];
     const lease = await world.store.join({ workflows, leaseMs: 1000, host: "h", pid: 1 });
     const request = { worker: lease.worker, limit: 1, workflows, except: [], inboxes: [] };
     await world.store.claim(request);

@@ -40,11 +40,14 @@ export async function purgeOne(purger: Purger, id: string): Promise<void> {
   checkDone(id, outcome, "to purge it");
 }
 
-/** At most `limit` runs; default: all that there are. */
+/** At most `limit` runs, and at most `lookAt` are looked at; default: all that there are. */
 export async function purgeEnded(
   purger: Purger,
   { olderThan, status = ENDS, ...filter }: PurgeFilter,
-  { limit = Number.POSITIVE_INFINITY }: { readonly limit?: number } = {},
+  {
+    limit = Number.POSITIVE_INFINITY,
+    lookAt = Number.POSITIVE_INFINITY,
+  }: { readonly limit?: number; readonly lookAt?: number } = {},
 ): Promise<Purged> {
   const ageMs = durationMs(olderThan, "olderThan");
   const ends = typeof status === "string" ? [status] : status;
@@ -55,7 +58,7 @@ export async function purgeEnded(
   let purged = 0;
   let kept = 0;
   let after: string | undefined;
-  while (purged < limit) {
+  while (purged < limit && purged + kept < lookAt) {
     const page = await purger.store.list(
       { ...filter, status: ends, endedBefore: now - ageMs },
       {
