@@ -55,7 +55,10 @@ export function decorated(store: Store, methods: Partial<Store>): Store {
     read: (runId) => store.read(runId),
     list: (filter, page) => store.list(filter, page),
     count: (filter) => store.count(filter),
-    watch: (listener) => store.watch(listener),
+    workflows: () => store.workflows(),
+    events: (filter) => store.events(filter),
+    takeOutbox: (request) => store.takeOutbox(request),
+    watch: (listener, interest) => store.watch(listener, interest),
     close: () => store.close(),
     ...methods,
   };

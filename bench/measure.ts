@@ -17,6 +17,11 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
+/** What was measured is not what was meant to be: better no figure than a wrong one. */
+export function insist(what: string, found: number, expected: number): void {
+  if (found !== expected) throw new Error(`${what}: ${found}, not ${expected}`);
+}
+
 async function msOf(act: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
   await act();
@@ -79,6 +84,21 @@ export async function memoryMb(): Promise<{ readonly rssMb: number; readonly hea
   return { rssMb, heapMb: heapUsed / 2 ** 20 };
 }
 
+/** Samples until the answer is called, which tells the most that was seen; garbage is included. */
+export function memoryPeak(): () => { readonly rssMb: number; readonly heapMb: number } {
+  let most = { rssMb: 0, heapMb: 0 };
+  const sample = (): void => {
+    const { rss, heapUsed } = process.memoryUsage();
+    most = { rssMb: Math.max(most.rssMb, rss / 2 ** 20), heapMb: Math.max(most.heapMb, heapUsed / 2 ** 20) };
+  };
+  const timer = setInterval(sample, SAMPLE_MS);
+  return () => {
+    clearInterval(timer);
+    sample();
+    return most;
+  };
+}
+
 function readStatus(): string {
   try {
     return readFileSync("/proc/self/status", "utf8");
@@ -92,6 +112,7 @@ export interface DiskLatency {
   readonly p99Us: number;
 }
 
+const SAMPLE_MS = 10;
 const BLOCK_BYTES = 4096;
 const BLOCKS = 256;
 const PROBE_MS = 300;

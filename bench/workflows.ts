@@ -62,3 +62,43 @@ export const sleeper: Workflow<null, null> = workflow({ name: "sleeper" }, async
   await ctx.sleep("an hour", "1h");
   return null;
 });
+
+export const fanOut: Workflow<{ readonly children: number }, number> = workflow(
+  { name: "fan-out" },
+  async (ctx, { children }: { readonly children: number }) => {
+    const results = await Promise.all(Array.from({ length: children }, () => ctx.call(single, null)));
+    return results.length;
+  },
+);
+
+/** Sleeps until an instant, and tells of it when its step after that begins. */
+export function sleeperUntil(wentOn: (at: number) => void): Workflow<{ readonly at: number }, object> {
+  return workflow({ name: "sleeper-until" }, async (ctx, { at }: { readonly at: number }) => {
+    await ctx.sleepUntil("the instant", new Date(at));
+    return run(ctx, "work", () => wentOn(at));
+  });
+}
+
+export function waiterFor(taken: () => void): Workflow<null, null> {
+  return workflow({ name: "waiter" }, async (ctx, _input: null) => {
+    await ctx.waitForSignal("go");
+    taken();
+    return null;
+  });
+}
+
+/** Takes signals one after the other. */
+export const collector: Workflow<{ readonly signals: number }, number> = workflow(
+  { name: "collector" },
+  async (ctx, { signals }: { readonly signals: number }) => {
+    for (let no = 0; no < signals; no++) await ctx.waitForSignal("go");
+    return signals;
+  },
+);
+
+/** Three workflows that listen to the same event. */
+export function listenersTo(event: string, onStep: OnStep): readonly Workflow<unknown, object>[] {
+  return ["one", "two", "three"].map((name) =>
+    workflow({ name: `listener-${name}`, on: event }, (ctx, _payload: unknown) => run(ctx, "work", onStep)),
+  );
+}

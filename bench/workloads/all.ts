@@ -1,6 +1,8 @@
 import type { Workload } from "../workload.ts";
 import { backlog } from "./backlog.ts";
 import { depth } from "./depth.ts";
+import { events } from "./events.ts";
+import { fanOutAndIn } from "./fan-out.ts";
 import { hundredInFlight } from "./hundred-in-flight.ts";
 import { idle } from "./idle.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
@@ -8,8 +10,10 @@ import { processes } from "./processes.ts";
 import { raw } from "./raw.ts";
 import { recovery } from "./recovery.ts";
 import { replay } from "./replay.ts";
+import { signals } from "./signals.ts";
 import { sleepers } from "./sleepers.ts";
 import { steps } from "./steps.ts";
+import { timers } from "./timers.ts";
 
 export const WORKLOADS: readonly Workload[] = [
   raw,
@@ -22,5 +26,9 @@ export const WORKLOADS: readonly Workload[] = [
   backlog,
   recovery,
   processes,
+  fanOutAndIn,
+  timers,
+  signals,
+  events,
   idle,
 ];

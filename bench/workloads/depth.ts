@@ -55,7 +55,7 @@ async function look(
   for (let no = 0; no < count; no++) await client.start(single, null, { id: `${when}-${place.seed}-${no}` });
   const { name, version } = single;
   const lease = await store.join({
-    workflows: [{ name, version }],
+    workflows: [{ name, version, on: null, priority: 0, timeoutMs: null }],
     leaseMs: 600_000,
     host: "bench",
     pid: process.pid,
