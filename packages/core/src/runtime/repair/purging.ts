@@ -60,7 +60,7 @@ export async function purgeEnded(
   let after: string | undefined;
   while (purged < limit && purged + kept < lookAt) {
     const page = await purger.store.list(
-      { ...filter, status: ends, endedBefore: now - ageMs },
+      { ...filter, status: ends, endedBefore: now - ageMs + 1 },
       {
         limit: Math.min(PAGE, limit - purged),
         order: "oldest",
