@@ -101,12 +101,13 @@ export function stuckText(message: string, values: Values): string {
 function readyText({ run, now, capable, workflowPaused }: RunDetails): string {
   const since = ago(run.dueAt, now);
   if (workflowPaused !== null) return `is ready since ${since}.`;
-  if (capable === 0) return `is ready since ${since}, but ${noWorkerText(run)}.`;
+  if (capable === 0) return `is ready since ${since}, but no ${workerText(run)}.`;
   return `is ready since ${since} and waits for a free slot of ${capable} live worker${capable === 1 ? "" : "s"}.`;
 }
 
-function noWorkerText({ id, workflow, version }: RunRecord): string {
-  return `no live worker has workflow ${workflow} in version ${version}: start or deploy one that has, or move the run to a version that workers have, with client.runs.move("${id}", { to })`;
+/** Of which there is none. */
+function workerText({ id, workflow, version }: RunRecord): string {
+  return `live worker has workflow ${workflow} in version ${version}: start or deploy one that has, or move the run to a version that workers have, with client.runs.move("${id}", { to })`;
 }
 
 function runningText(details: RunDetails, values: Values): string {
@@ -132,7 +133,7 @@ function restText(details: RunDetails, values: Values, children: readonly RunRec
   if (called.length > CHILDREN_SHOWN_MAX) waits.push(`and ${called.length - CHILDREN_SHOWN_MAX} more`);
   if (waits.length === 0 && run.waits.length === 0 && run.owner === null && run.dueAt !== null)
     waits.push(`until it is due ${inTime(run.dueAt, now)}`);
-  const nobody = run.owner === null && capable === 0 ? ` When it goes on, ${noWorkerText(run)}.` : "";
+  const nobody = run.owner === null && capable === 0 ? ` No ${workerText(run)}.` : "";
   return `${waits.length === 0 ? "" : ` ${waits.join("; ")}`}.${retryTexts(retries, values, now)}${nobody}`;
 }
 

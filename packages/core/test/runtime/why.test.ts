@@ -1,5 +1,5 @@
 /** No wait hides: `why` is a sentence for the person on call, in every state. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { FatalError, workflow } from "../../src/index.ts";
 import { gate, rejection, World } from "../support/world.ts";
 
@@ -147,4 +147,67 @@ test("completed, failed, canceled", async () => {
 
 test("of a run that does not exist", async () => {
   expect(await rejection(why(new World(), "nobody"))).toMatchObject({ code: "RUN_NOT_FOUND" });
+});
+
+describe("waiting for a child", () => {
+  async function calling(how: string) {
+    const world = new World();
+    const child = workflow<string, unknown>({ name: "mail" }, (ctx, kind) => {
+      if (kind === "bug") throw new TypeError("x is not a function");
+      return ctx.waitForSignal("go");
+    });
+    const parent = workflow<string, unknown>({ name: "order" }, (ctx, kind) => ctx.call(child, kind));
+    const process = await world.worker([parent, child]);
+    await process.start(parent, how, { id: "r" });
+    await world.passUntil(() => world.run("r").waits.some(({ kind }) => kind === "child"));
+    await world.pass(5000);
+    return { world, process };
+  }
+
+  test("names it and says where it is", async () => {
+    const { world } = await calling("wait");
+    expect(await why(world)).toBe(
+      "Run r of order version 1 waits for child r/mail of mail, which is waiting.",
+    );
+    expect(await why(world, "r/mail")).toContain("version 1, called by run r, waits for signal go");
+  });
+
+  test("that is stuck: why", async () => {
+    const { world } = await calling("bug");
+    expect(await why(world)).toMatch(
+      /waits for child r\/mail, which is stuck \(BUG\): .*x is not a function.*\.$/,
+    );
+  });
+
+  test("that is paused: by whom", async () => {
+    const { world, process } = await calling("wait");
+    await world.settle(process.client.runs.pause("r/mail", { by: "ada", because: "a typo" }));
+    expect(await why(world)).toMatch(/waits for child r\/mail, which is paused since .* by ada: a typo\.$/);
+  });
+});
+
+test("of many children only some are named", async () => {
+  const world = new World();
+  const child = workflow<number, unknown>({ name: "mail" }, (ctx) => ctx.waitForSignal("go"));
+  const parent = workflow({ name: "order" }, (ctx) =>
+    Promise.all([1, 2, 3, 4, 5].map((n) => ctx.call(child, n, { name: `mail-${n}` }))),
+  );
+  const process = await world.worker([parent, child]);
+  await process.start(parent, undefined, { id: "r" });
+  await world.passUntil(() => world.run("r").waits.length === 5);
+  const text = await why(world);
+  for (const n of [1, 2, 3]) expect(text).toContain(`r/mail-${n} `);
+  expect(text).toContain("and 2 more");
+});
+
+test("waiting for what nobody will go on with: no live worker has its version", async () => {
+  const world = new World();
+  const definition = workflow({ name: "order", version: "3" }, (ctx) => ctx.waitForSignal("go"));
+  const process = world.process();
+  const worker = await process.startWorker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  await world.passUntil(() => world.run("r").waits.length > 0);
+  await world.settle(worker.stop());
+  expect(await why(world)).toContain("waits for signal go. No live worker has workflow order in version 3");
+  expect(await why(world)).toContain("client.runs.move");
 });
