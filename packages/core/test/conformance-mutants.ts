@@ -1,76 +1,9 @@
 /** Ways to break the reference store, each in one place: proof that the conformance suite would notice. */
-
-export interface Mutant {
-  /** What a store like this does wrong. */
-  readonly does: string;
-  /** Topic of the suite that must notice. */
-  readonly topic: string;
-  /** File below `src/testing`. */
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-}
-
-type Row = readonly [does: string, topic: string, from: string, to: string];
-
-const inFile = (file: string, rows: readonly Row[]): readonly Mutant[] =>
-  rows.map(([does, topic, from, to]) => ({ does, topic, file, from, to }));
+import { inFile, type Mutant } from "./conformance-mutant.ts";
+import { NEWER_MUTANTS } from "./conformance-mutants-relations.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...inFile("memory/batch.ts", [
-    ["makes owned runs due", "messages", "if (run.owner !== null || (asleep", "if ((asleep"],
-    ["frees stuck runs for any signal", "messages", "const asleep = run.stuck !== null ||", "const asleep ="],
-    ["starts a delayed run when a signal comes", "messages", " || run.attempt === 0;", ";"],
-    [
-      "moves nothing that is stuck or delayed, not even for a cancel",
-      "messages",
-      '(asleep && type === "signal")',
-      "asleep",
-    ],
-    ["keeps strikes on resume", "operate", "strikes: 0, strikesAlone: 0, interrupted", "interrupted"],
-    [
-      "does not free a resumed run",
-      "operate",
-      "{ ...freed(now), stuck: null, strikes: 0",
-      "{ stuck: null, strikes: 0",
-    ],
-    [
-      "keeps `interrupted` on resume",
-      "operate",
-      "strikesAlone: 0, interrupted: false }",
-      "strikesAlone: 0 }",
-    ],
-    ["forgets the tags of a start", "start", "    tags,\n", "    tags: {},\n"],
-    [
-      "replaces a run that is started again",
-      "start",
-      "  if (known !== undefined) {",
-      "  if (known !== undefined) {\n    draft.set(known, newRun(run, now));",
-    ],
-    [
-      "takes a run that is started again",
-      "start",
-      "  if (known !== undefined) {",
-      "  if (known !== undefined) {\n    draft.set(known, { owner: scene.worker });",
-    ],
-    [
-      "creates a run that is started twice at once",
-      "start",
-      "const known = draft.run(run.id);",
-      "const known = draft.run(run.id)?.run.createdAt === now ? undefined : draft.run(run.id);",
-    ],
-    [
-      "looks for ids of messages in all runs",
-      "messages",
-      "row.messages.some(",
-      "draft.liveRuns().flatMap(({ messages }) => messages).some(",
-    ],
-    [
-      "says that a message to nobody is done",
-      "messages",
-      '  if (row === undefined) return { is: "not-found" };\n  // S7',
-      '  if (row === undefined) return { is: "done" };\n  // S7',
-    ],
     [
       "applies a batch again that is sent again",
       "batch numbers",
@@ -99,8 +32,8 @@ export const MUTANTS: readonly Mutant[] = [
     [
       "does not number the batches of dead workers",
       "batch numbers",
-      "draft.putWorker({ ...(draft.worker(worker.id) ?? worker), batch",
-      "if (worker.live) draft.putWorker({ ...(draft.worker(worker.id) ?? worker), batch",
+      "  draft.workers.set(worker.id, {",
+      "  if (worker.live) draft.workers.set(worker.id, {",
     ],
     [
       "lets a batch without a lease do what needs one",
@@ -123,57 +56,63 @@ export const MUTANTS: readonly Mutant[] = [
     [
       "checks that a lease exists, not that it is live",
       "fence",
-      "draft.worker(worker)?.live === true",
-      "draft.worker(worker) !== undefined",
+      "draft.workers.get(worker)?.live === true",
+      "draft.workers.get(worker) !== undefined",
+    ],
+    ["lets dead workers bear runs", "start", "claim: write.claim && holdsLease(scene)", "claim: write.claim"],
+  ]),
+  ...inFile("memory/starting.ts", [
+    ["forgets the tags of a start", "start", "    tags,\n", "    tags: {},\n"],
+    [
+      "replaces a run that is started again",
+      "start",
+      "  if (taken !== undefined) {",
+      "  if (taken !== undefined) {\n    draft.insert(newRow(newRun(scene, run, origin), taken.inputHash));",
+    ],
+    [
+      "takes a run that is started again",
+      "start",
+      "  if (taken !== undefined) {",
+      "  if (taken !== undefined) {\n    for (const row of draft.runs()) if (row.run.id === run.id) draft.set(row, { owner: worker });",
+    ],
+    [
+      "creates a run that is started twice at once",
+      "start",
+      "const taken = takenBy(scene, run.id);",
+      "const taken = draft.run(run.id)?.run.createdAt === now ? undefined : takenBy(scene, run.id);",
     ],
     [
       "has every start of a known id exist",
       "start",
       'return same ? { is: "exists" }',
-      'return same || known ? { is: "exists" }',
+      'return same || taken ? { is: "exists" }',
     ],
     [
       "compares workflows only",
       "start",
-      "known.run.workflow === run.workflow && known.inputHash === run.inputHash",
-      "known.run.workflow === run.workflow",
+      "taken.workflow === run.workflow && taken.inputHash === run.inputHash",
+      "taken.workflow === run.workflow",
     ],
     [
       "compares inputs only",
       "start",
-      "known.run.workflow === run.workflow && known.inputHash === run.inputHash",
-      "known.inputHash === run.inputHash",
+      "taken.workflow === run.workflow && taken.inputHash === run.inputHash",
+      "taken.inputHash === run.inputHash",
     ],
     [
       "compares the text of inputs",
       "start",
-      "known.inputHash === run.inputHash",
-      "known.run.input === run.input",
+      "taken.inputHash === run.inputHash",
+      "draft.run(run.id)?.run.input === run.input",
     ],
-    [
-      "lets runs be born claimed that start later",
-      "start",
-      "claim && run.due === undefined && holdsLease(scene)",
-      "claim && holdsLease(scene)",
-    ],
-    [
-      "lets dead workers bear runs",
-      "start",
-      "claim && run.due === undefined && holdsLease(scene)",
-      "claim && run.due === undefined",
-    ],
+    ["lets runs be born claimed that start later", "start", "claim && run.due === undefined &&", "claim &&"],
     [
       "claims every start of a worker",
       "start",
-      "claim && run.due === undefined && holdsLease(scene)",
-      "run.due === undefined && holdsLease(scene)",
+      "claim && run.due === undefined &&",
+      "worker !== null && draft.workers.get(worker)?.live === true && run.due === undefined &&",
     ],
-    [
-      "never lets a run be born claimed",
-      "start",
-      "claim && run.due === undefined && holdsLease(scene)",
-      "claim && scene.now < 0",
-    ],
+    ["never lets a run be born claimed", "start", "claim && run.due === undefined &&", "claim && now < 0 &&"],
     [
       "bears runs under attempt 0",
       "start",
@@ -193,24 +132,42 @@ export const MUTANTS: readonly Mutant[] = [
       "if (due !== undefined || now > 0) return now;",
     ],
     ["takes a delay for an instant", "start", "now + due.inMs", "due.inMs"],
+  ]),
+  ...inFile("memory/messages.ts", [
+    ["makes owned runs due", "messages", "  if (run.owner !== null) return ended;\n", ""],
+    ["frees stuck runs for any signal", "messages", "const asleep = run.stuck !== null ||", "const asleep ="],
+    ["starts a delayed run when a signal comes", "messages", " || run.attempt === 0;", ";"],
+    [
+      "moves nothing that is stuck or delayed, not even for a cancel",
+      "messages",
+      'if (asleep && type !== "cancel")',
+      "if (asleep)",
+    ],
+    [
+      "looks for ids of messages in all runs",
+      "messages",
+      "row.messages.some(",
+      "scene.draft.liveRuns().flatMap(({ messages }) => messages).some(",
+    ],
+    [
+      "says that a message to nobody is done",
+      "messages",
+      '  if (row === undefined) return { is: "not-found" };\n  // S7',
+      '  if (row === undefined) return { is: "done" };\n  // S7',
+    ],
     [
       "accepts a message as often as it is sent",
       "messages",
-      "row.messages.some(({ id }) => id === message.id)",
+      "row.messages.some(({ id, type }) => id === message.id && type === message.type)",
       "row.messages.length < 0",
     ],
     [
       "forgets ids of consumed messages",
       "messages",
-      "({ id }) => id === message.id",
-      "({ id, consumedBy }) => id === message.id && consumedBy === null",
+      "({ id, type }) => id === message.id &&",
+      "({ id, type, consumedBy }) => consumedBy === null && id === message.id &&",
     ],
-    [
-      "tells cancels from signals by type and id",
-      "messages",
-      "({ id }) => id === message.id",
-      "({ id, type }) => id === message.id && type === message.type",
-    ],
+    ["does not tell cancels from signals with the same id", "messages", " && type === message.type", ""],
     [
       "sends messages to ended runs",
       "messages",
@@ -227,8 +184,8 @@ export const MUTANTS: readonly Mutant[] = [
     [
       "leaves a parked run asleep",
       "messages",
-      "return { stuck: null, dueAt: Math.min(run.dueAt ?? now, now) };",
-      "return { stuck: null };",
+      "return { ...ended, dueAt: Math.min(run.dueAt ?? now, now) };",
+      "return ended;",
     ],
     [
       "wakes a run only if it sleeps without end",
@@ -237,33 +194,48 @@ export const MUTANTS: readonly Mutant[] = [
       "run.dueAt ?? now",
     ],
     ["sends a due run to the end of the queue", "messages", "Math.min(run.dueAt ?? now, now)", "now"],
-    ["leaves a canceled run stuck but due", "messages", "return { stuck: null, dueAt", "return { dueAt"],
+    ["leaves a canceled run stuck but due", "messages", "{ stuck: null, paused: null }", "{ paused: null }"],
+  ]),
+  ...inFile("memory/operating.ts", [
+    [
+      "keeps strikes on resume",
+      "operate",
+      "{ strikes: 0, strikesAlone: 0, interrupted: false }",
+      "{ interrupted: false }",
+    ],
+    [
+      "does not free a resumed run",
+      "operate",
+      "{ ...freed({ paused: null }, heldDueAt ?? now), stuck",
+      "{ stuck",
+    ],
+    [
+      "keeps `interrupted` on resume",
+      "operate",
+      "strikesAlone: 0, interrupted: false }",
+      "strikesAlone: 0 }",
+    ],
     [
       "resumes what is not stuck",
       "operate",
-      "if (row.run.stuck === null) return",
-      "if (row.run.attempt < 0) return",
+      "if (run.stuck === null && run.paused === null) return",
+      "if (run.attempt < 0) return",
     ],
     [
       "forgets that it was asked to resume already",
       "operate",
-      'if (row.journal.some(({ kind, key }) => kind === "resume" && key === id)) return { is: "done" };',
+      '  if (wasAsked(row, write.id)) return { is: "done" };\n',
       "",
     ],
-    ["answers an operator with no status", "operate", "status: statusOf(row.run, now)", 'status: "running"'],
     [
-      "writes no entry on resume",
+      "answers an operator with no status",
       "operate",
-      "journal: [...row.journal, resumption(row, { id, value, now })]",
-      "journal: row.journal",
+      'if (run.stuck === null && run.paused === null) return { is: "wrong-state", status: statusOf(run, now) }',
+      'if (run.stuck === null && run.paused === null) return { is: "wrong-state", status: "running" }',
     ],
+    ["writes no entry on resume", "operate", "journal: [...row.journal, entry]", "journal: row.journal"],
     ["numbers the entry of resume from one", "operate", "(last?.seq ?? 0) + 1,", "1,"],
-    [
-      "writes the entry of resume before the last one",
-      "operate",
-      "Math.max(given.now, last?.at ?? 0)",
-      "given.now",
-    ],
+    ["writes the entry of resume before the last one", "operate", "Math.max(now, last?.at ?? 0)", "now"],
     [
       "keeps what needs a person waiting for one",
       "operate",
@@ -283,27 +255,9 @@ export const MUTANTS: readonly Mutant[] = [
       "...state, failures: 0, firstAt: now, nextAt: now",
       "...state, failures: 0, firstAt: now, nextAt: now, inDoubt: false",
     ],
-    [
-      "keeps a leaving worker alive",
-      "leave",
-      "draft.putWorker({ ...worker, live: false });",
-      "draft.putWorker(worker);",
-    ],
-    [
-      "keeps the runs of a leaving worker",
-      "leave",
-      "if (row.run.owner === id) draft.set(row, freed(now)",
-      "if (row.run.owner === -1) draft.set(row, freed(now)",
-    ],
-    [
-      "frees all runs when one worker leaves",
-      "leave",
-      "if (row.run.owner === id) draft.set(row, freed(now)",
-      "if (row.run.owner !== null) draft.set(row, freed(now)",
-    ],
   ]),
   ...inFile("memory/advance.ts", [
-    ["consumes a message twice", "journal", "if (lost !== undefined)", "if (lost !== undefined && next < 0)"],
+    ["consumes a message twice", "journal", "return lost && `", "return journal.length < 0 && `"],
     [
       "lets anybody advance what nobody owns",
       "fence",
@@ -323,38 +277,31 @@ export const MUTANTS: readonly Mutant[] = [
       "row.run.attempt !== write.attempt",
       "row.run.attempt > write.attempt",
     ],
-    ["accepts gaps in a journal", "journal", "if (gap !== -1)", "if (gap === -2)"],
-    ["looks at the first seq only", "journal", "seq !== next + index", "index === 0 && seq !== next"],
-    [
-      "keeps the inbox of a refused park unseen",
-      "park",
-      "advanced.run.inbox > then.inbox",
-      "advanced.run.inbox < 0",
-    ],
-    [
-      "parks over the newest message",
-      "park",
-      "advanced.run.inbox > then.inbox",
-      "advanced.run.inbox > then.inbox + 1",
-    ],
+    ["keeps the inbox of a refused park unseen", "park", "run.inbox > then.inbox", "run.inbox < 0"],
+    ["parks over the newest message", "park", "run.inbox > then.inbox", "run.inbox > then.inbox + 1"],
     [
       "asks for messages that wait, not for those unseen",
       "park",
-      "advanced.run.inbox > then.inbox",
-      "advanced.messages.some(({ consumedBy }) => consumedBy === null)",
+      "run.inbox > then.inbox",
+      "row.messages.some(({ consumedBy }) => consumedBy === null)",
     ],
-    ["drops the entries of a refused park", "park", "    draft.put(advanced);\n    return", "    return"],
+    [
+      "drops the entries of a refused park",
+      "park",
+      "  draft.put(withWork(row, write));",
+      '  if (write.then?.do !== "park" || row.run.inbox <= write.then.inbox) draft.put(withWork(row, write));',
+    ],
     [
       "lets go of a run that it does not park",
       "park",
-      "    draft.put(advanced);\n    return",
-      "    draft.set(advanced, { owner: null });\n    return",
+      'if (run.inbox > then.inbox) return { is: "inbox-changed" };',
+      'if (run.inbox > then.inbox) {\n        draft.set(row, { owner: null });\n        return { is: "inbox-changed" };\n      }',
     ],
     [
       "keeps a parked run's owner",
       "park",
-      "const parked = { ...freed(then.dueAt), waits",
-      "const parked = { dueAt: then.dueAt, waits",
+      "{ ...freed(run, then.dueAt), waits",
+      "{ dueAt: then.dueAt, waits",
     ],
     ["forgets what a run waits for", "park", "waits: then.waits, interrupted: false", "interrupted: false"],
     [
@@ -366,34 +313,34 @@ export const MUTANTS: readonly Mutant[] = [
     [
       "forgets that a released run was cut off",
       "park",
-      "...freed(now), interrupted: then.interrupted ?? false }",
-      "...freed(now), interrupted: false }",
+      "...freed(run, now), interrupted: then.interrupted ?? false }",
+      "...freed(run, now), interrupted: false }",
     ],
     [
       "keeps `interrupted` when it releases",
       "park",
-      "...freed(now), interrupted: then.interrupted ?? false }",
-      "...freed(now) }",
+      "...freed(run, now), interrupted: then.interrupted ?? false }",
+      "...freed(run, now) }",
     ],
     [
       "parks what is released",
       "park",
-      "...freed(now), interrupted: then.interrupted ?? false }",
-      "...freed(null), interrupted: then.interrupted ?? false }",
+      "...freed(run, now), interrupted: then.interrupted ?? false }",
+      "...freed(run, null), interrupted: then.interrupted ?? false }",
     ],
     [
       "forgets `interrupted` of a stuck run",
       "park",
-      "...freed(null), stuck: then.stuck }",
-      "...freed(null), stuck: then.stuck, interrupted: false }",
+      "...freed(run, null), stuck: then.stuck }",
+      "...freed(run, null), stuck: then.stuck, interrupted: false }",
     ],
     [
       "leaves stuck runs due",
       "park",
-      "...freed(null), stuck: then.stuck }",
-      "...freed(now), stuck: then.stuck }",
+      "...freed(run, null), stuck: then.stuck }",
+      "...freed(run, now), stuck: then.stuck }",
     ],
-    ["keeps retry rows of ended runs", "journal", "retries: new Map() }", "}"],
+    ["keeps retry rows of ended runs", "journal", "alone: false, retries: new Map() }", "alone: false }"],
     ["does not end runs", "journal", 'phase: "done",', ""],
     ["forgets results", "journal", "result: then.result ?? null", "result: null"],
     ["forgets errors", "journal", "error: then.error ?? null", "error: null"],
@@ -401,8 +348,8 @@ export const MUTANTS: readonly Mutant[] = [
     [
       "stamps entries with no attempt of their own",
       "journal",
-      "stamped(entries, run.attempt)",
-      "stamped(entries, 1)",
+      "appended(row.journal, entries, run.attempt)",
+      "appended(row.journal, entries, 1)",
     ],
     ["replaces tags", "journal", "{ tags: { ...row.run.tags, ...tags } }", "{ tags }"],
     ["ignores phases", "journal", "(phase === undefined ? {} : { phase })", "{}"],
@@ -426,12 +373,7 @@ export const MUTANTS: readonly Mutant[] = [
       "alone: alone ?? row.alone",
       "alone: alone === true || row.alone",
     ],
-    [
-      "does not consume messages",
-      "journal",
-      "by.get(message.no) ?? message.consumedBy",
-      "message.consumedBy",
-    ],
+    ["does not consume messages", "journal", "{ ...message, consumedBy }", "message"],
     ["keeps retry rows of settled steps", "journal", "for (const key of settled) states.delete(key);", ""],
     [
       "keeps the first row of a step's retries",
@@ -440,7 +382,29 @@ export const MUTANTS: readonly Mutant[] = [
       "[...changed.map((state) => [state.key, state] as const), ...retries]",
     ],
   ]),
+  ...inFile("memory/journal.ts", [
+    ["accepts gaps in a journal", "journal", "if (gap === -1)", "if (gap !== -2)"],
+    ["looks at the first seq only", "journal", "seq !== next + index", "index === 0 && seq !== next"],
+  ]),
   ...inFile("memory/leases.ts", [
+    [
+      "keeps a leaving worker alive",
+      "leave",
+      "if (worker !== undefined) draft.workers.set(worker.id, { ...worker, live: false });",
+      "",
+    ],
+    [
+      "keeps the runs of a leaving worker",
+      "leave",
+      "if (row.run.owner === id) draft.set(row, freed(",
+      "if (row.run.owner === -1) draft.set(row, freed(",
+    ],
+    [
+      "frees all runs when one worker leaves",
+      "leave",
+      "if (row.run.owner === id) draft.set(row, freed(",
+      "if (row.run.owner !== null) draft.set(row, freed(",
+    ],
     [
       "gives longer leases than were asked for",
       "lease",
@@ -450,15 +414,15 @@ export const MUTANTS: readonly Mutant[] = [
     [
       "uses numbers of workers again",
       "fence",
-      "draft.workers().length + 1",
-      "draft.workers().filter(({ live }) => live).length + 1",
+      "draft.workers.values().length + 1",
+      "draft.workers.values().filter(({ live }) => live).length + 1",
     ],
     ["renews dead leases", "fence", "if (worker?.live !== true)", "if (worker === undefined)"],
     [
       "revives dead workers that renew",
       "fence",
       "if (worker?.live !== true)",
-      "if (worker !== undefined) draft.putWorker({ ...worker, live: true });\n  if (worker === undefined)",
+      "if (worker !== undefined) draft.workers.set(id, { ...worker, live: true });\n  if (worker === undefined)",
     ],
     ["never extends a lease", "lease", "? now + leaseMs : expiresAt", "? expiresAt : expiresAt"],
     [
@@ -483,8 +447,8 @@ export const MUTANTS: readonly Mutant[] = [
     [
       "leaves the dead alive",
       "fence",
-      "draft.putWorker({ ...worker, live: false });",
-      "draft.putWorker({ ...worker, expiresAt: now + 1e9 });",
+      "): void {\n  draft.workers.set(worker.id, { ...worker, live: false });",
+      "): void {\n  draft.workers.set(worker.id, { ...worker, expiresAt: now + 1e9 });",
     ],
     [
       "frees all runs when one worker dies",
@@ -505,13 +469,13 @@ export const MUTANTS: readonly Mutant[] = [
     [
       "leaves the runs of the dead asleep",
       "lease",
-      "      ...freed(now),\n      strikes",
-      "      ...freed(null),\n      strikes",
+      "      ...freed(row.run, now),\n      strikes",
+      "      ...freed(row.run, null),\n      strikes",
     ],
     [
       "lets dead workers claim",
       "fence",
-      "const live = draft.worker(request.worker)?.live === true;",
+      "const live = draft.workers.get(request.worker)?.live === true;",
       "const live = true;",
     ],
     ["claims what is excepted", "claim", " && !except.includes(run.id)", ""],
@@ -588,6 +552,10 @@ export const MUTANTS: readonly Mutant[] = [
       "name === run.workflow && version === run.version",
       "version === run.version",
     ],
+    ["counts dead workers as capable", "lease", "live && expiresAt > now", "expiresAt > now"],
+    ["counts expired workers as capable", "lease", "live && expiresAt > now", "live"],
+  ]),
+  ...inFile("memory/draft.ts", [
     [
       "gives hints of nothing",
       "hints",
@@ -603,16 +571,14 @@ export const MUTANTS: readonly Mutant[] = [
       "(after.dueAt !== null && after.dueAt !== before.dueAt) ||",
       "",
     ],
-    ["forgets who ended", "journal", "else this.#data.live.delete(id);", "else this.#data.runs.delete(id);"],
+    ["forgets who ended", "journal", "else this.#data.live.delete(id);", "else this.#runs.delete(id);"],
   ]),
   ...inFile("memory/reading.ts", [
-    ["counts dead workers as capable", "lease", "live && expiresAt > now &&", "expiresAt > now &&"],
-    ["counts expired workers as capable", "lease", "live && expiresAt > now &&", "live &&"],
     [
       "counts all workers as capable",
       "lease",
-      "expiresAt > now && canRun(workflows, row.run)",
-      "expiresAt > now",
+      "isCapable(worker, now) && canRun(worker.workflows, row.run)",
+      "isCapable(worker, now)",
     ],
     ["lists newest first always", "list, count, read", 'page.order !== "oldest"', "page.limit > 0"],
     [
@@ -718,10 +684,10 @@ export const MUTANTS: readonly Mutant[] = [
     [
       "forgets the entry of a transaction",
       "transact",
-      "entries: [entry], settled }",
-      "entries: [], settled }",
+      "entries: [entry], ...rest }",
+      "entries: [], ...rest }",
     ],
-    ["keeps the retry row of a transaction", "transact", "entries: [entry], settled }", "entries: [entry] }"],
+    ["keeps the retry row of a transaction", "transact", "entries: [entry], ...rest }", "entries: [entry] }"],
     [
       "answers done to an entry out of place",
       "transact",
@@ -743,4 +709,5 @@ export const MUTANTS: readonly Mutant[] = [
       "this.#options.clock.after(1e9, () => {",
     ],
   ]),
+  ...NEWER_MUTANTS,
 ];
