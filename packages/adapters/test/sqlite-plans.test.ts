@@ -96,10 +96,13 @@ const FILTERS: Readonly<Record<string, readonly [filter: RunFilter, firstStep: s
     { paused: true, status: "waiting", workflow: "order" },
     "SEARCH r USING INDEX everstep_runs_paused (no<?)",
   ],
-  "of one parent": [{ parent: "a" }, "SEARCH r USING INDEX everstep_runs_parent (parent=? AND rowid<?)"],
+  "of one parent": [
+    { parent: "a" },
+    "SEARCH g USING COVERING INDEX everstep_origins_parent (parent=? AND rowid<?)",
+  ],
   "failed, of one parent": [
     { parent: "a", status: "failed" },
-    "SEARCH r USING INDEX everstep_runs_parent (parent=? AND rowid<?)",
+    "SEARCH g USING COVERING INDEX everstep_origins_parent (parent=? AND rowid<?)",
   ],
   "of one workflow": [
     { workflow: "order" },

@@ -1,6 +1,6 @@
 import type { Database } from "better-sqlite3";
 import type { AdvanceWrite, NewEntry, Outcome, Then } from "@everstep/core";
-import type { Claimant, JournalWrites, OwnedRun } from "./journal-writes.ts";
+import type { Claimant, JournalWrites } from "./journal-writes.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RetryWrites } from "./retry-writes.ts";
 import { DONE, FENCED, type Scope } from "./scope.ts";
@@ -63,7 +63,7 @@ export class AdvanceWrites {
     const run = this.#journal.append(write, scope.worker, write.entries, scope);
     if (run === undefined) return FENCED;
     this.#mark(run.no, write);
-    return write.then === undefined ? DONE : this.#letGo.apply(run, write.runId, write.then, scope);
+    return write.then === undefined ? DONE : this.#letGo.apply(run.no, write.runId, write.then, scope);
   }
 
   /** The fence, what the run sends out, and only then its entries: one whose send was refused is an error. */
@@ -73,7 +73,8 @@ export class AdvanceWrites {
     const refused = this.#sends.apply(run.no, write, scope);
     this.#journal.write(run, write.attempt, withRefusals(write.entries, refused), scope);
     this.#mark(run.no, write);
-    const outcome = write.then === undefined ? DONE : this.#letGo.apply(run, write.runId, write.then, scope);
+    const outcome =
+      write.then === undefined ? DONE : this.#letGo.apply(run.no, write.runId, write.then, scope);
     return refused.length > 0 && outcome.is === "done" ? { is: "done", refused } : outcome;
   }
 
@@ -120,6 +121,7 @@ class LetGo {
   readonly #release;
   readonly #stick;
   readonly #end;
+  readonly #endAnyhow;
   readonly #keepResult;
 
   constructor(db: Database, retries: RetryWrites, waiters: Waiters) {
@@ -139,10 +141,16 @@ class LetGo {
       db,
       `UPDATE everstep_runs SET owner = NULL, alone = 0, stuck = ? WHERE no = ?`,
     );
-    this.#end = prepare<[string, number, number, number]>(
+    const end = `UPDATE everstep_runs SET phase = 'done', owner = NULL, alone = 0, interrupted = 0, waits = NULL,
+         ended = ?, ended_at = ?`;
+    // Nearly always: nobody waits, and nobody paused it.
+    this.#end = prepare<[string, number, number]>(
       db,
-      `UPDATE everstep_runs SET phase = 'done', owner = NULL, alone = 0, interrupted = 0, waits = NULL, paused = NULL,
-         ended = ?, ended_at = ?, awaited = ? WHERE no = ?`,
+      `${end} WHERE no = ? AND awaited = 0 AND paused IS NULL`,
+    );
+    this.#endAnyhow = prepare<[string, number, awaited: number, number]>(
+      db,
+      `${end}, awaited = ?, paused = NULL WHERE no = ?`,
     );
     this.#keepResult = prepare<[number, string | null, string | null]>(
       db,
@@ -150,8 +158,7 @@ class LetGo {
     );
   }
 
-  apply(run: OwnedRun, runId: string, then: Then, scope: Scope): Outcome {
-    const { no } = run;
+  apply(no: number, runId: string, then: Then, scope: Scope): Outcome {
     switch (then.do) {
       case "park":
         return this.#parkRun(no, runId, then, scope);
@@ -162,7 +169,7 @@ class LetGo {
         this.#stick.run(JSON.stringify(then.stuck), no);
         break;
       case "end":
-        this.#endRun(run, runId, then, scope);
+        this.#endRun(no, runId, then, scope);
         break;
     }
     scope.changed.push(runId);
@@ -178,13 +185,14 @@ class LetGo {
     return DONE;
   }
 
-  #endRun(run: OwnedRun, runId: string, then: Extract<Then, { do: "end" }>, scope: Scope): void {
-    const { no, awaited } = run;
+  #endRun(no: number, runId: string, then: Extract<Then, { do: "end" }>, scope: Scope): void {
     const result = then.result === undefined ? null : storable(then.result, "the result");
     const error = then.error === undefined ? null : storable(then.error, "the error");
-    // S12: who waits hears of it in this transaction.
-    const left = awaited === 0 ? 0 : this.#waiters.tell({ no, id: runId, awaited }, then, scope);
-    this.#end.run(then.status, scope.now, left, no);
+    if (this.#end.run(then.status, scope.now, no).changes === 0) {
+      // S12: who waits hears of it in this transaction.
+      const left = this.#waiters.tell({ no, id: runId }, then, scope);
+      this.#endAnyhow.run(then.status, scope.now, left, no);
+    }
     if (result !== null || error !== null) this.#keepResult.run(no, result, error);
     this.#retries.drop(no);
   }

@@ -1,6 +1,7 @@
 import type { Database } from "better-sqlite3";
 import type { ImportWrite, Outcome } from "@everstep/core";
 import type { JournalWrites } from "./journal-writes.ts";
+import type { Origins } from "./origins.ts";
 import type { PurgedIds } from "./purged-ids.ts";
 import type { RetryWrites } from "./retry-writes.ts";
 import { DONE, type Scope } from "./scope.ts";
@@ -9,6 +10,7 @@ import type { Waiters } from "./waiters.ts";
 
 interface Others {
   readonly journal: JournalWrites;
+  readonly origins: Origins;
   readonly purged: PurgedIds;
   readonly retries: RetryWrites;
   readonly waiters: Waiters;
@@ -29,8 +31,8 @@ export class ImportWrites {
     this.#insert = prepare<Value[]>(
       db,
       `INSERT INTO everstep_runs (id, workflow, version, priority, phase, ended, attempt, due_at, stuck, paused, inbox,
-         created_at, started_at, ended_at, timeout_ms, input_hash, parent, parent_key, called, event, raw)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         created_at, started_at, ended_at, timeout_ms, input_hash)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO NOTHING`,
     );
     this.#existing = prepare<[string], string>(db, `SELECT workflow FROM everstep_runs WHERE id = ?`).pluck();
@@ -61,7 +63,7 @@ export class ImportWrites {
     if (changes === 0) return { is: "conflict", workflow: this.#existing.get(id) ?? "" };
     const no = Number(lastInsertRowid);
     this.#fill(no, write, scope);
-    for (const { runId, key } of write.awaits) this.#others.waiters.add({ no, id }, runId, key, scope);
+    for (const { runId, key } of write.awaits) this.#others.waiters.add({ no }, runId, key, scope);
     scope.changed.push(id);
     return DONE;
   }
@@ -72,6 +74,7 @@ export class ImportWrites {
     for (const name in run.tags) {
       this.#insertTag.run(no, storable(name, "a tag"), storable(run.tags[name] ?? "", "a tag"));
     }
+    if (run.parent !== null || run.event !== null || run.raw) this.#others.origins.add(no, run);
     if (run.result !== null || run.error !== null)
       this.#insertResult.run(no, text(run.result), text(run.error));
     this.#others.journal.appendForeign(no, journal, scope);
@@ -104,11 +107,6 @@ function columnsOf({ run, inputHash, messages }: ImportWrite, scope: Scope): Val
     run.endedAt,
     run.timeoutMs,
     inputHash,
-    text(run.parent?.runId ?? null),
-    text(run.parent?.key ?? null),
-    Number(run.parent?.called ?? false),
-    text(run.event),
-    Number(run.raw),
   ];
 }
 

@@ -14,8 +14,6 @@ export interface OwnedRun {
   readonly no: number;
   /** The entry before those that are to be appended. */
   readonly before: number | null;
-  /** Whether somebody is to be told of its end; see the schema. */
-  readonly awaited: number;
 }
 
 /** A run that nobody owns, and what its journal is like. */
@@ -39,7 +37,7 @@ export class JournalWrites {
     // S3, S4: the fence. An owner is never set on a run that has ended (S8).
     this.#owned = prepare<[string, number, number], OwnedRun & { readonly entries: number }>(
       db,
-      `SELECT no, last_entry AS before, awaited, entries FROM everstep_runs WHERE id = ? AND owner = ? AND attempt = ?`,
+      `SELECT no, last_entry AS before, entries FROM everstep_runs WHERE id = ? AND owner = ? AND attempt = ?`,
     );
     // The same fence, and S4: what is appended follows the last entry without a gap.
     this.#extend = prepare<
@@ -49,7 +47,7 @@ export class JournalWrites {
       db,
       `UPDATE everstep_runs SET entries = ?, entry_before = last_entry, last_entry = ?
        WHERE id = ? AND owner = ? AND attempt = ? AND entries = ?
-       RETURNING no, entry_before AS before, awaited`,
+       RETURNING no, entry_before AS before`,
     );
     this.#last = prepare<[], number | null>(db, `SELECT max(no) FROM everstep_journal`).pluck();
     this.#append = prepare<AppendParameters>(
@@ -127,7 +125,7 @@ export class JournalWrites {
     if (first.seq !== run.entries + 1) throw outOfPlace(first.seq, run.entries);
     const last = this.#nextNo(scope) + entries.length - 1;
     this.#lengthen.run(run.entries + entries.length, last, run.no);
-    this.write({ no: run.no, before: run.last_entry, awaited: 0 }, run.attempt, entries, scope);
+    this.write({ no: run.no, before: run.last_entry }, run.attempt, entries, scope);
   }
 
   /** The whole journal of a run that has none yet, as other attempts elsewhere wrote it. */

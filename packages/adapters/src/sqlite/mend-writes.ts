@@ -35,7 +35,7 @@ export class MendWrites {
     this.#forgetResult = prepare<[number]>(db, `DELETE FROM everstep_results WHERE run = ?`);
     this.#makeDue = prepare<[number, number]>(
       db,
-      `UPDATE everstep_runs SET stuck = NULL, paused = NULL, due_at = ? WHERE no = ?`,
+      `UPDATE everstep_runs SET stuck = NULL, paused = NULL, waits = NULL, due_at = ? WHERE no = ?`,
     );
   }
 

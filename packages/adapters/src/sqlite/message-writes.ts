@@ -5,7 +5,6 @@ import { prepare, storable } from "./statement.ts";
 
 export interface Recipient {
   readonly no: number;
-  readonly id: string;
   readonly inbox: number;
   readonly ended: EndStatus | null;
 }
@@ -23,7 +22,7 @@ export class MessageWrites {
   constructor(db: Database) {
     this.#recipient = prepare<[string], Recipient>(
       db,
-      `SELECT no, id, inbox, ended FROM everstep_runs WHERE id = ?`,
+      `SELECT no, inbox, ended FROM everstep_runs WHERE id = ?`,
     );
     this.#seen = prepare<[number, string, string], number>(
       db,
@@ -51,26 +50,22 @@ export class MessageWrites {
 
   apply({ runId, message }: Pick<MessageWrite, "runId" | "message">, scope: Scope): Outcome {
     const run = this.#recipient.get(storable(runId, "the run's id"));
-    return run === undefined ? NOT_FOUND : this.put(run, message, scope);
-  }
-
-  /** Into the inbox of a run that was read in this transaction. */
-  put(run: Recipient, message: NewMessage, scope: Scope): Outcome {
+    if (run === undefined) return NOT_FOUND;
     // S7: a seen id is a duplicate also after the run ended, so that a sender may always try again.
     if (this.hasSeen(run.no, message)) return { is: "duplicate" };
     if (run.ended !== null) return { is: "ended", status: run.ended };
-    this.deliver(run, message, scope);
+    this.deliver(runId, run, message, scope);
     return DONE;
   }
 
-  /** To a run that has not ended; for a message that its sender never sends twice. */
-  deliver(run: Recipient, message: NewMessage, scope: Scope): void {
+  /** Into the inbox of a run that has not ended, as it was read in this transaction; for a message that is not sent twice. */
+  deliver(runId: string, run: Pick<Recipient, "no" | "inbox">, message: NewMessage, scope: Scope): void {
     const name = storable(message.name, "the signal's name");
     const payload = storable(message.payload, "the payload");
     this.#insert.run(run.no, run.inbox + 1, message.type, message.id, name, payload, scope.now);
     const wake = message.type === "cancel" ? this.#cancel : this.#wake;
     wake.run(scope.now, scope.now, run.no);
-    scope.changed.push(run.id);
+    scope.changed.push(runId);
   }
 
   hasSeen(run: number, { type, id }: Pick<Message, "type" | "id">): boolean {

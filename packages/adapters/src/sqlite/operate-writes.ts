@@ -69,7 +69,7 @@ export class OperateWrites {
     this.#others = others;
     this.#unstick = prepare<[number, number]>(
       db,
-      `UPDATE everstep_runs SET stuck = NULL, paused = NULL, strikes = 0, strikes_alone = 0, interrupted = 0, due_at = ?
+      `UPDATE everstep_runs SET stuck = NULL, paused = NULL, waits = NULL, strikes = 0, strikes_alone = 0, interrupted = 0, due_at = ?
        WHERE no = ?`,
     );
     // A start whose time was to come keeps it: see PausedRow.
@@ -81,7 +81,7 @@ export class OperateWrites {
     );
     this.#unpause = prepare<[now: number, run: number]>(
       db,
-      `UPDATE everstep_runs SET due_at = iif(owner IS NULL, ifnull(paused ->> 'dueAt', ?), NULL), paused = NULL
+      `UPDATE everstep_runs SET due_at = iif(owner IS NULL, ifnull(paused ->> 'dueAt', ?), NULL), paused = NULL, waits = NULL
        WHERE no = ?`,
     );
   }
@@ -127,7 +127,12 @@ export class OperateWrites {
   /** An entry; of an owned run, whose journal is its owner's (S4), a message that becomes one. */
   #record(run: Subject, { operation, id, value }: OperateWrite, scope: Scope): void {
     if (run.owner !== null) {
-      this.#others.messages.deliver(run, { type: "operator", id, name: operation, payload: value }, scope);
+      this.#others.messages.deliver(
+        run.id,
+        run,
+        { type: "operator", id, name: operation, payload: value },
+        scope,
+      );
       return;
     }
     // `at` never decreases, whatever clock wrote the entry before.

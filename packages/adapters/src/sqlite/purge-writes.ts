@@ -24,16 +24,17 @@ export class PurgeWrites {
     this.#purged = purged;
     this.#caller = prepare<[number], number>(
       db,
-      `SELECT 1 FROM everstep_runs c CROSS JOIN everstep_runs p ON p.id = c.parent
-       WHERE c.no = ? AND c.called = 1 AND p.ended IS NULL`,
+      `SELECT 1 FROM everstep_origins g CROSS JOIN everstep_runs p ON p.id = g.parent
+       WHERE g.run = ? AND g.called = 1 AND p.ended IS NULL`,
     ).pluck();
     this.#family = prepare<[number], Condemned>(
       db,
       `WITH RECURSIVE family (no, id) AS (
          SELECT no, id FROM everstep_runs WHERE no = ?
          UNION
-         SELECT c.no, c.id FROM family CROSS JOIN everstep_runs c INDEXED BY everstep_runs_parent ON c.parent = family.id
-         WHERE c.called = 1
+         SELECT c.no, c.id FROM family CROSS JOIN everstep_origins g INDEXED BY everstep_origins_parent ON g.parent = family.id
+           CROSS JOIN everstep_runs c ON c.no = g.run
+         WHERE g.called = 1
        )
        SELECT r.no, r.id, r.workflow, r.input_hash, r.ended IS NOT NULL AS hasEnded
        FROM family CROSS JOIN everstep_runs r ON r.no = family.no`,
@@ -53,6 +54,7 @@ export class PurgeWrites {
       `everstep_retries WHERE run = ?`,
       `everstep_tags WHERE run = ?`,
       `everstep_inputs WHERE run = ?`,
+      `everstep_origins WHERE run = ?`,
       `everstep_results WHERE run = ?`,
       `everstep_waiters WHERE run = ?`,
       `everstep_waiters WHERE waiter = ?`,

@@ -47,10 +47,8 @@ export function fewEndedQuery(filter: RunFilter): Query | undefined {
 /** One page of runs, and one run more if there is a next page. `fewEnded`: the answer of `fewEndedQuery`. */
 export function pageQuery(filter: RunFilter, page: PageRequest, now: number, fewEnded = false): Query {
   const where = new Conditions();
-  const from = addFilter(where, filter, now, fewEnded);
+  const { from, no } = addFilter(where, filter, now, fewEnded);
   const order = page.order === "oldest" ? { than: ">", by: "ASC" } : { than: "<", by: "DESC" };
-  // `t.run` and `r.no` are equal; the driving one gives the order without a sort.
-  const no = from.includes("everstep_tags") ? "t.run" : "r.no";
   if (page.after !== undefined) where.add(`${no} ${order.than} ?`, Number(page.after));
   const rest = `FROM ${from} ${where.sql} ORDER BY ${no} ${order.by} LIMIT ?`;
   return {
@@ -64,7 +62,7 @@ export function pageQuery(filter: RunFilter, page: PageRequest, now: number, few
 
 export function countQuery(filter: RunFilter, now: number): Query {
   const where = new Conditions();
-  const from = addFilter(where, filter, now, fewEndedQuery(filter) !== undefined);
+  const { from } = addFilter(where, filter, now, fewEndedQuery(filter) !== undefined);
   return { sql: `SELECT count(*) AS count FROM ${from} ${where.sql}`, parameters: where.parameters };
 }
 
@@ -93,37 +91,49 @@ class Conditions {
   }
 }
 
+/** Where a query begins. `no` is the run's number there: equal everywhere, but the first table's gives the order without a sort. */
+interface Source {
+  readonly from: string;
+  readonly no: string;
+}
+
 /** Adds the filter's conditions; answers the FROM with the one index that finds the least, since SQLite has no statistics here. */
-function addFilter(where: Conditions, filter: RunFilter, now: number, fewEnded: boolean): string {
+function addFilter(where: Conditions, filter: RunFilter, now: number, fewEnded: boolean): Source {
   const statuses = filter.status === undefined ? undefined : [filter.status].flat();
   const tags = Object.entries(filter.tag ?? {});
   addTerms(where, filter);
   if (statuses !== undefined) addStatuses(where, statuses, now);
-  if (filter.ids !== undefined) {
+  if (fewEnded) where.add(`r.ended IN (${listOf(endsOf(filter))})`);
+  const index = indexOf(filter, statuses, fewEnded);
+  if (index?.isSmall === true || (tags.length === 0 && filter.parent === undefined)) {
+    if (filter.parent !== undefined) where.add(IS_CHILD, filter.parent);
     addTags(where, tags);
-    return "everstep_runs r INDEXED BY everstep_runs_id";
+    return { from: `everstep_runs r ${sourceOf(index?.name, filter)}`, no: "r.no" };
   }
-  if (fewEnded) {
-    where.add(`r.ended IN (${listOf(endsOf(filter))})`);
-    return "everstep_runs r INDEXED BY everstep_runs_ended";
-  }
-  const index = smallestIndex(filter, statuses);
-  if (index?.isSmall === true || tags.length === 0) {
+  if (filter.parent !== undefined) {
+    where.add("g.parent = ?", filter.parent);
     addTags(where, tags);
-    return `everstep_runs r ${sourceOf(index?.name, filter)}`;
+    return {
+      from: "everstep_origins g INDEXED BY everstep_origins_parent CROSS JOIN everstep_runs r ON r.no = g.run",
+      no: "g.run",
+    };
   }
   const [[name, value] = ["", ""], ...others] = tags;
   where.add("t.name = ? AND t.value = ?", name, value);
   addTags(where, others);
-  return "everstep_tags t INDEXED BY everstep_tags_value CROSS JOIN everstep_runs r ON r.no = t.run";
+  return {
+    from: "everstep_tags t INDEXED BY everstep_tags_value CROSS JOIN everstep_runs r ON r.no = t.run",
+    no: "t.run",
+  };
 }
 
+const IS_CHILD = "EXISTS (SELECT 1 FROM everstep_origins g WHERE g.run = r.no AND g.parent = ?)";
+
 function addTerms(where: Conditions, filter: RunFilter): void {
-  const { ids, workflow, version, parent, paused, since, until, endedBefore } = filter;
+  const { ids, workflow, version, paused, since, until, endedBefore } = filter;
   if (ids !== undefined) where.add("r.id IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
   if (workflow !== undefined) where.add("r.workflow = ?", workflow);
   if (version !== undefined) where.add("r.version = ?", version);
-  if (parent !== undefined) where.add("r.parent = ?", parent);
   if (paused !== undefined) where.add(`r.paused IS ${paused ? "NOT " : ""}NULL`);
   if (since !== undefined) where.add("r.created_at >= ?", since);
   if (until !== undefined) where.add("r.created_at < ?", until);
@@ -157,15 +167,16 @@ interface RunIndex {
   readonly isSmall: boolean;
 }
 
-function smallestIndex(
-  { parent, paused }: RunFilter,
+function indexOf(
+  { ids, paused }: RunFilter,
   statuses: readonly RunStatus[] | undefined,
+  fewEnded: boolean,
 ): RunIndex | undefined {
+  if (ids !== undefined) return { name: "everstep_runs_id", isSmall: true };
+  if (fewEnded) return { name: "everstep_runs_ended", isSmall: true };
   const byStatus = statuses === undefined ? undefined : statusIndex(statuses);
-  if (byStatus?.isSmall === true) return byStatus;
-  if (paused === true) return { name: "everstep_runs_paused", isSmall: true };
-  if (parent !== undefined) return { name: "everstep_runs_parent", isSmall: true };
-  return byStatus;
+  if (byStatus?.isSmall === true || paused !== true) return byStatus;
+  return { name: "everstep_runs_paused", isSmall: true };
 }
 
 function statusIndex(statuses: readonly RunStatus[]): RunIndex | undefined {

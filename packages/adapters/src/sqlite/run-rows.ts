@@ -27,11 +27,8 @@ export interface RunRow {
   readonly stuck: string | null;
   /** A `PauseNote`; of a start whose time was to come, with the time: `dueAt`. */
   readonly paused: string | null;
-  readonly parent: string | null;
-  readonly parent_key: string | null;
-  readonly called: number;
-  readonly event: string | null;
-  readonly raw: number;
+  /** Null for a run that was simply started by a client. */
+  readonly origin: string | null;
   readonly priority: number;
   /** Pairs, since SQLite's JSON objects cut names at a NUL. */
   readonly tags: string;
@@ -55,7 +52,7 @@ export interface RunRow {
 /** The columns of a `RunRow`, from `everstep_runs r`. */
 export const RUN_COLUMNS: string = `
   r.no, r.id, r.workflow, r.version, r.phase, r.ended, r.owner, r.attempt, r.due_at, r.stuck, r.paused, r.priority,
-  r.parent, r.parent_key, r.called, r.event, r.raw,
+  (SELECT json_array(g.parent, g.key, g.called, g.event, g.raw) FROM everstep_origins g WHERE g.run = r.no) AS origin,
   (SELECT json_group_array(json_array(t.name, t.value)) FROM everstep_tags t WHERE t.run = r.no) AS tags,
   (SELECT i.input FROM everstep_inputs i WHERE i.run = r.no) AS input,
   (SELECT o.result FROM everstep_results o WHERE o.run = r.no) AS result,
@@ -67,9 +64,7 @@ export function toRun(row: RunRow): RunRecord {
     id: row.id,
     workflow: row.workflow,
     version: row.version,
-    parent: parentOf(row),
-    event: row.event,
-    raw: row.raw === 1,
+    ...(row.origin === null ? NO_ORIGIN : toOrigin(row.origin)),
     phase: row.phase,
     end: row.ended,
     owner: row.owner,
@@ -94,10 +89,23 @@ export function toRun(row: RunRow): RunRecord {
   };
 }
 
-function parentOf({ parent, parent_key, called }: RunRow): RunRecord["parent"] {
-  if (parent === null || parent_key === null) return null;
-  return { runId: parent, key: parent_key, called: called === 1 };
+type Origin = Pick<RunRecord, "parent" | "event" | "raw">;
+
+const NO_ORIGIN: Origin = { parent: null, event: null, raw: false };
+
+function toOrigin(text: string): Origin {
+  const [runId, key, called, event, raw] = JSON.parse(text) as OriginRow;
+  const parent = runId === null || key === null ? null : { runId, key, called: called === 1 };
+  return { parent, event, raw: raw === 1 };
 }
+
+type OriginRow = [
+  parent: string | null,
+  key: string | null,
+  called: number,
+  event: string | null,
+  raw: number,
+];
 
 function toPause(text: string): PauseNote {
   const { at, note } = JSON.parse(text) as PauseNote;

@@ -10,7 +10,7 @@
  *   run (WITHOUT ROWID) it was slower still.
  * - The rows of runs are narrow, for they change with every entry: what can be long is in tables of its own.
  * - That a run's parent waits for its end is a bit of the run's own row, `awaited`: an end that nobody waits for looks nowhere,
- *   and a fan-out writes no rows but its children. Whoever else waits has a row in `everstep_waiters`.
+ *   and a fan-out writes no rows but those of its children. Whoever else waits has a row in `everstep_waiters`.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -41,21 +41,13 @@ export const MIGRATIONS: readonly string[] = [
     entries INTEGER NOT NULL DEFAULT 0,
     last_entry INTEGER,
     entry_before INTEGER,
-    parent TEXT,
-    parent_key TEXT,
-    called INTEGER NOT NULL DEFAULT 0 CHECK (called IN (0, 1)),
-    event TEXT,
-    raw INTEGER NOT NULL DEFAULT 0 CHECK (raw IN (0, 1)),
-    -- Who is still to be told of its end: 1, its parent under parent_key; 2, those in everstep_waiters; 3, both.
+    -- Who is still to be told of its end: 1, its parent; 2, those in everstep_waiters; 3, both.
     awaited INTEGER NOT NULL DEFAULT 0 CHECK (awaited BETWEEN 0 AND 3),
     CHECK ((last_entry IS NOT NULL) = (entries > 0)),
     CHECK ((ended IS NOT NULL) = (phase = 'done')),
     CHECK ((ended_at IS NOT NULL) = (phase = 'done')),
     CHECK (stuck IS NULL OR phase <> 'done'),
     CHECK (paused IS NULL OR (due_at IS NULL AND phase <> 'done')),
-    CHECK ((parent IS NULL) = (parent_key IS NULL)),
-    CHECK (called = 0 OR parent IS NOT NULL),
-    CHECK (awaited & 1 = 0 OR parent IS NOT NULL),
     CHECK (owner IS NULL OR (attempt > 0 AND started_at IS NOT NULL AND stuck IS NULL AND phase <> 'done')),
     CHECK (due_at IS NULL OR (owner IS NULL AND stuck IS NULL AND phase <> 'done')),
     CHECK (alone = 0 OR owner IS NOT NULL)
@@ -69,7 +61,19 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX everstep_runs_workflow ON everstep_runs (workflow);
   CREATE INDEX everstep_runs_ended ON everstep_runs (workflow, ended, ended_at) WHERE ended IS NOT NULL;
   CREATE INDEX everstep_runs_paused ON everstep_runs (no) WHERE paused IS NOT NULL;
-  CREATE INDEX everstep_runs_parent ON everstep_runs (parent) WHERE parent IS NOT NULL;
+
+  -- Of the runs that no client started, and of those whose input is as it was sent.
+  CREATE TABLE everstep_origins (
+    run INTEGER PRIMARY KEY,
+    parent TEXT,
+    key TEXT,
+    called INTEGER NOT NULL DEFAULT 0 CHECK (called IN (0, 1)),
+    event TEXT,
+    raw INTEGER NOT NULL DEFAULT 0 CHECK (raw IN (0, 1)),
+    CHECK ((parent IS NULL) = (key IS NULL)),
+    CHECK (called = 0 OR parent IS NOT NULL)
+  ) STRICT;
+  CREATE INDEX everstep_origins_parent ON everstep_origins (parent) WHERE parent IS NOT NULL;
 
   CREATE TABLE everstep_inputs (run INTEGER PRIMARY KEY, input TEXT NOT NULL) STRICT;
   CREATE TABLE everstep_results (run INTEGER PRIMARY KEY, result TEXT, error TEXT) STRICT;
@@ -110,7 +114,7 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE UNIQUE INDEX everstep_messages_no ON everstep_messages (run, no);
   -- A run may wait for the same end more than once.
-  CREATE UNIQUE INDEX everstep_messages_id ON everstep_messages (run, type, id) WHERE type <> 'child';
+  CREATE UNIQUE INDEX everstep_messages_id ON everstep_messages (run, id, type) WHERE type <> 'child';
   CREATE INDEX everstep_messages_new ON everstep_messages (run, no) WHERE consumed_by IS NULL;
 
   CREATE TABLE everstep_retries (

@@ -64,10 +64,10 @@ export class SendWrites {
     runId: string,
     scope: Scope,
   ): Outcome {
-    const outcome = this.#starts.bear(run, { parent: { runId, key, awaited } }, scope);
+    const outcome = this.#starts.bear(run, { parent: { runId, key, called: awaited } }, scope);
     // It waits for a run that was there as well; for one that was purged it would wait for ever.
     return outcome.is === "exists" && awaited
-      ? this.#waiters.add({ no: sender, id: runId }, run.id, key, scope)
+      ? this.#waiters.add({ no: sender }, run.id, key, scope)
       : outcome;
   }
 }

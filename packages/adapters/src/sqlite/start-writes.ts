@@ -1,28 +1,22 @@
 import type { Database } from "better-sqlite3";
 import type { NewRun, Outcome, StartWrite } from "@everstep/core";
 import type { Catalog } from "./catalog.ts";
+import { type Origin, Origins, PARENT_WAITS } from "./origins.ts";
 import type { PurgedIds } from "./purged-ids.ts";
 import type { Scope } from "./scope.ts";
 import { prepare, storable } from "./statement.ts";
 
-/** What started a run, when it was not a client. */
-export interface Origin {
-  readonly parent?: { readonly runId: string; readonly key: string; readonly awaited: boolean };
-  /** What the event's payload is encoded for. */
-  readonly event?: string;
-}
+type Resolved = Pick<NewRun, "version" | "priority" | "timeoutMs">;
 
-type Resolved = Pick<StartWrite["run"], "timeoutMs"> & {
-  readonly version: string;
-  readonly priority: number;
-};
+/** Of a workflow that nobody ever told of. */
+const FIRST_VERSION = "1";
 
 /** Creates runs. The same id is the same run. */
 export class StartWrites {
   readonly #catalog: Catalog;
   readonly #purged: PurgedIds;
   readonly #insert;
-  readonly #insertBorn;
+  readonly #origins: Origins;
   readonly #insertInput;
   readonly #insertTag;
   readonly #existing;
@@ -30,16 +24,12 @@ export class StartWrites {
   constructor(db: Database, catalog: Catalog, purged: PurgedIds) {
     this.#catalog = catalog;
     this.#purged = purged;
-    const columns = `id, workflow, version, priority, phase, owner, attempt, due_at, created_at, started_at, timeout_ms, input_hash`;
+    this.#origins = new Origins(db);
     this.#insert = prepare<InsertParameters>(
       db,
-      `INSERT INTO everstep_runs (${columns}) VALUES (?, ?, ?, ?, 'forward', ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO NOTHING`,
-    );
-    this.#insertBorn = prepare<[...InsertParameters, ...OriginParameters]>(
-      db,
-      `INSERT INTO everstep_runs (${columns}, raw, event, parent, parent_key, called, awaited)
-       VALUES (?, ?, ?, ?, 'forward', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO everstep_runs (id, workflow, version, priority, phase, owner, attempt, due_at, created_at, started_at,
+         timeout_ms, input_hash, awaited)
+       VALUES (?, ?, ?, ?, 'forward', ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO NOTHING`,
     );
     this.#insertInput = prepare<[number, string]>(
@@ -72,28 +62,12 @@ export class StartWrites {
     const purged = this.#purged.find(id, scope);
     if (purged !== undefined) return taken(purged, run);
     const input = storable(run.input, "the input");
-    const parameters = this.#parametersOf(run, owner, scope);
-    const { changes, lastInsertRowid } =
-      origin === undefined && run.raw !== true
-        ? this.#insert.run(...parameters)
-        : this.#insertBorn.run(...parameters, ...originOf(run, origin ?? {}));
-    if (changes === 0) return taken(this.#existing.get(id), run);
-    const no = Number(lastInsertRowid);
-    this.#insertInput.run(no, input);
-    for (const name in run.tags) {
-      this.#insertTag.run(no, storable(name, "a tag"), storable(run.tags[name] ?? "", "a tag"));
-    }
-    if (owner === null) scope.changed.push(run.id);
-    return { is: "created", createdAt: scope.now, claimed: owner !== null };
-  }
-
-  #parametersOf(run: NewRun, owner: number | null, scope: Scope): InsertParameters {
-    const { version, priority, timeoutMs } = this.#resolve(run, scope);
-    return [
-      run.id,
+    const { version, priority, timeoutMs } = run.version === null ? this.#resolve(run, scope) : run;
+    const { changes, lastInsertRowid } = this.#insert.run(
+      id,
       storable(run.workflow, "the workflow's name"),
-      storable(version, "the workflow's version"),
-      priority,
+      storable(version ?? FIRST_VERSION, "the workflow's version"),
+      priority ?? 0,
       owner,
       owner === null ? 0 : 1,
       owner === null ? dueAt(run.due, scope.now) : null,
@@ -101,14 +75,23 @@ export class StartWrites {
       owner === null ? null : scope.now,
       timeoutMs,
       run.inputHash,
-    ];
+      origin?.parent?.called === true ? PARENT_WAITS : 0,
+    );
+    if (changes === 0) return taken(this.#existing.get(id), run);
+    const no = Number(lastInsertRowid);
+    this.#insertInput.run(no, input);
+    if (origin !== undefined || run.raw === true) this.#origins.add(no, { ...origin, raw: run.raw ?? false });
+    for (const name in run.tags) {
+      this.#insertTag.run(no, storable(name, "a tag"), storable(run.tags[name] ?? "", "a tag"));
+    }
+    if (owner === null) scope.changed.push(run.id);
+    return { is: "created", createdAt: scope.now, claimed: owner !== null };
   }
 
   /** By name only: as the workers told that have it. */
-  #resolve({ workflow, version, priority, timeoutMs }: NewRun, scope: Scope): Resolved {
-    if (version !== null) return { version, priority: priority ?? 0, timeoutMs };
+  #resolve({ workflow, priority }: NewRun, scope: Scope): Resolved {
     const told = this.#catalog.current(workflow, scope);
-    if (told === undefined) return { version: "1", priority: priority ?? 0, timeoutMs: null };
+    if (told === undefined) return { version: null, priority, timeoutMs: null };
     return { version: told.version, priority: priority ?? told.priority, timeoutMs: told.timeoutMs };
   }
 }
@@ -130,28 +113,8 @@ type InsertParameters = [
   startedAt: number | null,
   timeoutMs: number | null,
   inputHash: string,
-];
-
-type OriginParameters = [
-  raw: number,
-  event: string | null,
-  parent: string | null,
-  parentKey: string | null,
-  called: number,
   awaited: number,
 ];
-
-function originOf({ raw }: NewRun, { parent, event }: Origin): OriginParameters {
-  const isAwaited = Number(parent?.awaited ?? false);
-  return [
-    Number(raw ?? false),
-    event === undefined ? null : storable(event, "what the event is encoded for"),
-    parent?.runId ?? null,
-    parent === undefined ? null : storable(parent.key, "the key of the child"),
-    isAwaited,
-    isAwaited,
-  ];
-}
 
 function dueAt(due: StartWrite["run"]["due"], now: number): number {
   if (due === undefined) return now;

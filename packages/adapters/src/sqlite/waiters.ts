@@ -1,23 +1,22 @@
 import type { Database } from "better-sqlite3";
 import type { ChildEnd, EndStatus, Outcome } from "@everstep/core";
-import type { MessageWrites, Recipient } from "./message-writes.ts";
+import type { MessageWrites, Recipient as Addressee } from "./message-writes.ts";
+import { OTHERS_WAIT, PARENT_WAITS } from "./origins.ts";
 import { DONE, NOT_FOUND, type Scope } from "./scope.ts";
 import { prepare, storable } from "./statement.ts";
-
-/** Bits of a run's `awaited`: its parent is to be told of its end; those in `everstep_waiters` are. */
-const PARENT = 1;
-const OTHERS = 2;
 
 /** A run with what others are told of it. */
 interface Awaited {
   readonly no: number;
   readonly id: string;
   readonly awaited: number;
-  readonly parent: string | null;
-  readonly parent_key: string | null;
   readonly ended: EndStatus | null;
   readonly result: string | null;
   readonly error: string | null;
+}
+
+interface Recipient extends Addressee {
+  readonly id: string;
 }
 
 interface Wait {
@@ -30,7 +29,6 @@ interface Wait {
 interface Ending {
   readonly no: number;
   readonly id: string;
-  readonly awaited: number;
 }
 
 interface End {
@@ -51,6 +49,7 @@ export class Waiters {
   readonly #awaited;
   readonly #missedChildren;
   readonly #missedOthers;
+  readonly #bits;
   readonly #add;
   readonly #told;
   readonly #mark;
@@ -58,13 +57,13 @@ export class Waiters {
   constructor(db: Database, messages: MessageWrites) {
     this.#messages = messages;
     const recipient = "r.no, r.id, r.inbox, r.ended";
-    const awaited = `r.no, r.id, r.awaited, r.parent, r.parent_key, r.ended,
+    const awaited = `r.no, r.id, r.awaited, r.ended,
       (SELECT o.result FROM everstep_results o WHERE o.run = r.no) AS result,
       (SELECT o.error FROM everstep_results o WHERE o.run = r.no) AS error`;
     this.#parent = prepare<[number], Recipient & { readonly key: string }>(
       db,
-      `SELECT ${recipient}, c.parent_key AS key
-       FROM everstep_runs c CROSS JOIN everstep_runs r ON r.id = c.parent WHERE c.no = ?`,
+      `SELECT ${recipient}, g.key
+       FROM everstep_origins g CROSS JOIN everstep_runs r ON r.id = g.parent WHERE g.run = ?`,
     );
     this.#others = prepare<[number], Wait>(
       db,
@@ -77,14 +76,15 @@ export class Waiters {
     this.#awaited = prepare<[string], Awaited>(db, `SELECT ${awaited} FROM everstep_runs r WHERE r.id = ?`);
     this.#missedChildren = prepare<[string], Awaited>(
       db,
-      `SELECT ${awaited} FROM everstep_runs r INDEXED BY everstep_runs_parent
-       WHERE r.parent = ? AND r.awaited & ${PARENT} AND r.ended IS NOT NULL`,
+      `SELECT ${awaited} FROM everstep_origins g INDEXED BY everstep_origins_parent CROSS JOIN everstep_runs r ON r.no = g.run
+       WHERE g.parent = ? AND r.awaited & ${PARENT_WAITS} AND r.ended IS NOT NULL ORDER BY g.run`,
     );
     this.#missedOthers = prepare<[number], Awaited>(
       db,
       `SELECT DISTINCT ${awaited} FROM everstep_waiters w CROSS JOIN everstep_runs r ON r.no = w.run
        WHERE w.waiter = ? AND r.ended IS NOT NULL`,
     );
+    this.#bits = prepare<[number], number>(db, `SELECT awaited FROM everstep_runs WHERE no = ?`).pluck();
     // One that waits already, under the same key, waits anew.
     this.#add = prepare<[run: number, waiter: number, key: string]>(
       db,
@@ -98,28 +98,31 @@ export class Waiters {
   }
 
   /** From now on `waiter` waits for the end of a run, and is told at once if that has ended. */
-  add(waiter: Pick<Recipient, "no" | "id">, runId: string, key: string, scope: Scope): Outcome {
+  add(waiter: Pick<Recipient, "no">, runId: string, key: string, scope: Scope): Outcome {
     const run = this.#awaited.get(storable(runId, "the run's id"));
     if (run === undefined) return NOT_FOUND;
-    const waits = run.parent === waiter.id && run.parent_key === key ? run.awaited & ~PARENT : run.awaited;
+    const parent = this.#parent.get(run.no);
+    const isSame = parent?.no === waiter.no && parent.key === key;
+    const awaited = (isSame ? run.awaited & ~PARENT_WAITS : run.awaited) | OTHERS_WAIT;
     this.#add.run(run.no, waiter.no, storable(key, "the key of the child"));
-    this.#mark.run(waits | OTHERS, run.no);
-    if (run.ended !== null) this.#tellOf({ ...run, awaited: waits | OTHERS }, scope);
+    this.#mark.run(awaited, run.no);
+    if (run.ended !== null) this.#tellOf(run, scope);
     return DONE;
   }
 
   /** To be called just before the run's row says that it ended. Answers who waits on: its `awaited` from then on. */
   tell(run: Ending, end: End, scope: Scope): number {
     const payload = payloadOf(end);
-    let left = run.awaited;
-    if ((left & PARENT) !== 0) {
+    let left = this.#bits.get(run.no) ?? 0;
+    if ((left & PARENT_WAITS) !== 0) {
       const parent = this.#parent.get(run.no);
-      if (parent !== undefined && this.#tellOne(run, parent, parent.key, payload, scope)) left &= ~PARENT;
+      if (parent !== undefined && this.#tellOne(run, parent, parent.key, payload, scope))
+        left &= ~PARENT_WAITS;
     }
-    if ((left & OTHERS) !== 0) {
+    if ((left & OTHERS_WAIT) !== 0) {
       const isTold = (wait: Wait): boolean => this.#tellOther(run, wait, payload, scope);
       const waits = this.#others.all(run.no);
-      if (waits.filter(isTold).length === waits.length) left &= ~OTHERS;
+      if (waits.filter(isTold).length === waits.length) left &= ~OTHERS_WAIT;
     }
     return left;
   }
@@ -149,7 +152,7 @@ export class Waiters {
   /** False for one that has ended, as a run that waits for itself has by then. */
   #tellOne({ no, id }: Ending, recipient: Recipient, key: string, payload: string, scope: Scope): boolean {
     if (recipient.ended !== null || recipient.no === no) return false;
-    this.#messages.deliver(recipient, { type: "child", id, name: key, payload }, scope);
+    this.#messages.deliver(recipient.id, recipient, { type: "child", id, name: key, payload }, scope);
     return true;
   }
 }

@@ -8,6 +8,7 @@ import { JournalWrites } from "./journal-writes.ts";
 import { MendWrites } from "./mend-writes.ts";
 import { MessageWrites } from "./message-writes.ts";
 import { OperateWrites, Subjects } from "./operate-writes.ts";
+import { Origins } from "./origins.ts";
 import { Outbox } from "./outbox.ts";
 import { PurgeWrites } from "./purge-writes.ts";
 import { PurgedIds } from "./purged-ids.ts";
@@ -60,7 +61,7 @@ export class Writes {
     this.#operates = new OperateWrites(db, { subjects, journal, retries, messages });
     this.#mends = new MendWrites(db, { subjects, journal, retries, waiters });
     this.#purges = new PurgeWrites(db, subjects, purged);
-    this.#imports = new ImportWrites(db, { journal, purged, retries, waiters });
+    this.#imports = new ImportWrites(db, { journal, origins: new Origins(db), purged, retries, waiters });
   }
 
   apply(write: Exclude<Write, LeaveWrite>, scope: Scope): Outcome {
