@@ -1,4 +1,4 @@
-/** P5 (S3, S4, S5), P7 (S6, S7): every case over the memory store, each named by the invariants and failures that it defends. */
+/** P1 (S11, S12, S13), P4 (S1), P5 (S3, S4, S5), P7 (S6, S7): every case over the memory store, each named by the invariants and failures that it defends. */
 import { describe, test } from "vitest";
 import {
   type MemoryStore,

@@ -1,4 +1,4 @@
-/** A run that a person sent back: what runs again, what does not, and under which keys. */
+/** P2, P3: a run that a person sent back: what runs again, what does not, and under which keys. */
 import { expect, test } from "vitest";
 import { type EndStatus, FatalError, workflow } from "../../src/index.ts";
 import { type Process, rejection, World } from "../support/world.ts";

@@ -1,4 +1,4 @@
-/** `ctx.emit` and `ctx.signal`: sent once, in the commit of the entry that says so; what is refused is said. */
+/** P1, P7: `ctx.emit` and `ctx.signal`: sent once, in the commit of the entry that says so; what is refused is said. */
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { EventConflictError, RunEndedError, RunNotFoundError, workflow } from "../../src/index.ts";
