@@ -136,7 +136,10 @@ export type Then =
   /** Due now, no strike. Clears `interrupted`, or sets it: a body of the run may have been cut off. */
   | { readonly do: "release"; readonly interrupted?: boolean }
   | { readonly do: "stick"; readonly stuck: StuckNote }
-  /** Ends a pause. Tells all who wait for it (S12); of those, one that has ended itself is told when it is mended to go on. */
+  /**
+   * Ends a pause. Tells all who wait for it (S12), in the order in which they began to; of those, one that has ended itself is told when it
+   * is mended to go on.
+   */
   | {
       readonly do: "end";
       readonly status: EndStatus;

@@ -13,7 +13,8 @@ import {
   storeConformance,
   virtualClock,
 } from "../src/testing/index.ts";
-import { type Mutant, MUTANTS } from "./conformance-mutants.ts";
+import type { Mutant } from "./conformance-mutant.ts";
+import { MUTANTS } from "./conformance-mutants.ts";
 
 /** What came of a mutant: the case that noticed it, or why it could not be bred. */
 export interface Verdict {

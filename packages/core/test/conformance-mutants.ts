@@ -1,6 +1,6 @@
 /** Ways to break the reference store, each in one place: proof that the conformance suite would notice. */
 import { inFile, type Mutant } from "./conformance-mutant.ts";
-import { NEWER_MUTANTS } from "./conformance-mutants-relations.ts";
+import { RELATION_MUTANTS } from "./conformance-mutants-relations.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...inFile("memory/batch.ts", [
@@ -709,5 +709,5 @@ export const MUTANTS: readonly Mutant[] = [
       "this.#options.clock.after(1e9, () => {",
     ],
   ]),
-  ...NEWER_MUTANTS,
+  ...RELATION_MUTANTS,
 ];

@@ -71,6 +71,14 @@ export const pausing: Cases = {
     assert.deepEqual(dues, [FAR_AWAY, LONG_AGO]);
   },
 
+  "S9: any other is due when it is resumed, whatever it waited for": async (bench) => {
+    const worker = await bench.join();
+    await worker.commit(advance(await worker.bear("a"), { then: park(0, { dueAt: FAR_AWAY }) }));
+    await bench.commit(pause("a"), resume("a"));
+    const { run, now } = await bench.read("a");
+    assert.ok(run.dueAt !== null && run.dueAt <= now, "due now");
+  },
+
   "S6: the owner of a run is told of its pause, and of its end": async (bench) => {
     const worker = await bench.join();
     const run = await worker.bear("a");
@@ -129,10 +137,14 @@ export const pausing: Cases = {
   },
 
   "S6: a signal is kept for a paused run and leaves it where it is": async (bench) => {
-    await bench.commit(start("a"), pause("a"));
-    assert.deepEqual(kinds(await bench.commit(signal("a", "1"))), ["done"]);
-    assert.equal((await bench.read("a")).messages.length, 1);
-    await isPaused(bench, "a");
+    const worker = await bench.join();
+    await worker.commit(advance(await worker.bear("parked"), { then: park(0) }));
+    await bench.commit(start("new"), pause("parked"), pause("new"));
+    assert.deepEqual(kinds(await bench.commit(signal("parked", "1"), signal("new", "1"))), ["done", "done"]);
+    for (const id of ["parked", "new"]) {
+      assert.equal((await bench.read(id)).messages.length, 1);
+      await isPaused(bench, id);
+    }
   },
 
   "F119: a cancel ends the pause": async (bench) => {

@@ -27,7 +27,7 @@ export interface MemoryDump {
   /** By id. */
   readonly purged: readonly PurgedRow[];
   /** By the run that they wait for, then by themselves. */
-  readonly waiters: readonly (Waiter & { readonly for: string })[];
+  readonly waiters: readonly (Omit<Waiter, "no"> & { readonly for: string })[];
   /** In the order in which they were written. */
   readonly outbox: readonly OutboxEntry[];
 }
@@ -44,7 +44,9 @@ export interface RunDump extends RunRecord {
 }
 
 export function dump(data: MemoryData): MemoryDump {
-  const waiters = [...data.waiters].flatMap(([id, all]) => all.map((waiter) => ({ for: id, ...waiter })));
+  const waiters = [...data.waiters].flatMap(([id, all]) =>
+    all.map(({ runId, key }) => ({ for: id, runId, key })),
+  );
   return {
     runs: sorted([...data.runs.values()].map(dumpRun), ({ id }) => [id]),
     workers: [...data.workers.values()].toSorted((a, b) => a.id - b.id),

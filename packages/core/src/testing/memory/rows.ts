@@ -62,6 +62,8 @@ export interface PurgedRow {
 
 /** A run that is to be told of the end of another one, under one of its keys. */
 export interface Waiter {
+  /** Grows in the order in which they began to wait. */
+  readonly no: number;
   readonly runId: string;
   readonly key: string;
 }

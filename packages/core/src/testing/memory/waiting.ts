@@ -7,11 +7,11 @@ import type { Waiter } from "./rows.ts";
 type Where = Pick<Scene, "draft" | "now">;
 
 /** From now on, until it is told: at once, if that run has ended already. A run that is not here is waited for by nobody. */
-export function awaitEnd(scene: Where, runId: string, waiter: Waiter): void {
+export function awaitEnd(scene: Where, runId: string, waiter: Omit<Waiter, "no">): void {
   const { draft } = scene;
   if (draft.run(runId) === undefined) return;
   const others = (draft.waiters.get(runId) ?? []).filter((other) => !isSame(other, waiter));
-  setWaiters(scene, runId, [...others, waiter]);
+  setWaiters(scene, runId, [...others, { ...waiter, no: draft.nextNo() }]);
   tellWaiters(scene, runId);
 }
 
@@ -26,9 +26,10 @@ export function tellWaiters(scene: Where, runId: string): void {
 
 /** Tells a run of all ends that it missed while it had ended itself. */
 export function tellOfMissed(scene: Where, waiting: string): void {
-  for (const [runId, waiters] of scene.draft.waiters.entries()) {
-    if (waiters.some((waiter) => waiter.runId === waiting)) tellWaiters(scene, runId);
-  }
+  const missed = [...scene.draft.waiters.entries()].flatMap(([runId, waiters]) =>
+    waiters.filter((waiter) => waiter.runId === waiting).map(({ no }) => ({ runId, no })),
+  );
+  for (const { runId } of missed.toSorted((a, b) => a.no - b.no)) tellWaiters(scene, runId);
 }
 
 /** Forgets who waits for these runs, and what they waited for. */
@@ -59,4 +60,5 @@ function setWaiters({ draft }: Where, runId: string, waiters: readonly Waiter[])
   else draft.waiters.set(runId, waiters);
 }
 
-const isSame = (a: Waiter, b: Waiter): boolean => a.runId === b.runId && a.key === b.key;
+const isSame = (a: Omit<Waiter, "no">, b: Omit<Waiter, "no">): boolean =>
+  a.runId === b.runId && a.key === b.key;
