@@ -4,7 +4,9 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { type Lease, type Store, StoreUnavailableError, type Write } from "@everstep/core";
+import SqliteDatabase from "better-sqlite3";
 import { sqlite } from "../src/sqlite/index.ts";
+import { SqliteStore } from "../src/sqlite/sqlite-store.ts";
 
 const ORDER = { name: "order", version: "1", on: null, priority: 0, timeoutMs: null };
 
@@ -78,6 +80,18 @@ const roles: Readonly<Record<string, (file: string, more: readonly string[]) => 
     }
     await store.close();
     say("drained", batch);
+  },
+
+  /** Purges a run, and is killed when the row of one of its family goes. */
+  async purgeAndDie(file, [runId = "", last = ""]) {
+    const db = new SqliteDatabase(file);
+    db.function("die", () => process.kill(process.pid, "SIGKILL"));
+    db.exec(
+      `CREATE TEMP TRIGGER dying AFTER DELETE ON main.everstep_runs WHEN old.id = '${last}' BEGIN SELECT die(); END`,
+    );
+    const store = new SqliteStore({ db, file, lockWaitMs: 1_000, now: Date.now });
+    const outcomes = await store.commit({ writes: [{ kind: "purge", runId }] });
+    say("purged", JSON.stringify(outcomes));
   },
 
   /** Starts runs with large inputs until the store is out; says how many were accepted, and why no more. */
