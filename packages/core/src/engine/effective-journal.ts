@@ -4,9 +4,8 @@
  */
 import type { NewEntry } from "../store.ts";
 import { entryCodecKey } from "./entry-codec.ts";
-import type { Values } from "./values.ts";
 
-/** What a `reset` entry says. */
+/** What a `reset` entry says, beside who did it and why. */
 export interface ResetNote {
   readonly operation: "retry" | "rewind";
   /** The last entry that still counts; 0: none does. */
@@ -43,15 +42,7 @@ const OUTCOMES: ReadonlySet<NewEntry["kind"]> = new Set([
 /** From the first of these on, the run serves its code no more, and children that it has not heard of are told to be canceled. */
 export const CLOSING: ReadonlySet<NewEntry["kind"]> = new Set(["cancel", "unwinding", "end"]);
 
-export function resetNoteOf({ value = "{}" }: NewEntry, values: Values): ResetNote {
-  return values.fromText(value, "", "the note of a reset") as ResetNote;
-}
-
-/** `noteOf` decodes what a reset entry says. */
-export function effectiveJournal(
-  journal: readonly NewEntry[],
-  noteOf: (entry: NewEntry) => ResetNote,
-): EffectiveJournal {
+export function effectiveJournal(journal: readonly NewEntry[]): EffectiveJournal {
   if (!journal.some(({ kind }) => kind === "reset"))
     return { entries: journal, carried: new Map(), generations: new Map(), givenBack: [] };
   const carried = new Map<string, NewEntry>();
@@ -60,7 +51,7 @@ export function effectiveJournal(
   let entries: NewEntry[] = [];
   for (const entry of journal) {
     if (entry.kind === "reset") {
-      const note = noteOf(entry);
+      const note = JSON.parse(entry.value ?? "{}") as ResetNote;
       const superseded = entries.filter(({ seq }) => seq > note.to);
       entries = entries.filter(({ seq }) => seq <= note.to);
       const undone = undoneIn(superseded);

@@ -1,7 +1,7 @@
 /** A new run with the beginning of another one's journal: pure. What it did is not done again; from the cut on it goes its own way. */
 import { DecodingError, RunStateError } from "../errors.ts";
 import type { Entry, ImportWrite, NewEntry, RunDetails } from "../store.ts";
-import { entryCodecKey, isPlainValue } from "./entry-codec.ts";
+import { entryCodecKey, notedValue, recodedValue } from "./entry-codec.ts";
 import { cutBefore, effectiveOf, type RepairCase, withChildren } from "./repair.ts";
 import { statusOf } from "./status.ts";
 import type { Codec } from "./values.ts";
@@ -71,7 +71,7 @@ function recoded(entry: NewEntry, recode: Recode): NewEntry {
   const key = entryCodecKey(entry);
   return {
     ...entry,
-    ...(value === undefined || isPlainValue(entry) ? {} : { value: recode(value, key) }),
+    ...(value === undefined ? {} : { value: recodedValue(entry, value, recode) }),
     // The reason of a refused send is everybody's to read.
     ...(error === undefined || value !== undefined ? {} : { error: recode(error, key) }),
   };
@@ -104,9 +104,7 @@ function forkedRun({ details, id }: ForkCase, recode: Recode): ImportWrite["run"
 }
 
 function forkEntry({ details, values, order, id }: ForkCase, to: number, seq: number, at: number): Entry {
-  const { by, because } = order;
-  const note = { from: details.run.id, to, by, because };
-  const value = values.of(id).toText(note, "", "the note of a person's fork");
+  const value = notedValue({ from: details.run.id, to }, order, values.of(id));
   return { seq, kind: "fork", key: order.id, at, attempt: details.run.attempt, value };
 }
 

@@ -19,10 +19,11 @@ import type { Conclusion, Next } from "./decisions.ts";
 import { isBug } from "./bugs.ts";
 import { divergenceText } from "./divergence.ts";
 import { Due } from "./due.ts";
-import { effectiveJournal, resetNoteOf } from "./effective-journal.ts";
+import { effectiveJournal } from "./effective-journal.ts";
 import { Inbox } from "./inbox.ts";
 import { Journal, OPERATOR } from "./journal.ts";
 import { Settling } from "./settling.ts";
+import { Origins } from "./origins.ts";
 import { Undos } from "./undos.ts";
 import { type Cause, Unwinding } from "./unwinding.ts";
 import type { AcceptSignal } from "./waits.ts";
@@ -38,6 +39,7 @@ export class RunMachine<H> {
   readonly asks: Asks<H>;
   readonly bodies: Bodies<H>;
   readonly undos: Undos<H>;
+  readonly origins: Origins;
   readonly #values: Values;
   readonly #inbox: Inbox;
   readonly #unwinding: Unwinding<H>;
@@ -59,10 +61,11 @@ export class RunMachine<H> {
     const startedAt = run.startedAt ?? run.createdAt;
     this.run = run;
     this.#values = values;
-    const effective = effectiveJournal(claim.journal, (entry) => resetNoteOf(entry, values));
+    const effective = effectiveJournal(claim.journal);
     const journal = effective.entries;
     this.asks = new Asks(effective.generations);
     this.journal = new Journal(journal, claim.journal.at(-1), startedAt);
+    this.origins = new Origins(run.id, journal);
     this.bodies = new Bodies(this.journal, this.asks, values, run);
     this.#inbox = new Inbox(messages, run.inbox, claim.lookedAt ?? Number.POSITIVE_INFINITY);
     this.#unwinding = new Unwinding(this.asks, run.id);
@@ -217,6 +220,7 @@ export class RunMachine<H> {
       case "end":
         return true;
       default:
+        if (entry.kind === "fork") this.origins.parted();
         return OPERATOR.has(entry.kind);
     }
   }

@@ -7,7 +7,8 @@
 import { InvalidArgumentError, RunStateError } from "../errors.ts";
 import type { EntryKind, MendWrite, NewEntry, RetryState, RunDetails } from "../store.ts";
 import { doubtsOf } from "./bodies.ts";
-import { CLOSING, type EffectiveJournal, effectiveJournal, resetNoteOf } from "./effective-journal.ts";
+import { CLOSING, type EffectiveJournal, effectiveJournal } from "./effective-journal.ts";
+import { notedValue } from "./entry-codec.ts";
 import { failedEntry } from "./failed-entry.ts";
 import { statusOf } from "./status.ts";
 import type { Values } from "./values.ts";
@@ -93,9 +94,7 @@ export function noteEntry(
   kind: "reset" | "resolve" | "move",
   facts: Readonly<Record<string, unknown>>,
 ): NewEntry {
-  const { by, because } = order;
-  const value = values.toText({ ...facts, by, because }, "", `the note of a person's ${kind}`);
-  return nextEntry(details, 1, { kind, key: order.id, value });
+  return nextEntry(details, 1, { kind, key: order.id, value: notedValue(facts, order, values) });
 }
 
 export function nextEntry(
@@ -106,8 +105,8 @@ export function nextEntry(
   return { ...draft, seq: journal.length + nth, at: Math.max(now, journal.at(-1)?.at ?? 0) };
 }
 
-export function effectiveOf({ details, values }: Pick<RepairCase, "details" | "values">): EffectiveJournal {
-  return effectiveJournal(details.journal, (entry) => resetNoteOf(entry, values));
+export function effectiveOf({ details }: Pick<RepairCase, "details">): EffectiveJournal {
+  return effectiveJournal(details.journal);
 }
 
 /** Just before the first entry of `key`. Refused when something that would still count was taken back. */
@@ -157,11 +156,11 @@ export function withChildren(
 
 /** Rows of failed attempts when the run goes on where it is: what needs a person begins anew, as by `resume`; doubts stay. */
 export function rowsAnew(
-  { details, values }: RepairCase,
+  { details }: RepairCase,
   except: readonly string[],
 ): { readonly retries?: readonly RetryState[] } {
   const { run, now, retries } = details;
-  const { entries } = effectiveOf({ details, values });
+  const { entries } = effectiveOf({ details });
   const rows = new Map(retries.map((row) => [row.key, row]));
   if (run.interrupted) for (const row of doubtsOf(entries, rows)) rows.set(row.key, row);
   const changed = [...rows.values()]

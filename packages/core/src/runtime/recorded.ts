@@ -1,6 +1,5 @@
 /** A run as it was read, as a claim: what a worker would be handed to go on with it. */
-import { effectiveJournal, resetNoteOf } from "../engine/effective-journal.ts";
-import { type Codec, valuesOf } from "../engine/values.ts";
+import { effectiveJournal } from "../engine/effective-journal.ts";
 import type { Claim } from "../store.ts";
 
 export interface Recorded {
@@ -11,10 +10,10 @@ export interface Recorded {
 }
 
 /** Time stands at the last entry, but a retry that is waited for is due. A stuck run is as if a person had resumed it. */
-export function goesOn(read: Claim, codec: Codec | undefined): Recorded {
+export function goesOn(read: Claim): Recorded {
   const { run, journal } = read;
   const until = Math.max(run.startedAt ?? run.createdAt, journal.at(-1)?.at ?? 0, run.stuck?.at ?? 0);
-  const { retries, ...rest } = resumed(reclaimed(read, codec));
+  const { retries, ...rest } = resumed(reclaimed(read));
   // Which body comes next is the question, not how long it is waited for.
   const due = retries.map((row) =>
     row.nextAt === null ? row : { ...row, nextAt: Math.min(row.nextAt, until) },
@@ -22,9 +21,8 @@ export function goesOn(read: Claim, codec: Codec | undefined): Recorded {
   return { claim: { ...rest, retries: due }, until };
 }
 
-function reclaimed({ run, journal, messages, retries }: Claim, codec: Codec | undefined): Claim {
-  const values = valuesOf(run.id, codec);
-  const { entries } = effectiveJournal(journal, (entry) => resetNoteOf(entry, values));
+function reclaimed({ run, journal, messages, retries }: Claim): Claim {
+  const { entries } = effectiveJournal(journal);
   return {
     messages,
     retries,

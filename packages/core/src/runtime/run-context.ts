@@ -36,8 +36,12 @@ export class RunContext implements Context {
 
   constructor(activation: Activation) {
     this.#activation = activation;
-    let generator: ReturnType<typeof prng> | undefined;
-    this.#prng = () => (generator ??= prng(activation.runId));
+    let generator: { readonly of: string; readonly draws: ReturnType<typeof prng> } | undefined;
+    this.#prng = () => {
+      const { current } = activation.machine.origins;
+      if (generator?.of !== current) generator = { of: current, draws: prng(current) };
+      return generator.draws;
+    };
   }
 
   get run(): Context["run"] {
@@ -140,11 +144,7 @@ export class RunContext implements Context {
     return this.#send({ kind: "child", name, compensates: undo !== undefined }, sending, options, body);
   }
 
-  start<I, O>(
-    workflow: Workflow<I, O> | string,
-    input: I,
-    options: StartChildOptions = {},
-  ): Promise<RunRef> {
+  start<I, O>(workflow: Workflow<I, O> | string, input: I, options: StartChildOptions = {}): Promise<RunRef> {
     const definition = workflow as Workflow | string;
     const name = options.name ?? nameOf(definition);
     this.#check("start", name);

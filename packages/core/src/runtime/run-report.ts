@@ -1,6 +1,6 @@
 /** Runs as people see them: decoded, with dates, and with what counts no more marked as such. */
-import { effectiveJournal, resetNoteOf } from "../engine/effective-journal.ts";
-import { entryCodecKey, isPlainValue, isRefusedSend } from "../engine/entry-codec.ts";
+import { effectiveJournal } from "../engine/effective-journal.ts";
+import { decodedValue, entryCodecKey, isRefusedSend } from "../engine/entry-codec.ts";
 import { statusOf } from "../engine/status.ts";
 import { type Codec, type Values, valuesOf } from "../engine/values.ts";
 import type { Entry, EntryKind, RunDetails, RunRecord, RunStatus, WaitNote } from "../store.ts";
@@ -89,7 +89,7 @@ export function summaryOf(run: RunRecord, now: number, codec: Codec | undefined)
 export function reportOf(details: RunDetails, codec: Codec | undefined): RunReport {
   const { run, now, journal } = details;
   const values = valuesOf(run.id, codec);
-  const counting = new Set(effectiveJournal(journal, (entry) => resetNoteOf(entry, values)).entries);
+  const counting = new Set(effectiveJournal(journal).entries);
   return {
     ...summaryOf(run, now, codec),
     attempts: run.attempt,
@@ -115,19 +115,15 @@ export function reportOf(details: RunDetails, codec: Codec | undefined): RunRepo
 
 function decoded(entry: Entry, values: Values): JournalEntry {
   const { seq, kind, key, at, attempt, value, error } = entry;
-  const codecKey = entryCodecKey(entry);
-  const what = `entry ${seq}`;
-  const valueOf = (text: string): unknown =>
-    isPlainValue(entry) ? JSON.parse(text) : values.fromText(text, codecKey, what);
   const errorOf = (text: string): Error =>
-    isRefusedSend(entry) ? new Error(text) : values.errorFromText(text, codecKey, what);
+    isRefusedSend(entry) ? new Error(text) : values.errorFromText(text, entryCodecKey(entry), `entry ${seq}`);
   return {
     seq,
     kind,
     key,
     at: new Date(at),
     attempt,
-    ...(value === undefined ? {} : { value: valueOf(value) }),
+    ...(value === undefined ? {} : { value: decodedValue(entry, value, values) }),
     ...(error === undefined ? {} : { error: errorOf(error) }),
   };
 }

@@ -1,6 +1,6 @@
 /** A recorded run, in whichever form it was kept, as a claim: what a worker would be handed to go on with it. */
 import { durationMs } from "../engine/duration.ts";
-import { entryCodecKey, isPlainValue } from "../engine/entry-codec.ts";
+import { encodedValue, entryCodecKey } from "../engine/entry-codec.ts";
 import { errorOf } from "../engine/error-data.ts";
 import { type Codec, type Values, valuesOf } from "../engine/values.ts";
 import { InvalidArgumentError } from "../errors.ts";
@@ -20,7 +20,7 @@ export function recordedAs(
   const kept = typeof recorded === "string" ? parsed(recorded) : recorded;
   const claim = isDetails(kept) ? kept : claimOfReport(reportOf(kept), definition as Workflow, codec);
   checkDefinition(claim.run, definition);
-  return goesOn(claim, codec);
+  return goesOn(claim);
 }
 
 function parsed(text: string): unknown {
@@ -101,12 +101,7 @@ function claimOfReport(report: RunReport, definition: Workflow, codec: Codec | u
 function entryOf(entry: JournalEntry, values: Values): Entry {
   const { seq, kind, key, at, attempt, value, error } = entry;
   const bound = entryCodecKey(entry);
-  const text =
-    value === undefined
-      ? undefined
-      : isPlainValue(entry)
-        ? JSON.stringify(value)
-        : values.toText(value, bound, `entry ${seq}`);
+  const text = value === undefined ? undefined : encodedValue(entry, value, values);
   const failed = error === undefined ? undefined : errorFrom(error);
   const kept = { seq, kind, key, at: instantOf(at), attempt };
   if (failed === undefined) return text === undefined ? kept : { ...kept, value: text };

@@ -1,7 +1,7 @@
 /** What a reset leaves of a journal, carries over, and gives a new identity. */
 import { expect, test } from "vitest";
-import { effectiveJournal, resetNoteOf } from "../../src/engine/effective-journal.ts";
-import { entries, type EntryText, values } from "../support/machine-rig.ts";
+import { effectiveJournal } from "../../src/engine/effective-journal.ts";
+import { entries, type EntryText } from "../support/machine-rig.ts";
 
 function reset(to: number, carry: boolean): EntryText {
   const value = JSON.stringify({ operation: carry ? "retry" : "rewind", to, carry });
@@ -9,7 +9,7 @@ function reset(to: number, carry: boolean): EntryText {
 }
 
 function effective(...texts: readonly EntryText[]) {
-  const read = effectiveJournal(entries(...texts), (entry) => resetNoteOf(entry, values));
+  const read = effectiveJournal(entries(...texts));
   return {
     seqs: read.entries.map(({ seq }) => seq),
     carried: Object.fromEntries([...read.carried].map(([key, { value }]) => [key, value])),

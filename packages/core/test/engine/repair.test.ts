@@ -1,5 +1,6 @@
 /** What is written for a retry, a rewind, a resolution, a move and a fork, given what was read of the run. */
 import { describe, expect, test } from "vitest";
+import { decodedValue } from "../../src/engine/entry-codec.ts";
 import type { Codec } from "../../src/engine/values.ts";
 import { forkOf } from "../../src/engine/fork.ts";
 import { type Mend, moveMend, type RepairCase, retryMend, rewindMend } from "../../src/engine/repair.ts";
@@ -56,7 +57,7 @@ const row = (key: string, changes: Partial<RetryState> = {}): RetryState => ({
 
 /** What the note says, without who and why. */
 function noteOf({ entries: [note] }: Mend): unknown {
-  const { by, because, ...facts } = JSON.parse(note.value ?? "{}") as Record<string, unknown>;
+  const { by, because, ...facts } = decodedValue(note, note.value ?? "{}", values) as Record<string, unknown>;
   expect({ by, because }).toEqual({ by: ORDER.by, because: ORDER.because });
   return facts;
 }
@@ -409,7 +410,7 @@ describe("fork", () => {
       "2 step b",
       "3 fork op",
     ]);
-    expect(JSON.parse(journal[2]?.value ?? "")).toMatchObject({ from: "run-1", to: 4, by: ORDER.by });
+    expect(JSON.parse(journal[2]?.value ?? "")).toMatchObject({ from: "run-1", to: 4 });
     expect(run).toMatchObject({
       id: "fork-1",
       phase: "forward",
@@ -459,16 +460,18 @@ describe("fork", () => {
       ["step", "a", { value: sealed("a", "1") }],
       ["signal", "go#2", { value: sealed("go", "2") }],
       ["start", "s", { value: sealed("s", '"id"'), error: "conflict w" }],
+      ["move", "m", { value: JSON.stringify({ version: "1", note: sealed("", "why") }) }],
       ok("b"),
     ];
     const given = caseOf(journal, { run: { input: "shop/7/||null", event: "shop/7/" } });
     const { run, journal: forked } = fork(given, "b", sealing);
     expect(run).toMatchObject({ input: "fork-1||null", event: null });
-    expect(forked.slice(0, 4).map(({ value }) => value)).toEqual([
+    expect(forked.slice(0, 5).map(({ value }) => value)).toEqual([
       'fork-1||"in"',
       "fork-1|a|1",
       "fork-1|go|2",
       'fork-1|s|"id"',
+      '{"version":"1","note":"fork-1||why"}',
     ]);
     expect(forked[3]?.error).toBe("conflict w");
     expect(thrownBy(() => fork(caseOf(journal), "b", sealing)).code).toBe("DECODING");

@@ -83,9 +83,9 @@ describe("many runs at once", () => {
     const { world, runs } = await many(230);
     const answer = await world.settle(runs.pause({ workflow: "waiting" }, { because: "a wrong price" }));
     expect(answer.done).toBe(230);
-    expect(answer.refused.map(({ id, error }) => `${id} ${"code" in error && error.code}`)).toEqual([
-      "failed RUN_STATE",
-      "stuck RUN_STATE",
+    expect(answer.refused.map(({ id, error }) => `${id} ${error.name}`)).toEqual([
+      "failed RunStateError",
+      "stuck RunStateError",
     ]);
     expect(await world.settle(runs.count({ paused: true }))).toBe(230);
     expect(await world.settle(runs.resume({ paused: true }))).toEqual({ done: 230, refused: [] });

@@ -1,6 +1,6 @@
 /** `client.runs`: retry, rewind, fork and resolve, with workers that go on afterwards. */
 import { describe, expect, test } from "vitest";
-import { FatalError, workflow } from "../../src/index.ts";
+import { type Codec, FatalError, workflow } from "../../src/index.ts";
 import { gate, type Process, rejection, World } from "../support/world.ts";
 
 /** A shop: charges (undone on failure), packs, ships. `down` says which of them fail. */
@@ -203,6 +203,38 @@ describe("fork", () => {
     });
   });
 
+  test("has the draws of the other run up to where they part, and its own from there", async () => {
+    const world = new World();
+    const drawn: string[] = [];
+    const definition = workflow({ name: "w" }, async (ctx) => {
+      const first = ctx.uuid();
+      const name = ctx.random() < 0.5 ? "heads" : "tails";
+      await ctx.step(name, () => 1);
+      const second = ctx.uuid();
+      await ctx.step("last", () => 1);
+      await ctx.sleep("nap", "1h");
+      drawn.push([first, name, second, ctx.uuid()].join(" "));
+    });
+    const process = await world.worker([definition]);
+    const { runs } = process.client;
+    const forks: string[] = [];
+    for (let n = 0; n < 8; n++) {
+      const run = await process.start(definition, undefined, { id: `r${n}` });
+      await world.settle(run.result(), 5_000_000);
+      const fork = await world.settle(runs.fork(`r${n}`, { from: "nap", id: `f${n}` }));
+      await world.settle(fork.result(), 5_000_000);
+      const second = await world.settle(runs.fork(`f${n}`, { from: "nap", id: `g${n}` }));
+      await world.settle(second.result(), 5_000_000);
+      forks.push(...drawn.splice(0));
+    }
+    for (let n = 0; n < forks.length; n += 3) {
+      const [run = "", fork = "", second = ""] = forks.slice(n, n + 3);
+      const shared = (text: string): string => text.slice(0, text.lastIndexOf(" "));
+      expect([shared(fork), shared(second)]).toEqual([shared(run), shared(run)]);
+    }
+    expect(new Set(forks).size).toBe(forks.length);
+  });
+
   test("an id that is taken is refused", async () => {
     const { world, run, runs } = await shop(new Set());
     await world.settle(run.result());
@@ -227,7 +259,7 @@ async function inDoubt() {
         },
         { inDoubt: "stick" },
       )
-      .catch((error: Error) => `caught ${(error.cause as Error).message}`);
+      .catch((error: unknown) => `caught ${((error as Error).cause as Error).message}`);
     return charged;
   });
   const dying = await world.worker([definition]);
@@ -350,6 +382,31 @@ test("a repair that loses a race against the run is decided again on what the ru
   expect(journal[2]?.value).toMatchObject({ operation: "rewind", to: 0 });
 });
 
+test("a worker without the key can't go on with a repaired run, and with all others it can", async () => {
+  const world = new World();
+  const codec: Codec = { encode: (text) => `sealed ${text}`, decode: (text) => text.slice(7) };
+  const other = workflow({ name: "other" }, () => "done");
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    await ctx.step("a", () => 1);
+    throw new FatalError("no");
+  });
+  const keyed = await world.worker([definition], { codec });
+  const failed = await keyed.start(definition, undefined, { id: "r" });
+  await rejection(world.settle(failed.result()));
+  keyed.kill();
+  const operator = world.process({ codec }).client.runs;
+  await world.settle(operator.fork("r", { from: "a", id: "f", because: "card 4242" }));
+  await world.settle(operator.rewind("r", { to: "a", because: "card 4242" }));
+  expect(JSON.stringify(world.run("r").journal.at(-1))).toContain("sealed");
+  const keyless = await world.worker([definition, other], {
+    codec: { ...codec, decode: (text, { runId }) => (runId === "o" ? text.slice(7) : noKey()) },
+  });
+  await world.passUntil(() => world.run("r").stuck !== null && world.run("f").stuck !== null);
+  expect(world.run("r").stuck?.code).toBe("UNDECODABLE");
+  expect(await world.settle(keyless.client.start(other, undefined, { id: "o" }))).toMatchObject({ id: "o" });
+  await world.passUntil(() => world.run("o").end === "completed");
+});
+
 /** Just before the first mend of this process, something else happens to the run, and it is stuck again. */
 function raceOnce({ store }: Process, happen: () => Promise<void>, world: World): void {
   const commit = store.commit.bind(store);
@@ -362,4 +419,8 @@ function raceOnce({ store }: Process, happen: () => Promise<void>, world: World)
     }
     return commit(batch);
   };
+}
+
+function noKey(): never {
+  throw new Error("no key");
 }

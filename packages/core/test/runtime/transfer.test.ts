@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type Codec, type ExportedRun, FatalError, workflow } from "../../src/index.ts";
 import { gate, rejection, World } from "../support/world.ts";
 
-const child = workflow<string, string>({ name: "child" }, (ctx, _) => ctx.waitForSignal<string>("go"));
+const child = workflow<string, string>({ name: "child" }, (ctx) => ctx.waitForSignal<string>("go"));
 
 const work = workflow<Date, string>({ name: "work" }, async (ctx, when) => {
   const a = await ctx.step("a", () => new Map([["k", 1n]]), { compensate: () => {} });

@@ -22,7 +22,7 @@ export function move(core: ClientCore, id: string, options: MoveOptions): Promis
   return mend(core, id, options, async (given) => {
     const { details } = given;
     checkMovable(details, definition);
-    const recorded = goesOn({ ...details, run: { ...details.run, version: definition.version } }, core.codec);
+    const recorded = goesOn({ ...details, run: { ...details.run, version: definition.version } });
     const replay = await replayClaim(definition, recorded, core.codec);
     if (replay.is === "diverged" || replay.is === "stuck")
       throw stateError(

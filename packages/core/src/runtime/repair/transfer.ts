@@ -1,6 +1,6 @@
 /** A run as plain JSON, to be kept, looked at elsewhere, or put into another store. What a codec sealed stays sealed. */
 import { doubtsOf } from "../../engine/bodies.ts";
-import { effectiveJournal, resetNoteOf } from "../../engine/effective-journal.ts";
+import { effectiveJournal } from "../../engine/effective-journal.ts";
 import { openCalls } from "../../engine/fork.ts";
 import { checkRunId } from "../../engine/names.ts";
 import { valuesOf } from "../../engine/values.ts";
@@ -33,7 +33,7 @@ export async function exportRun(core: ClientCore, id: string): Promise<ExportedR
   const details = await detailsOf(core, id);
   const { run, journal, messages } = details;
   const values = valuesOf(id, core.codec);
-  const { entries } = effectiveJournal(journal, (entry) => resetNoteOf(entry, values));
+  const { entries } = effectiveJournal(journal);
   const {
     owner: _o,
     dueAt: _d,

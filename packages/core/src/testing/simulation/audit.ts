@@ -4,9 +4,8 @@
  * appended to, without gaps. The numbers are those of docs/guarantees.md.
  */
 import { isDeepStrictEqual } from "node:util";
-import { effectiveJournal, resetNoteOf } from "../../engine/effective-journal.ts";
+import { effectiveJournal } from "../../engine/effective-journal.ts";
 import { OPERATOR } from "../../engine/journal.ts";
-import { valuesOf } from "../../engine/values.ts";
 import type {
   AdvanceWrite,
   Batch,
@@ -133,8 +132,7 @@ export class RunAudit {
 
   /** From now on only what the reset has left counts. */
   #beginAnew(): void {
-    const values = valuesOf(this.id, undefined);
-    const { entries } = effectiveJournal(this.journal, (entry) => resetNoteOf(entry, values));
+    const { entries } = effectiveJournal(this.journal);
     this.settled.clear();
     this.unwinding = false;
     this.end = null;

@@ -3,7 +3,7 @@
  * I14 a signal that a run sent is there once · I16 a call has one child, whose outcome is that of the call, and nothing is undone before
  * its end · I22 an event started one run of each workflow. The numbers are those of docs/guarantees.md.
  */
-import { effectiveJournal, resetNoteOf } from "../../engine/effective-journal.ts";
+import { effectiveJournal } from "../../engine/effective-journal.ts";
 import { valuesOf } from "../../engine/values.ts";
 import type { Entry, NewEntry } from "../../store.ts";
 import type { MemoryDump, RunDump } from "../memory/dump.ts";
@@ -80,9 +80,7 @@ function statusIn(error: string): unknown {
 function undoneTooSoon(run: RunDump): readonly string[] {
   return run.journal.flatMap(({ kind, seq }) => {
     if (kind !== "unwinding") return [];
-    const { entries } = effectiveJournal(run.journal.slice(0, seq), (entry) =>
-      resetNoteOf(entry, valuesOf(run.id, undefined)),
-    );
+    const { entries } = effectiveJournal(run.journal.slice(0, seq));
     const ended = new Set(entries.flatMap((entry) => (entry.kind === "child" ? [entry.key] : [])));
     return entries
       .filter((entry) => isDone(entry, "call") && !ended.has(entry.key))
