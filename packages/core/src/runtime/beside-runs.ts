@@ -9,6 +9,9 @@ import { Retention } from "./retention.ts";
 import { Watch } from "./watch.ts";
 import type { WorkerOptions } from "./worker.ts";
 
+/** What an observer gets to hear of the last events before a worker is gone. */
+const TELL_MS = 1000;
+
 /** What it needs of its worker. */
 export interface BesideHost {
   readonly store: Store;
@@ -23,6 +26,7 @@ export interface BesideHost {
 export class BesideRuns {
   /** Undefined when nobody wants to know: then nothing is measured. */
   readonly watch: Watch | undefined;
+  readonly #feed: ObserverFeed | undefined;
   readonly #shipper: OutboxShipper | undefined;
   readonly #retention: Retention;
 
@@ -36,9 +40,10 @@ export class BesideRuns {
     const write = (one: Write): Promise<Outcome> => host.write(one);
     if (outbox !== undefined)
       this.#shipper = new OutboxShipper({ store, clock, logger }, outbox === true ? {} : outbox);
+    if (observer !== undefined) this.#feed = new ObserverFeed(observer, clock, logger);
     if (observer !== undefined || outbox !== undefined)
       this.watch = new Watch({
-        feed: observer === undefined ? undefined : new ObserverFeed(observer, clock, logger),
+        feed: this.#feed,
         outbox: outbox !== undefined,
         posted: () => this.#shipper?.soon(),
         now,
@@ -54,6 +59,11 @@ export class BesideRuns {
   /** Resolves when all that was written to the outbox has arrived, or a try failed. */
   async shipped(): Promise<void> {
     await this.#shipper?.emptied();
+  }
+
+  /** Resolves when the observer has heard all, but does not wait for one that is slow. */
+  async told(): Promise<void> {
+    await this.#feed?.told(TELL_MS);
   }
 
   /** What the last runs wrote is still shipped, for at most `ms`. */

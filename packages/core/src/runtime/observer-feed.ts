@@ -18,6 +18,7 @@ export class ObserverFeed {
   #dropped = 0;
   #busy = false;
   #failed = false;
+  readonly #waiting = new Set<() => void>();
 
   constructor(observer: Observer, clock: Clock, logger: Logger) {
     this.#observer = observer;
@@ -35,6 +36,20 @@ export class ObserverFeed {
     this.#goOn();
   }
 
+  /** Resolves when it was told all, or after `ms`. */
+  told(ms: number): Promise<void> {
+    if (!this.#busy) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel();
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const cancel = this.#clock.after(ms, done);
+      this.#waiting.add(done);
+    });
+  }
+
   #goOn(): void {
     if (this.#busy) return;
     this.#busy = true;
@@ -46,6 +61,7 @@ export class ObserverFeed {
       const event = this.#next();
       if (event === undefined) {
         this.#busy = false;
+        for (const done of this.#waiting) done();
         return;
       }
       const waiting = this.#observe(event);

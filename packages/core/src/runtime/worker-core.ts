@@ -35,6 +35,7 @@ const POLL_TICKS = 4;
 const ABORT_MS = 1000;
 /** What the last events of the outbox get to arrive. */
 const SHIP_MS = 5000;
+const LOOK_AGAIN_MS = 100;
 
 export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
   readonly clock: Clock;
@@ -106,8 +107,16 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
     do {
       await this.#held.empty();
       await this.#claims.asked();
+      // Due, and not to be had: another worker is about to take it.
+      if (this.#held.isEmpty && this.#claims.moreDue) await this.#pause(LOOK_AGAIN_MS);
     } while (!this.#held.isEmpty || this.#claims.moreDue);
     await this.#beside.shipped();
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.clock.after(ms, resolve);
+    });
   }
 
   async stop(graceMs: number, abortMs: number = ABORT_MS): Promise<readonly string[]> {
@@ -146,6 +155,7 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
     this.#unwatch?.();
     await this.#keeper.leave(this.#hub.committer);
     if (this.lease !== undefined) this.watch?.worker("worker.left", this.worker);
+    await this.#beside.told();
   }
 
   /** When something is due next, as far as is known; what was missed while no slot was free may be due now. */

@@ -216,7 +216,6 @@ test("a worker that stops in order lets go, and leaves last", async () => {
   await process.start(definition, undefined, { id: "r" });
   await world.pass(100);
   await world.settle(worker.stop({ grace: "1s" }));
-  await world.pass(10);
   expect(story.lines.slice(3)).toEqual(["step.ended slow#1 interrupted", "run.released", "worker.left"]);
 });
 
@@ -256,8 +255,12 @@ describe("an observer that misbehaves", () => {
       calls += 1;
       return new Promise(() => {});
     };
-    const process = await world.worker([definition], { observer });
+    const process = world.process();
+    const worker = await process.startWorker([definition], { observer });
     expect(await process.execute(definition, 1)).toBe(2);
+    const stoppedAt = world.clock.monotonic();
+    await world.settle(worker.stop());
+    expect(world.clock.monotonic() - stoppedAt).toBeLessThanOrEqual(1000);
     expect(calls).toBe(1);
   });
 
