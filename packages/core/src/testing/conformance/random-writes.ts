@@ -137,11 +137,9 @@ function fromElsewhere(dice: Dice): Pick<ImportWrite, "journal" | "messages" | "
 
 function forkOf({ run, journal, retries }: RunDetails): Partial<Parameters<typeof importing>[1]> {
   const { workflow, version, parent, phase, end, stuck, paused, result, error, attempt, tags } = run;
+  const endedAt = end === null ? null : LONG_AGO + 2;
   return {
-    run: {
-      ...{ workflow, version, parent, phase, end, stuck, paused, result, error, attempt, tags },
-      endedAt: end === null ? null : LONG_AGO + 2,
-    },
+    run: { workflow, version, parent, phase, end, stuck, paused, result, error, attempt, tags, endedAt },
     // When it was resumed is another instant in each store.
     journal: journal.map((one) => ({ ...one, at: LONG_AGO })),
     retries: retries.map((row) => ({ ...row, firstAt: LONG_AGO, nextAt: row.nextAt && FAR_AWAY })),
