@@ -14,6 +14,8 @@ export interface ResetNote {
   readonly carry: boolean;
   /** Done again although they succeeded. */
   readonly again?: readonly string[];
+  /** Messages with an order to cancel that came too late for the end that is superseded: they are not obeyed now. */
+  readonly late?: readonly number[];
 }
 
 export interface EffectiveJournal {
@@ -25,6 +27,8 @@ export interface EffectiveJournal {
   readonly generations: ReadonlyMap<string, number>;
   /** Signals that superseded waits had taken and no other one since, in order: their run has them again. */
   readonly givenBack: readonly NewEntry[];
+  /** Numbers of messages that are not obeyed. */
+  readonly late: ReadonlySet<number>;
 }
 
 /** Outcomes that can be carried over, or whose repetition is something new. */
@@ -44,14 +48,16 @@ export const CLOSING: ReadonlySet<NewEntry["kind"]> = new Set(["cancel", "unwind
 
 export function effectiveJournal(journal: readonly NewEntry[]): EffectiveJournal {
   if (!journal.some(({ kind }) => kind === "reset"))
-    return { entries: journal, carried: new Map(), generations: new Map(), givenBack: [] };
+    return { entries: journal, carried: new Map(), generations: new Map(), givenBack: [], late: new Set() };
   const carried = new Map<string, NewEntry>();
   const generations = new Map<string, number>();
+  const late = new Set<number>();
   let givenBack: NewEntry[] = [];
   let entries: NewEntry[] = [];
   for (const entry of journal) {
     if (entry.kind === "reset") {
       const note = JSON.parse(entry.value ?? "{}") as ResetNote;
+      for (const no of note.late ?? []) late.add(no);
       const superseded = entries.filter(({ seq }) => seq > note.to);
       entries = entries.filter(({ seq }) => seq <= note.to);
       const undone = undoneIn(superseded);
@@ -75,7 +81,7 @@ export function effectiveJournal(journal: readonly NewEntry[]): EffectiveJournal
     }
     entries.push(entry);
   }
-  return { entries, carried, generations, givenBack };
+  return { entries, carried, generations, givenBack, late };
 }
 
 function isTaken({ kind, value }: NewEntry): boolean {

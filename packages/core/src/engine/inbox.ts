@@ -22,8 +22,16 @@ export class Inbox {
   lookedAt: number;
   /** Something can't be decided before the store was asked again. */
   wanted: boolean = false;
+  readonly #late: ReadonlySet<number>;
 
-  constructor(messages: readonly Message[], seen: number, lookedAt: number) {
+  /** `late`: orders to cancel that are not obeyed. */
+  constructor(
+    messages: readonly Message[],
+    seen: number,
+    lookedAt: number,
+    late: ReadonlySet<number> = new Set(),
+  ) {
+    this.#late = late;
     this.seen = seen;
     this.lookedAt = lookedAt;
     this.add(messages, seen, lookedAt);
@@ -48,7 +56,7 @@ export class Inbox {
   #put(message: Message): void {
     switch (message.type) {
       case "cancel":
-        this.#cancels.push(message);
+        if (!this.#late.has(message.no)) this.#cancels.push(message);
         break;
       case "child":
         this.#children.set(message.no, message);

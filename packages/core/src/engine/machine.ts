@@ -57,7 +57,7 @@ export class RunMachine<H> {
     values: Values,
     accept: AcceptSignal<H> = (_ask, payload) => ({ value: payload }),
   ) {
-    const { run, messages, retries } = claim;
+    const { run, messages, retries, lookedAt = Number.POSITIVE_INFINITY } = claim;
     const startedAt = run.startedAt ?? run.createdAt;
     this.run = run;
     this.#values = values;
@@ -67,7 +67,7 @@ export class RunMachine<H> {
     this.journal = new Journal(journal, claim.journal.at(-1), startedAt);
     this.origins = new Origins(run.id, journal);
     this.bodies = new Bodies(this.journal, this.asks, values, run);
-    this.#inbox = new Inbox(messages, run.inbox, claim.lookedAt ?? Number.POSITIVE_INFINITY);
+    this.#inbox = new Inbox(messages, run.inbox, lookedAt, effective.late);
     this.#unwinding = new Unwinding(this.asks, run.id);
     this.undos = new Undos(this.journal, this.bodies, this.#unwinding, this.#known);
     this.#settling = new Settling({
@@ -80,8 +80,8 @@ export class RunMachine<H> {
       values,
       accept,
     });
-    // A person who sends a run back gives it its time again.
-    const from = journal.findLast(({ kind }) => kind === "reset")?.at ?? startedAt;
+    // A person who sends a run back, or forks it, gives it its time again.
+    const from = journal.findLast(({ kind }) => kind === "reset" || kind === "fork")?.at ?? startedAt;
     this.#deadlineAt = run.timeoutMs === null ? null : from + run.timeoutMs;
     this.#due = new Due(this, this.#unwinding, this.#settling, this.#deadlineAt);
     for (const entry of journal) {

@@ -186,7 +186,9 @@ interface Cut {
 function resetMend(given: RepairCase, { entries }: EffectiveJournal, cut: Cut): Mend {
   const { details } = given;
   const { to, again } = withChildren(entries, cut.to, cut.carry);
-  const note = noteEntry(given, "reset", { ...cut, to });
+  const late = details.run.end === null ? [] : details.messages.filter(({ type }) => type === "cancel");
+  const orders = late.length === 0 ? {} : { late: late.map(({ no }) => no) };
+  const note = noteEntry(given, "reset", { ...cut, to, ...orders });
   const kept = entries.filter(({ seq }) => seq <= to);
   return {
     entries: [note, ...again.map((entry, index) => nextEntry(details, index + 2, entry))],

@@ -244,6 +244,46 @@ describe("fork", () => {
   });
 });
 
+test("an order to cancel that came too late does not end what is done again; a new one does", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    await ctx.step("a", (step) => world.effect(step, "a"));
+    if (world.effects.length > 1) await ctx.waitForSignal("go");
+  });
+  const process = await world.worker([definition]);
+  const { client, store } = process;
+  const commit = store.commit.bind(store);
+  store.commit = async (batch) => {
+    const ends = batch.writes.some((write) => write.kind === "advance" && write.then?.do === "end");
+    if (ends) await world.process().client.get("r").cancel();
+    return commit(batch);
+  };
+  const run = await process.start(definition, undefined, { id: "r" });
+  await world.settle(run.result());
+  store.commit = commit;
+  await world.settle(client.runs.rewind("r", { to: "a" }));
+  await world.passUntil(() => world.run("r").waits.length > 0);
+  await world.pass(10_000);
+  expect(await world.settle(run.status())).toBe("waiting");
+  await world.settle(run.cancel());
+  expect(await rejection(world.settle(run.result()))).toMatchObject({ code: "RUN_CANCELED" });
+});
+
+test("a fork has its own time, as a run has that is sent back", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w", timeout: "1h" }, async (ctx) => {
+    await ctx.step("a", () => 1);
+    await ctx.step("b", () => 1);
+    await ctx.sleep("nap", "50m");
+    return "slept";
+  });
+  const process = await world.worker([definition]);
+  const run = await process.start(definition, undefined, { id: "r" });
+  await world.settle(run.result(), 5_000_000);
+  const fork = await world.settle(process.client.runs.fork("r", { from: "b" }));
+  expect(await world.settle(fork.result(), 5_000_000)).toBe("slept");
+});
+
 /** A run that is stuck in doubt about its charge: its worker died while the body ran. */
 async function inDoubt() {
   const world = new World();
