@@ -6,7 +6,7 @@ import type { NewEntry } from "../store.ts";
 import { entryCodecKey } from "./entry-codec.ts";
 
 /** What a `reset` entry says, beside who did it and why. */
-export interface ResetNote {
+interface ResetNote {
   readonly operation: "retry" | "rewind";
   /** The last entry that still counts; 0: none does. */
   readonly to: number;

@@ -69,6 +69,7 @@ class ReplayStage implements Host {
   readonly maxPayloadBytes: number = PAYLOAD_MAX_BYTES;
   readonly abortGraceMs = 0;
   readonly worker = 1;
+  readonly crowded = false;
   readonly watch = undefined;
   readonly #runId: string;
   readonly #activation: Activation;
