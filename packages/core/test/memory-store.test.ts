@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { StoreError, StoreUnavailableError } from "../src/index.ts";
-import type { StartWrite, Write } from "../src/index.ts";
+import type { Send, StartWrite, Write } from "../src/index.ts";
 import { type MemoryStore, memoryStore, virtualClock } from "../src/testing/index.ts";
 
 const workflows = [{ name: "order", version: "1", on: null, priority: 0, timeoutMs: null }];
@@ -148,6 +148,65 @@ test("a dump holds all that is stored, the same for the same history", async () 
     ],
     workers: [{ id: 1, live: true, batch: 1, outcomes: [{ is: "done" }] }],
   });
+});
+
+test("S12 S13: a dump holds what runs wait for, events, pauses, purged ids and the outbox, whatever came first", async () => {
+  const emitting = (id: string): Write => ({
+    kind: "emit",
+    event: { name: "paid", id, payload: "1", codecId: "c", payloadHash: "1", runPrefix: `${id}/` },
+  });
+  const calling = (id: string): Send => ({
+    kind: "start",
+    seq: 1,
+    run: start(id).run,
+    key: id,
+    awaited: true,
+  });
+  const history = async (ids: readonly string[]): Promise<unknown> => {
+    const store = memoryStore({ clock: virtualClock() });
+    const worker = await join(store);
+    const ended = { kind: "advance", runId: "over", attempt: 1, entries: [] } as const;
+    const entries = [{ seq: 1, kind: "call", key: "x", at: 1 }] as const;
+    const told = [{ id: "1", text: "told" }];
+    await store.commit({
+      writes: [
+        { ...start("over"), claim: true },
+        { ...ended, then: { do: "end", status: "completed" } },
+        { kind: "purge", runId: "over" },
+        { ...start("a"), claim: true },
+        { kind: "advance", runId: "a", attempt: 1, entries, sends: ids.map(calling), outbox: told },
+        ...ids.map(emitting),
+        ...ids.map((id): Write => ({ kind: "pause-workflow", workflow: id, note: "1" })),
+      ],
+      lease: { worker, batch: 1 },
+    });
+    return store.dump();
+  };
+  const dump = await history(["b", "c"]);
+  expect(await history(["c", "b"])).toEqual(dump);
+  expect(JSON.parse(JSON.stringify(dump))).toEqual(dump);
+  expect(dump).toMatchObject({
+    runs: [{ id: "a" }, { id: "b", parent: { runId: "a", called: true } }, { id: "c" }],
+    workflows: [{ name: "order", version: "1" }],
+    pauses: [{ workflow: "b" }, { workflow: "c" }],
+    events: [{ id: "b", runs: [] }, { id: "c" }],
+    purged: [{ id: "over", workflow: "order" }],
+    waiters: [
+      { for: "b", runId: "a", key: "b" },
+      { for: "c", runId: "a", key: "c" },
+    ],
+    outbox: [{ no: 1, id: "1", text: "told" }],
+  });
+});
+
+test("S13: a transaction whose event was emitted by another one meanwhile can't be committed", async () => {
+  const store = memoryStore();
+  const event = { name: "paid", id: "1", payload: "1", codecId: "c", payloadHash: "1", runPrefix: "1/" };
+  const tx = store.begin();
+  await store.commit({ writes: [{ kind: "emit", event }], tx });
+  await store.commit({ writes: [{ kind: "emit", event }] });
+  await expect(tx.commit()).rejects.toThrow(StoreUnavailableError);
+  expect(await store.events({ limit: 9 })).toHaveLength(1);
 });
 
 test("one watcher may be registered twice and stopped once", async () => {

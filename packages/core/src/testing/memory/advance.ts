@@ -29,7 +29,7 @@ export function advance(scene: Scene, write: AdvanceWrite): Outcome {
 function whyNot({ journal, messages }: RunRow, { entries, consume = [] }: AdvanceWrite): string | undefined {
   const gap = gapIn(journal, entries);
   if (gap !== undefined) return gap;
-  const lost = consume.find(([no]) => messages.find((message) => message.no === no)?.consumedBy !== null);
+  const lost = consume.find(([no]) => messages[no - 1]?.consumedBy !== null);
   return lost && `message ${lost[0]} is not there to be consumed`;
 }
 
@@ -46,16 +46,22 @@ function withWork(row: RunRow, write: AdvanceWrite): RunRow {
     run,
     alone: alone ?? row.alone,
     journal: appended(row.journal, entries, run.attempt),
-    messages: consume.length === 0 ? row.messages : consumed(row.messages, new Map(consume)),
+    messages: consume.length === 0 ? row.messages : consumed(row.messages, consume),
     retries: withRetries(row, write),
   };
 }
 
-const consumed = (messages: readonly MessageRow[], by: ReadonlyMap<number, number>): MessageRow[] =>
-  messages.map((message) => {
-    const consumedBy = by.get(message.no);
-    return consumedBy === undefined ? message : { ...message, consumedBy };
-  });
+function consumed(
+  messages: readonly MessageRow[],
+  consume: NonNullable<AdvanceWrite["consume"]>,
+): MessageRow[] {
+  const all = [...messages];
+  for (const [no, consumedBy] of consume) {
+    const message = all[no - 1];
+    if (message !== undefined) all[no - 1] = { ...message, consumedBy };
+  }
+  return all;
+}
 
 function withRetries(
   { retries }: RunRow,

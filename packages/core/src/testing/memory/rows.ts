@@ -24,6 +24,7 @@ export interface RunRow {
   /** While paused before its first claim: when it was to be claimed. */
   readonly heldDueAt: number | null;
   readonly journal: readonly Entry[];
+  /** All that were ever accepted: number 1 first, without gaps. */
   readonly messages: readonly MessageRow[];
   readonly retries: ReadonlyMap<string, RetryState>;
 }
