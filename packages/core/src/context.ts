@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import type { Workflow } from "./workflow.ts";
+import type { Workflow } from "./definition.ts";
 
 /** Milliseconds, or a number with a unit: `"250ms"`, `"30s"`, `"5m"`, `"2h"`, `"7d"`. */
 export type Duration = number | string;

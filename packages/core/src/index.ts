@@ -28,5 +28,5 @@ export type { StopOptions, WorkerOptions } from "./runtime/worker.ts";
 export { Worker } from "./runtime/worker.ts";
 export type { WorkflowReport, Workflows } from "./runtime/workflows.ts";
 export type * from "./store.ts";
-export type { AnyWorkflow, Workflow, WorkflowOptions } from "./workflow.ts";
+export type { AnyWorkflow, Workflow, WorkflowOptions } from "./definition.ts";
 export { workflow } from "./workflow.ts";

@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../context.ts";
 import type { Outcome, Store, Write } from "../store.ts";
-import type { Workflow } from "../workflow.ts";
+import type { Workflow } from "../definition.ts";
 import { ObserverFeed } from "./observer-feed.ts";
 import { OutboxShipper } from "./outbox-shipper.ts";
 import { Retention } from "./retention.ts";

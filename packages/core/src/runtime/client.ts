@@ -5,7 +5,7 @@ import { InvalidArgumentError, RunConflictError, StoreError } from "../errors.ts
 import { checkRunId } from "../engine/names.ts";
 import type { Codec } from "../engine/values.ts";
 import type { NewRun, Outcome, StartWrite, Store, Write } from "../store.ts";
-import type { Workflow } from "../workflow.ts";
+import type { Workflow } from "../definition.ts";
 import type { ClientCore } from "./client-core.ts";
 import type { Writer } from "./committer.ts";
 import { emit, type EmitOptions, type Emitted, Events } from "./events.ts";

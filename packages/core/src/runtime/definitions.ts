@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from "../errors.ts";
 import { durationMs } from "../engine/duration.ts";
 import type { WorkflowRef, WorkflowSpec } from "../store.ts";
-import type { AnyWorkflow, Workflow } from "../workflow.ts";
+import type { AnyWorkflow, Workflow } from "../definition.ts";
 
 export class Definitions {
   readonly #byKey = new Map<string, Workflow>();

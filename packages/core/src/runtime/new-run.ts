@@ -4,7 +4,7 @@ import { durationMs } from "../engine/duration.ts";
 import { checkName, checkRunId } from "../engine/names.ts";
 import { type Codec, valuesOf } from "../engine/values.ts";
 import type { NewRun } from "../store.ts";
-import type { Workflow } from "../workflow.ts";
+import type { Workflow } from "../definition.ts";
 import { inputHash } from "./ids.ts";
 import { checkSize } from "./limits.ts";
 

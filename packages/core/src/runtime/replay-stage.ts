@@ -7,7 +7,7 @@ import type { Logger } from "../context.ts";
 import { type Codec, valuesOf } from "../engine/values.ts";
 import { StoreError } from "../errors.ts";
 import type { AdvanceWrite, EntryKind, NewEntry, Store, WaitNote } from "../store.ts";
-import type { Workflow } from "../workflow.ts";
+import type { Workflow } from "../definition.ts";
 import { Activation } from "./activation.ts";
 import { BodyGate } from "./body-gate.ts";
 import type { Host } from "./host.ts";

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Duration, Logger } from "../context.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import type { EndStatus } from "../store.ts";
-import type { Workflow } from "../workflow.ts";
+import type { Workflow } from "../definition.ts";
 import { purgeEnded, type Purger } from "./repair/purging.ts";
 
 const EVERY_MS = 60_000;

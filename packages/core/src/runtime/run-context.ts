@@ -18,7 +18,7 @@ import { durationMs, INSTANT_MAX } from "../engine/duration.ts";
 import { checkAskName, checkKey, checkName } from "../engine/names.ts";
 import { prng } from "../engine/prng.ts";
 import { retryOf } from "../engine/retry.ts";
-import type { Workflow } from "../workflow.ts";
+import type { Workflow } from "../definition.ts";
 import type { Activation } from "./activation.ts";
 import { boundedMap } from "./bounded-map.ts";
 import type { AskHandle, Body } from "./handle.ts";

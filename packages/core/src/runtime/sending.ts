@@ -12,7 +12,7 @@ import {
 } from "../errors.ts";
 import { checkAskName, checkName, checkRunId } from "../engine/names.ts";
 import { textToValue, valueToText, valuesOf } from "../engine/values.ts";
-import type { Workflow } from "../workflow.ts";
+import type { Workflow } from "../definition.ts";
 import type { Activation } from "./activation.ts";
 import { checkSize } from "./limits.ts";
 import { newEvent } from "./new-event.ts";

@@ -3,7 +3,7 @@ import type { Duration, Logger } from "../context.ts";
 import { durationMs } from "../engine/duration.ts";
 import type { Codec } from "../engine/values.ts";
 import type { Store } from "../store.ts";
-import type { AnyWorkflow } from "../workflow.ts";
+import type { AnyWorkflow } from "../definition.ts";
 import type { OutboxOptions } from "./outbox-shipper.ts";
 import type { Observer } from "./run-events.ts";
 import { onStopSignals } from "./stop-signals.ts";

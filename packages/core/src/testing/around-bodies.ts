@@ -1,7 +1,7 @@
 /** A workflow whose bodies are called through somebody else: how tests mock, count and crash them, without a door in the engine. */
 import type { CallOptions, Context, StepContext, StepOptions, UndoOptions } from "../context.ts";
 import { RunContext } from "../runtime/run-context.ts";
-import type { AnyWorkflow, Workflow } from "../workflow.ts";
+import type { AnyWorkflow, Workflow } from "../definition.ts";
 
 export interface BodyCall {
   /** `step` a step's body · `undo` a compensation · `lookUp` an `inDoubt` function · `transaction` SQL in the store's own transaction. */

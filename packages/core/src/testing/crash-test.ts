@@ -3,7 +3,7 @@ import { inspect, isDeepStrictEqual } from "node:util";
 import { Client } from "../runtime/client.ts";
 import type { RunReport } from "../runtime/run-report.ts";
 import type { RunStatus } from "../store.ts";
-import type { AnyWorkflow, Workflow } from "../workflow.ts";
+import type { AnyWorkflow, Workflow } from "../definition.ts";
 import { type ProcessReport, SimulationError, type SimulateOptions, simulateWith } from "./simulate.ts";
 import type { BodyRecord } from "./simulation/bodies.ts";
 import {

@@ -7,7 +7,7 @@ import { InvalidArgumentError } from "../errors.ts";
 import { goesOn, type Recorded } from "../runtime/recorded.ts";
 import type { JournalEntry, RunReport } from "../runtime/run-report.ts";
 import type { Claim, Entry, RetryState, RunDetails, RunRecord } from "../store.ts";
-import type { AnyWorkflow, Workflow } from "../workflow.ts";
+import type { AnyWorkflow, Workflow } from "../definition.ts";
 
 /** A run as recorded: `client.runs.read(id)`, `store.read(id)`, or the JSON of either. */
 export type RecordedRun = RunReport | Pick<RunDetails, "run" | "journal" | "messages" | "retries"> | string;

@@ -1,7 +1,7 @@
 /** A recorded run against today's code, for CI. */
 import type { Codec } from "../engine/values.ts";
 import { type Replay, replayClaim } from "../runtime/replay-stage.ts";
-import type { Workflow } from "../workflow.ts";
+import type { Workflow } from "../definition.ts";
 import { type RecordedRun, recordedAs } from "./replay-claim.ts";
 
 export type { Replay } from "../runtime/replay-stage.ts";

@@ -2,7 +2,7 @@
 import type { Duration, Logger } from "../context.ts";
 import { durationMs } from "../engine/duration.ts";
 import { prng } from "../engine/prng.ts";
-import type { AnyWorkflow } from "../workflow.ts";
+import type { AnyWorkflow } from "../definition.ts";
 import type { RunDump } from "./memory/dump.ts";
 import type { BodyRecord } from "./simulation/bodies.ts";
 import { type FaultPlan, planToText } from "./simulation/faults.ts";

@@ -4,7 +4,7 @@ import type { Logger } from "../context.ts";
 import type { Codec } from "../engine/values.ts";
 import { Worker } from "../runtime/worker.ts";
 import type { Store } from "../store.ts";
-import type { Workflow } from "../workflow.ts";
+import type { Workflow } from "../definition.ts";
 import { recordCalls } from "./crash-store.ts";
 import { processClock } from "./virtual-clock.ts";
 

@@ -8,7 +8,7 @@ import { Client, type StartOptions } from "../runtime/client.ts";
 import type { RunHandle } from "../runtime/run-handle.ts";
 import type { JournalEntry } from "../runtime/run-report.ts";
 import type { Store } from "../store.ts";
-import type { AnyWorkflow, Workflow } from "../workflow.ts";
+import type { AnyWorkflow, Workflow } from "../definition.ts";
 import { aroundBodies } from "./around-bodies.ts";
 import { memoryStore } from "./memory-store.ts";
 import type { MemoryTx } from "./memory/transaction.ts";

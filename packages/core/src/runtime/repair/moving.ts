@@ -2,7 +2,7 @@ import { moveMend } from "../../engine/repair.ts";
 import { statusOf } from "../../engine/status.ts";
 import { InvalidArgumentError, RunStateError } from "../../errors.ts";
 import type { RunDetails } from "../../store.ts";
-import type { AnyWorkflow, Workflow } from "../../workflow.ts";
+import type { AnyWorkflow, Workflow } from "../../definition.ts";
 import type { ClientCore } from "../client-core.ts";
 import type { OrderOptions } from "../notes.ts";
 import { goesOn } from "../recorded.ts";

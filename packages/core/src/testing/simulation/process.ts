@@ -4,7 +4,7 @@ import type { Logger } from "../../context.ts";
 import { Client } from "../../runtime/client.ts";
 import { Worker } from "../../runtime/worker.ts";
 import type { Store } from "../../store.ts";
-import type { AnyWorkflow, Workflow } from "../../workflow.ts";
+import type { AnyWorkflow, Workflow } from "../../definition.ts";
 import { aroundBodies, type BodyCall } from "../around-bodies.ts";
 import { type CrashStore, mortalStore } from "../crash-store.ts";
 import type { MemoryTx } from "../memory/transaction.ts";

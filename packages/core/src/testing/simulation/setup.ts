@@ -4,7 +4,7 @@ import type { Duration, Logger } from "../../context.ts";
 import type { Client, StartOptions } from "../../runtime/client.ts";
 import type { RunHandle } from "../../runtime/run-handle.ts";
 import type { Entry } from "../../store.ts";
-import type { AnyWorkflow, Workflow } from "../../workflow.ts";
+import type { AnyWorkflow, Workflow } from "../../definition.ts";
 import type { MemoryStore } from "../memory-store.ts";
 import type { MemoryTx } from "../memory/transaction.ts";
 import type { VirtualClock } from "../virtual-clock.ts";

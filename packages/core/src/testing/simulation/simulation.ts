@@ -10,7 +10,7 @@ import { StoreUnavailableError } from "../../errors.ts";
 import { Client, type StartOptions } from "../../runtime/client.ts";
 import type { RunHandle } from "../../runtime/run-handle.ts";
 import type { Entry } from "../../store.ts";
-import type { Workflow } from "../../workflow.ts";
+import type { Workflow } from "../../definition.ts";
 import type { BodyCall } from "../around-bodies.ts";
 import { type MemoryStore, memoryStore } from "../memory-store.ts";
 import type { RunDump } from "../memory/dump.ts";
