@@ -70,9 +70,9 @@ function impureMember(node: SyntaxNode): string | undefined {
 
 // --- Dependencies point one way -------------------------------------------------------------------------------
 
-/** errors, store, clock ← engine ← runtime ← index ← testing. `context` holds the types that all layers speak. */
+/** errors, store, clock ← engine ← runtime ← index ← testing. `context` and `definition` hold the types that all layers speak. */
 const CORE_LAYERS = ["base", "engine", "runtime", "index", "testing"] as const;
-const CORE_BASE = new Set(["errors", "store", "store-writes", "clock", "context"]);
+const CORE_BASE = new Set(["errors", "store", "store-writes", "clock", "context", "definition"]);
 
 function coreLayer(path: string): number {
   const [top = ""] = path.slice("packages/core/src/".length).split("/");
