@@ -3,10 +3,13 @@ import * as fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { canonical } from "./programs/canonical.ts";
 import type { Evidence } from "./programs/evidence.ts";
+import { FAMILY_FALSIFICATIONS } from "./programs/falsified-families.ts";
 import { type Draft, FALSIFICATIONS, HONEST } from "./programs/falsified.ts";
 import { ALPHABET, NODES_MAX, programs, programsUpTo, WORDS } from "./programs/generate.ts";
 import { judge } from "./programs/judge.ts";
-import { formatProgram, lawful, parseProgram, type Program, sizeOf } from "./programs/program.ts";
+import { lawful } from "./programs/lawful.ts";
+import { formatProgram, parseProgram } from "./programs/line.ts";
+import { type Program, sizeOf } from "./programs/program.ts";
 import { type Deaths, evidenceOf } from "./programs/small-lab.ts";
 
 const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
@@ -62,7 +65,7 @@ describe("programs", () => {
       lines.add(formatProgram(program));
       count += 1;
     }
-    expect(count).toBe(17_568);
+    expect(count).toBe(93_960);
     expect(lines.size).toBe(count);
     for (const statement of Object.values(ALPHABET)) expect(lawful(statement)).toEqual(statement);
   });
@@ -131,7 +134,7 @@ describe("a judge that is given false evidence", () => {
     expect(judge(program, draft)).toEqual([]);
   });
 
-  it.each(FALSIFICATIONS.map((one, index) => ({ ...one, number: index + 1 })))(
+  it.each([...FALSIFICATIONS, ...FAMILY_FALSIFICATIONS].map((one, index) => ({ ...one, number: index + 1 })))(
     "says $finding (no. $number, $of)",
     ({ finding, of, falsify }) => {
       const draft = structuredClone(honest.get(of)) as unknown as Draft;

@@ -1,7 +1,8 @@
 /** The same programs on every store, with and without crashes: what is certain of each has to be the same. */
 import { isDeepStrictEqual } from "node:util";
 import { canonical, type Canonical } from "../programs/canonical.ts";
-import { formatProgram, type Program } from "../programs/program.ts";
+import { formatProgram } from "../programs/line.ts";
+import type { Program } from "../programs/program.ts";
 import { Random } from "../random.ts";
 import { samplePrograms } from "../simulated/drawn.ts";
 import { memoryGround, postgresGround, sqliteGround } from "./grounds.ts";

@@ -9,9 +9,8 @@ import {
   type RunDump,
 } from "@everstep/core/testing";
 import type { Evidence } from "../programs/evidence.ts";
-import { interpreter } from "../programs/interpreter.ts";
+import { DEFINITION, interpreters } from "../programs/interpreter.ts";
 import type { Node, Program } from "../programs/program.ts";
-import { DEFINITION } from "../simulated/case.ts";
 import { ProgramWorld } from "../simulated/program-world.ts";
 import type { Random } from "../random.ts";
 
@@ -31,6 +30,7 @@ export interface RealRun {
 }
 
 const CALLS_MAX = 60;
+const RUNS_MAX = 10_000;
 const LEASE_MS = 3000;
 const PATIENCE_MS = 90_000;
 
@@ -114,8 +114,8 @@ class Life implements ProcessView {
       diesAt === undefined
         ? recordCalls(this.#store)
         : crashStore(this.#store, { at: diesAt, when: before ? "before" : "after", onCrash });
-    const definition = interpreter(world.outsideOf(this.#effects(), this));
-    const worker = new Worker({ store, clock, workflows: [definition], lease: LEASE_MS, logger: SILENT });
+    const workflows = interpreters(world.outsideOf(this.#effects(), this));
+    const worker = new Worker({ store, clock, workflows, lease: LEASE_MS, logger: SILENT });
     const work = async (): Promise<true> => {
       await worker.start();
       const client = new Client({ store, clock });
@@ -153,17 +153,21 @@ async function evidenceOf(
   programs: readonly Program[],
   world: ProgramWorld,
 ): Promise<readonly Evidence[]> {
-  return Promise.all(
-    programs.map(async (_, index) => {
-      const details = await store.read(`run-${index}`);
-      if (details === undefined) throw new Error(`I1: run-${index} is not there`);
+  const { runs: all } = await store.list({}, { limit: RUNS_MAX });
+  const runs = await Promise.all(
+    all.map(async ({ id }) => {
+      const details = await store.read(id);
+      if (details === undefined) throw new Error(`I1: ${id} is not there`);
       // What the judge of single runs looks at besides is not compared.
       const { run, journal, retries } = details;
-      return world.evidenceOf({ ...run, journal, retries, messages: [] } as unknown as RunDump, {
-        faulty: true,
-      });
+      return { ...run, journal, retries, messages: [] } as unknown as RunDump;
     }),
   );
+  return programs.map((_, index) => {
+    const evidence = world.evidenceOf(`run-${index}`, runs, { faulty: true });
+    if (evidence === undefined) throw new Error(`I1: run-${index} is not there`);
+    return evidence;
+  });
 }
 
 /** A program may fail or be canceled: that is an end as well. */

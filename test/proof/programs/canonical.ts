@@ -7,38 +7,46 @@ import { type Surely, surely } from "./certainty.ts";
 import type { Program } from "./program.ts";
 import { valueOf } from "./reading.ts";
 
+type Outcome = "ok" | "failed" | "open";
+
 /** Plain JSON; `null` and `"?"` stand for what is not determined. */
 export interface Canonical {
   readonly status: string | null;
   readonly result: unknown;
   /** Of the steps that are surely reached: how each came out. */
-  readonly steps: Readonly<Record<string, "ok" | "failed" | "open">>;
+  readonly steps: Readonly<Record<string, Outcome>>;
   /** Of those: which were undone; sorted. */
   readonly undone: readonly string[] | null;
   /** Keys of the surely reached waits that got their signal, and of the timers that are over; sorted. */
   readonly waits: readonly string[];
+  /** Of what is surely sent to other runs, and of the calls: how each came out. */
+  readonly sent: Readonly<Record<string, Outcome>>;
 }
 
 /** Two of one program are deeply equal, or a store (or a fault) made a difference. */
-export function canonical(program: Program, { run, executions }: Evidence): Canonical {
+export function canonical(program: Program, evidence: Evidence): Canonical {
+  const { run, others = [] } = evidence;
   const sure = surely(program);
-  const nameOf = new Map(executions.map(({ token, key }) => [token, key]));
+  const nameOf = new Map(
+    [evidence, ...others].flatMap(({ executions }) => executions.map(({ token, key }) => [token, key])),
+  );
   const entries = new Map(run.journal.map((entry) => [`${entry.kind} ${entry.key}`, entry]));
-  const steps = sure.steps.map((key) => {
-    const entry = entries.get(`step ${key}`);
-    return [key, entry === undefined ? "open" : entry.error === undefined ? "ok" : "failed"] as const;
-  });
+  const outcomeOf = (name: string): Outcome => {
+    const entry = entries.get(name);
+    return entry === undefined ? "open" : entry.error === undefined ? "ok" : "failed";
+  };
   return {
     status: sure.end === "unknown" ? null : run.end,
     result:
       sure.end === "completed"
         ? masked(valueOf({ value: run.result ?? undefined }), sure.value, nameOf)
         : null,
-    steps: Object.fromEntries(steps),
+    steps: Object.fromEntries(sure.steps.map((key) => [key, outcomeOf(`step ${key}`)])),
     undone: undoneOf(sure, run.journal),
     waits: sure.waits
       .filter((wait) => entries.get(wait)?.error === undefined && entries.has(wait))
       .toSorted(),
+    sent: Object.fromEntries(sure.sent.map((name) => [name, outcomeOf(name)])),
   };
 }
 

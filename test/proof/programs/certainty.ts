@@ -1,6 +1,7 @@
 /** What of a program is certain before it runs: what is surely reached, and how it surely comes out. */
 import {
   type Block,
+  type ChildNode,
   inRound,
   inside,
   isParallel,
@@ -27,6 +28,8 @@ export interface Surely {
   readonly undos: readonly string[];
   /** Kind and key. */
   readonly waits: readonly string[];
+  /** Calls and whatever is sent to other runs: kind and key. */
+  readonly sent: readonly string[];
   /** True when it is open whether a pivot is passed: then it is open what is undone. */
   readonly pivotsUnsure: boolean;
 }
@@ -52,7 +55,7 @@ const LONG_MS = 600_000;
 export function surely(program: Program): Surely {
   const teller = new Teller();
   const fate = teller.block(program, { place: ROOT, sure: true, hasLast: false });
-  const { steps, undos, waits, pivotsUnsure } = teller;
+  const { steps, undos, waits, sent, pivotsUnsure } = teller;
   if (teller.cancelUnsure || fate.is === "unknown")
     return {
       end: "unknown",
@@ -60,16 +63,18 @@ export function surely(program: Program): Surely {
       steps: teller.cancelUnsure ? [] : steps,
       undos,
       waits: teller.cancelUnsure ? [] : waits,
+      sent: teller.cancelUnsure ? [] : sent,
       pivotsUnsure,
     };
   const end = fate.is === "ok" ? "completed" : fate.is;
-  return { end, value: fate.value, steps, undos, waits, pivotsUnsure };
+  return { end, value: fate.value, steps, undos, waits, sent, pivotsUnsure };
 }
 
 class Teller {
   readonly steps: string[] = [];
   readonly undos: string[] = [];
   readonly waits: string[] = [];
+  readonly sent: string[] = [];
   pivotsUnsure = false;
   /** It is open when, or whether, the run is canceled. */
   cancelUnsure = false;
@@ -114,6 +119,13 @@ class Teller {
       case "maybe":
       case "offer":
         return ok("?");
+      case "call":
+      case "start":
+        return node.do === "call" ? this.#call(node, here) : this.#start(node, here);
+      case "emit":
+        return this.#send("emit", `emit ${node.event}`, here, ok("emitted"));
+      case "told":
+        return this.#wait("signal", node.signal, here, ok("?"));
       default:
         return this.#plain(node, here);
     }
@@ -137,13 +149,50 @@ class Teller {
     return node.does === "ok" || node.does === "flaky" ? ok(key) : FAILED;
   }
 
+  #call(node: ChildNode, here: Here): Fate {
+    const key = this.#keys.next(nameAt(here.place, "call"));
+    const { end, value } = surely(node.program);
+    if (here.sure) this.sent.push(`child ${key}`);
+    if (end === "unknown") return UNKNOWN;
+    if (end !== "completed") return FAILED;
+    if (here.sure && node.undo !== undefined) this.undos.push(key);
+    if (node.late !== true) return ok(value);
+    const late = this.#send("send", `signal ${nameAt(here.place, "late")}`, here, ok("RunEndedError"));
+    return ok([value, late.value]);
+  }
+
+  #start(node: ChildNode, here: Here): Fate {
+    const told = `signal ${nameAt(here.place, "told")}`;
+    const started = this.#send("start", nameAt(here.place, "start"), here, ok("started"));
+    if (node.told === true) this.#send("send", told, here, started);
+    return started;
+  }
+
+  #tell(here: Here): Fate {
+    const name = nameAt(here.place, "tell");
+    this.#send("send", `signal ${name}`, here, ok("told"));
+    const key = this.#keys.next(name);
+    if (here.sure) this.waits.push(`signal ${key}`);
+    return ok(key);
+  }
+
+  #send(kind: string, name: string, { sure }: Here, fate: Fate): Fate {
+    const key = this.#keys.next(name);
+    if (sure) this.sent.push(`${kind} ${key}`);
+    return fate;
+  }
+
   #wait(kind: string, name: string, { sure }: Here, fate: Fate): Fate {
     const key = this.#keys.next(name);
     if (sure) this.waits.push(`${kind} ${key}`);
     return fate;
   }
 
-  #plain({ do: what }: PlainNode, { sure }: Here): Fate {
+  #plain({ do: what }: PlainNode, here: Here): Fate {
+    const { sure } = here;
+    if (what === "tell") return this.#tell(here);
+    if (what === "tell-nobody")
+      return this.#send("send", `signal ${nameAt(here.place, "nobody")}`, here, ok("RunNotFoundError"));
     if (what === "fail") return FAILED;
     if (what === "pivot") this.pivotsUnsure ||= !sure;
     if (what === "cancel" || (what === "await-cancel" && !sure)) this.cancelUnsure = true;
@@ -199,7 +248,7 @@ class Teller {
     const rounds = Array.from({ length: node.times }, (_, round) =>
       inRound(inside(here.place, 0), node, round),
     );
-    if (node.do === "each") {
+    if (node.do === "each" || node.do === "map") {
       const probe = new Teller().block(node.body, { ...here, sure: true });
       const sure = here.sure && (probe.is === "ok" || node.times === 1);
       return everyOne(rounds.map((place) => this.#round(node.body, { ...here, place, sure })));

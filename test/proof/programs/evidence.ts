@@ -1,9 +1,9 @@
 /** What a run leaves behind, as whoever ran it hands it to the judge. */
 import type { RunDump } from "@everstep/core/testing";
-import type { Doing } from "./interpreter.ts";
+import type { Doing } from "./outside.ts";
 
 /** The run as stored in the end, whatever store it is in. */
-type StoredRun = Pick<
+export type StoredRun = Pick<
   RunDump,
   | "id"
   | "end"
@@ -18,6 +18,10 @@ type StoredRun = Pick<
   | "attempt"
   | "startedAt"
   | "createdAt"
+  | "workflow"
+  | "input"
+  | "parent"
+  | "event"
 >;
 
 /** A body that began, in the order in which they did. */
@@ -58,4 +62,6 @@ export interface Evidence {
   readonly jumped?: boolean;
   /** Ids of the signals whose sending was answered. */
   readonly sent?: readonly string[];
+  /** The runs that this one has led to. */
+  readonly others?: readonly Evidence[];
 }

@@ -6,6 +6,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Evidence that may be changed. */
 export interface Draft {
+  others: Draft[];
   run: Omit<Mutable<Evidence["run"]>, "journal" | "messages" | "tags"> & {
     journal: Mutable<Entry>[];
     messages: Mutable<MessageRow>[];
@@ -18,13 +19,16 @@ export interface Draft {
   sent: string[];
 }
 
-/** What the falsifications start from: one run that is undone, one that completes, one that is canceled. */
+/** What the falsifications start from: runs that are undone, that complete, that are canceled, alone and with others. */
 export const HONEST = {
   undone:
     "[ok+own (try [declined+own] []) flaky+bare sleep:3000 sent (try [unsent:200] []) pivot ok+own ok+bare-flaky (all [ok+own] [ok+own]) (try [timeout] []) exhausted]",
   completed:
     "[ok patched flaky (contest [ok] [sleep:3600000]) draw sleep:3000 tag ok+looks maybe:200 maybe:3000]",
   canceled: "[ok+own await-cancel]",
+  parent:
+    "[(call+own [ok+own]) (try [(call+own [ok declined])] []) (start+told [ok]) (emit:echoed [ok]) tell tell-nobody (call+late [ok]) (map:3 [ok]) fatal]",
+  racing: "[(contest [(call [ok+own sleep:3600000])] [sleep:200]) ok (call [ok])]",
 } as const;
 
 export interface Falsification {
@@ -34,10 +38,10 @@ export interface Falsification {
   readonly falsify: (draft: Draft) => void;
 }
 
-const entry = (draft: Draft, kind: string, key: string): Mutable<Entry> =>
+export const entry = (draft: Draft, kind: string, key: string): Mutable<Entry> =>
   found(draft.run.journal.find((one) => one.kind === kind && one.key === key));
 
-const execution = (draft: Draft, kind: string, key: string): Mutable<Execution> =>
+export const execution = (draft: Draft, kind: string, key: string): Mutable<Execution> =>
   found(draft.executions.find((one) => one.kind === kind && one.key === key));
 
 const lines = (draft: Draft): string[] => found(draft.passes.at(-1)).lines;
@@ -49,17 +53,17 @@ function reword(draft: Draft, begin: string, change: (line: string) => string): 
   own[index] = change(found(own[index]));
 }
 
-function remove<T>(list: T[], item: T): void {
+export function remove<T>(list: T[], item: T): void {
   list.splice(list.indexOf(item), 1);
 }
 
 /** Takes an entry out, and closes the gap. */
-function forget(draft: Draft, kind: string, key: string): void {
+export function forget(draft: Draft, kind: string, key: string): void {
   remove(draft.run.journal, entry(draft, kind, key));
   for (const [index, one] of draft.run.journal.entries()) one.seq = index + 1;
 }
 
-function add(draft: Draft, kind: Entry["kind"], key: string): void {
+export function add(draft: Draft, kind: Entry["kind"], key: string): void {
   const last = found(draft.run.journal.pop());
   draft.run.journal.push(
     { seq: last.seq, kind, key, at: last.at, attempt: last.attempt },
@@ -67,19 +71,19 @@ function add(draft: Draft, kind: Entry["kind"], key: string): void {
   );
 }
 
-function found<T>(thing: T | undefined): T {
+export function found<T>(thing: T | undefined): T {
   if (thing === undefined) throw new Error("the honest evidence has no such thing");
   return thing;
 }
 
-const undoneKeys = (draft: Draft, change: (keys: string[]) => void): void => {
+export const undoneKeys = (draft: Draft, change: (keys: string[]) => void): void => {
   const decision = entry(draft, "unwinding", "failed");
   const value = JSON.parse(decision.value ?? "") as { keys: string[] };
   change(value.keys);
   decision.value = JSON.stringify(value);
 };
 
-function falsification(
+export function falsification(
   finding: string,
   of: Falsification["of"],
   falsify: Falsification["falsify"],

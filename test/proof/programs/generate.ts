@@ -1,13 +1,16 @@
 /** Programs by the thousand: drawn by fast-check, or all there are of a few statements. */
 import * as fc from "fast-check";
+import { lawful } from "./lawful.ts";
 import {
   type Block,
   DOES,
-  lawful,
+  type EventName,
+  LISTENERS,
   type Node,
   PLAIN,
   type PlainNode,
   type Program,
+  REPEATS,
   SIDE_BY_SIDE,
   sizeOf,
   type StepNode,
@@ -15,6 +18,7 @@ import {
 
 export const NODES_MAX = 30;
 const DEPTH_MAX = 5;
+const EVENTS = Object.keys(LISTENERS) as EventName[];
 
 const undo = fc.constantFrom("own", "own", "bare", "own-flaky", "bare-flaky");
 
@@ -55,6 +59,7 @@ const leaf: fc.Arbitrary<Node> = fc.oneof(
   { weight: 1, arbitrary: waits("maybe", 1, 200, 3000) },
   { weight: 1, arbitrary: waits("offer", 1, 200, 3000) },
   { weight: 4, arbitrary: plain("pivot", "patched", "tag", "draw") },
+  { weight: 2, arbitrary: plain("tell", "tell", "tell-nobody") },
   { weight: 2, arbitrary: risky },
   { weight: 1, arbitrary: plain("cancel", "await-cancel") },
 );
@@ -64,10 +69,11 @@ const statement = fc.letrec<{ node: Node; block: Block; slow: Block }>((tie) => 
     { depthSize: "small", maxDepth: DEPTH_MAX - 1, withCrossShrink: true },
     { weight: 8, arbitrary: leaf },
     { weight: 2, arbitrary: sideBySide(tie("block"), tie("slow")) },
+    { weight: 2, arbitrary: otherRuns(tie("block")) },
     {
       weight: 1,
       arbitrary: fc.record({
-        do: fc.constantFrom("count", "keyed", "each"),
+        do: fc.constantFrom(...REPEATS, "map"),
         times: fc.integer({ min: 1, max: 3 }),
         body: tie("block"),
       }),
@@ -94,6 +100,47 @@ const statement = fc.letrec<{ node: Node; block: Block; slow: Block }>((tie) => 
     .tuple(tie("block"), undo)
     .map(([block, undone]): Block => [...block, { do: "step", does: "slow", undo: undone }]),
 }));
+
+/** Some children fail; most such calls stand in a `try`. */
+function otherRuns(block: fc.Arbitrary<Block>): fc.Arbitrary<Node> {
+  const call = (program: fc.Arbitrary<Program>): fc.Arbitrary<Node> =>
+    fc
+      .record({
+        program,
+        undo: fc.constantFrom(undefined, "own" as const, "own-flaky" as const),
+        late: fc.nat(3).map((draw) => draw === 3),
+      })
+      .map(({ program: given, undo: undone, late }) => ({
+        do: "call",
+        program: given,
+        ...(undone === undefined ? {} : { undo: undone }),
+        ...(late ? { late } : {}),
+      }));
+  const failing = fc.tuple(block, risky).map(([calm, end]): Block => [...calm, end]);
+  return fc.oneof(
+    { weight: 4, arbitrary: call(block) },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(call(failing), block)
+        .map(([node, after]): Node => ({ do: "try", body: [node], caught: after })),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .record({ program: block, told: fc.boolean() })
+        .map(({ program, told }): Node => ({ do: "start", program, ...(told ? { told } : {}) })),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant("emit" as const),
+        event: fc.constantFrom(...EVENTS),
+        program: block,
+      }),
+    },
+  );
+}
 
 function sideBySide(block: fc.Arbitrary<Block>, slow: fc.Arbitrary<Block>): fc.Arbitrary<Node> {
   const branches = (first: fc.Arbitrary<Block>): fc.Arbitrary<readonly Block[]> =>
@@ -142,6 +189,37 @@ export const ALPHABET: Readonly<Record<string, readonly Node[]>> = {
   late: [
     { do: "contest", branches: [[{ do: "step", does: "slow", undo: "own" }], [{ do: "sleep", ms: 200 }]] },
   ],
+  call: [{ do: "call", program: [{ do: "step", does: "ok" }], undo: "own" }],
+  broken: [
+    caught({
+      do: "call",
+      program: [
+        { do: "step", does: "ok", undo: "own" },
+        { do: "step", does: "declined" },
+      ],
+    }),
+  ],
+  lost: [
+    {
+      do: "contest",
+      branches: [
+        [
+          {
+            do: "call",
+            program: [
+              { do: "step", does: "ok", undo: "own" },
+              { do: "sleep", ms: 3_600_000 },
+            ],
+            undo: "own",
+          },
+        ],
+        [{ do: "sleep", ms: 200 }],
+      ],
+    },
+  ],
+  start: [{ do: "start", program: [{ do: "step", does: "ok" }], told: true }],
+  emit: [{ do: "emit", event: "echoed", program: [{ do: "step", does: "ok" }] }],
+  tell: [{ do: "tell" }],
   fatal: [{ do: "step", does: "fatal" }],
 };
 
@@ -174,9 +252,13 @@ export const WORDS: readonly string[] = [
   "own-flaky",
   "bare-flaky",
   ...SIDE_BY_SIDE,
-  "count",
-  "keyed",
-  "each",
+  ...REPEATS,
+  ...EVENTS,
+  "call",
+  "start",
+  "emit",
+  "late",
+  "told",
   "if",
   "try",
   "sleep",

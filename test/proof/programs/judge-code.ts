@@ -2,7 +2,7 @@
 import type { Entry } from "@everstep/core";
 import type { Evidence, Watched } from "./evidence.ts";
 import type { Case } from "./judge.ts";
-import { type Deed, errorText, valueOf } from "./reading.ts";
+import { type Deed, errorIn, valueOf } from "./reading.ts";
 
 /** The passes of a run, compared with its journal. */
 export interface Watching {
@@ -65,7 +65,8 @@ function expectedOf(journal: readonly Entry[], deeds: readonly Deed[]): Expected
 
 /** As the interpreter tells it. */
 function lineOf(entry: Entry): string {
-  const text = entry.error === undefined ? String(valueOf(entry)) : errorText(entry.error);
+  const isSent = entry.kind === "emit" || entry.kind === "send";
+  const text = errorIn(entry) ?? String(isSent ? undefined : valueOf(entry));
   return `got ${entry.key} ${entry.at} ${text}`;
 }
 
@@ -106,7 +107,9 @@ function deedFindings(deeds: readonly Deed[], { watched, positions }: Pass): str
   const due = new Map(deeds.map((deed) => [nameOf(deed), deed.at]));
   const findings: string[] = [];
   for (const [index, position] of positions.entries()) {
-    const name = /^(?:ask \S+|won|patched|tagged|drew) \S+(?: \d+$)?/.exec(watched.lines[index] ?? "")?.[0];
+    const name = /^(?:ask .+|(?:won|patched|tagged|drew) \S+(?: \d+$)?)/.exec(
+      watched.lines[index] ?? "",
+    )?.[0];
     if (name === undefined) continue;
     const at = due.get(name);
     due.delete(name);

@@ -46,10 +46,18 @@ function undoneKeys({ reading, entries, watching, decidedAt }: Case): string[] {
 }
 
 function isUndoable({ kind, node }: Deed): boolean {
+  if (kind === "child") return node.do === "call" && node.undo !== undefined;
   return kind === "step" && node.do === "step" && node.undo?.startsWith("own") === true;
 }
 
-function mayHaveHappened({ key }: Deed, entries: ReadonlyMap<string, Entry>, decision: number): boolean {
+/** A child that did not complete has undone itself. */
+function mayHaveHappened(
+  { kind, key }: Deed,
+  entries: ReadonlyMap<string, Entry>,
+  decision: number,
+): boolean {
+  const ended = entries.get(`child ${key}`);
+  if (kind === "child") return ended !== undefined && ended.error === undefined && ended.seq < decision;
   const started = entries.get(`started ${key}`);
   const error = entries.get(`step ${key}`)?.error;
   if (started === undefined || started.seq > decision) return false;
@@ -58,7 +66,7 @@ function mayHaveHappened({ key }: Deed, entries: ReadonlyMap<string, Entry>, dec
 
 /** An undo is told its step's result, or that nobody knows. */
 function toldFindings({ entries, executions }: Case, key: string): string[] {
-  const settled = entries.get(`step ${key}`);
+  const settled = entries.get(`step ${key}`) ?? entries.get(`child ${key}`);
   const known = settled === undefined || settled.error !== undefined ? "unknown" : String(valueOf(settled));
   return (executions.get(`undo ${key}`) ?? [])
     .filter(({ told }) => told !== undefined && told !== known)

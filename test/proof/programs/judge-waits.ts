@@ -19,9 +19,11 @@ export function signalFindings({ evidence, journal, deeds }: Case): string[] {
       findings.push(`I14 the signal of ${entry.key} is consumed by ${message?.consumedBy}`);
     owners.set(entry.value, entry);
   }
-  for (const { id, type, consumedBy, payload } of messages) {
+  for (const { id, type, consumedBy, payload, name } of messages) {
     const entry = consumedBy === null ? undefined : journal[consumedBy - 1];
-    const isTaken = entry?.kind === type && (type === "cancel" || entry.value === payload);
+    const isTaken =
+      entry?.kind === type &&
+      (type === "cancel" || (type === "child" ? entry.key === name : entry.value === payload));
     if (consumedBy !== null && !isTaken)
       findings.push(`I14 message ${id} is consumed by entry ${consumedBy}`);
   }

@@ -5,6 +5,7 @@
 import type { Entry } from "@everstep/core";
 import type { Evidence, Execution } from "./evidence.ts";
 import { codeFindings, type Watching, watch } from "./judge-code.ts";
+import { childFindings, escaped, familyFindings } from "./judge-family.ts";
 import { undoFindings } from "./judge-undo.ts";
 import { deadlineFindings, signalFindings, timerFindings } from "./judge-waits.ts";
 import type { Program } from "./program.ts";
@@ -27,8 +28,21 @@ export interface Case {
   readonly canceledAt: number;
 }
 
-/** One line for each thing that is wrong; empty when the run is as it has to be. */
+/** One line for each thing that is wrong; empty when the run is as it has to be, and all that it has led to. */
 export function judge(program: Program, evidence: Evidence): string[] {
+  const others = evidence.others ?? [];
+  return [
+    ...judgeRun(program, evidence),
+    ...others.flatMap((other) =>
+      judgeRun(JSON.parse(other.run.input) as Program, other).map(
+        (finding) => `${finding} (${other.run.id})`,
+      ),
+    ),
+    ...familyFindings([evidence, ...others]),
+  ];
+}
+
+function judgeRun(program: Program, evidence: Evidence): string[] {
   const { run } = evidence;
   const findings = journalFindings(run.journal, run.attempt);
   if (findings.length > 0) return findings;
@@ -43,6 +57,7 @@ export function judge(program: Program, evidence: Evidence): string[] {
     ...signalFindings(known),
     ...timerFindings(known),
     ...deadlineFindings(known),
+    ...childFindings(known),
     ...codeFindings(known),
   ];
 }
@@ -89,14 +104,28 @@ function journalFindings(journal: readonly Entry[], attempt: number): string[] {
   return findings;
 }
 
-const ASKED: ReadonlySet<string> = new Set(["step", "timer", "signal", "pivot", "patched", "started"]);
+/** Which deed an entry is about. */
+const ASKED: Readonly<Partial<Record<Entry["kind"], Deed["kind"]>>> = {
+  step: "step",
+  started: "step",
+  timer: "timer",
+  signal: "signal",
+  pivot: "pivot",
+  patched: "patched",
+  child: "child",
+  call: "child",
+  drop: "child",
+  start: "start",
+  emit: "emit",
+  send: "send",
+};
 
 /** What is journaled was asked for before. */
 function askedFindings({ journal, deeds }: Case): string[] {
   return journal
-    .filter(({ kind }) => ASKED.has(kind))
+    .filter(({ kind }) => ASKED[kind] !== undefined)
     .filter(({ kind, key, seq }) => {
-      const deed = deeds.get(`${kind === "started" ? "step" : kind} ${key}`);
+      const deed = deeds.get(`${ASKED[kind]} ${key}`);
       return deed === undefined || deed.at >= seq || (kind === "started" && !recordsStart(deed));
     })
     .map(
@@ -122,17 +151,19 @@ function endFindings(known: Case): string[] {
   return wrong.filter((problem) => problem !== false).map((problem) => `L1 ${problem}`);
 }
 
-/** A run completes when its handler has returned and every step that it asked for, and did not withdraw, has settled. */
+const AWAITED: ReadonlySet<Deed["kind"]> = new Set(["step", "child", "start", "emit", "send"]);
+
+/** A run completes when its handler has returned and all that it asked for, but for waits and what it gave up, has settled. */
 function completionProblems({ evidence, reading }: Case): (string | false)[] {
   const { outcome, deeds } = reading;
   const { result } = evidence.run;
   const open = deeds.filter(
-    ({ kind, gotAt, lostAt }) => kind === "step" && gotAt === NEVER && lostAt === NEVER,
+    ({ kind, gotAt, lostAt }) => AWAITED.has(kind) && gotAt === NEVER && lostAt === NEVER,
   );
   const isOther = JSON.stringify(outcome.value) !== JSON.stringify(valueOf({ value: result ?? "null" }));
   return [
     outcome.at === NEVER && "it completed before its code was done",
-    open.length > 0 && `it completed, but not its steps ${open.map(({ key }) => key).join()}`,
+    open.length > 0 && `it completed, but not its ${open.map(({ key }) => key).join()}`,
     outcome.ok &&
       outcome.at < NEVER &&
       isOther &&
@@ -232,8 +263,9 @@ function keyProblems(
   { evidence, deeds }: Case,
   { kind, key, idempotencyKey }: Execution,
 ): (string | false)[] {
-  const expected = `${evidence.run.id}/${key}${kind === "undo" ? "/undo" : ""}`;
-  const isAsked = deeds.has(`step ${key}`) || (kind === "undo" && deeds.has(`undo ${key}`));
+  const expected = `${escaped(evidence.run.id)}/${key}${kind === "undo" ? "/undo" : ""}`;
+  const isUndone = deeds.has(`undo ${key}`) || deeds.has(`child ${key}`);
+  const isAsked = deeds.has(`step ${key}`) || (kind === "undo" && isUndone);
   return [
     idempotencyKey !== expected && `I6 its idempotency key is ${idempotencyKey}`,
     !isAsked && "I12 it ran, and was not asked for",

@@ -1,8 +1,7 @@
 /**
- * Workflow programs as data: what a run gets as its input, what a failure prints as one line, and what the judge reads.
+ * Workflow programs as data: what a run gets as its input, and what the judge reads. Another run is a program of its own.
  *
- * A block is a list of statements; every part of a program that can hold several is a block. `lawful` says what may be asked
- * of everstep: await ctx and nothing else, a key where the order of asks may change, nothing that waits for ever.
+ * A block is a list of statements; every part of a program that can hold several is a block.
  */
 
 /**
@@ -29,9 +28,15 @@ export interface ParallelNode {
   readonly branches: readonly Block[];
 }
 
+export const REPEATS = ["count", "keyed", "each", "map"] as const;
+export const LANES = 2;
+
 export interface RepeatNode {
-  /** `count`: one after the other, the same names again; `keyed`: one after the other, with keys; `each`: all at once, with keys. */
-  readonly do: "count" | "keyed" | "each";
+  /**
+   * `count`: one after the other, the same names again; `keyed`: one after the other, with keys; `each`: all at once, with keys;
+   * `map`: by `ctx.map`, `LANES` at once, with keys.
+   */
+  readonly do: (typeof REPEATS)[number];
   readonly times: number;
   readonly body: Block;
 }
@@ -62,11 +67,52 @@ type SignalNode =
   | { readonly do: "sent" }
   | { readonly do: "unsent" | "maybe" | "offer"; readonly ms: number };
 
+/** A run of its own: `call` waits for it, `start` does not. */
+export interface ChildNode {
+  readonly do: "call" | "start";
+  readonly program: Program;
+  /** Of a call: the option `compensate`. `flaky`: it throws the first time. */
+  readonly undo?: "own" | "own-flaky";
+  /** Of a call: its child is sent a signal after its end, which is refused. */
+  readonly late?: true;
+  /** Of a start: the run waits for a signal first, which its parent sends it. */
+  readonly told?: true;
+}
+
+/** How many workflows listen to each event; what they run is its payload. */
+export const LISTENERS = { quiet: 0, heard: 1, echoed: 2 } as const;
+export type EventName = keyof typeof LISTENERS;
+
+export interface EmitNode {
+  readonly do: "emit";
+  readonly event: EventName;
+  readonly program: Program;
+}
+
+/** The wait of a run for what its parent sends it; that may lose a race, or fail, before it does. */
+interface ToldNode {
+  readonly do: "told";
+  readonly signal: string;
+  readonly ms: number;
+}
+
+export const TOLD_MS = 1_800_000;
+
 /**
- * `cancel` a step that asks for the cancel of its run · `await-cancel` the same, then a wait for what never comes · `draw` time and
+ * `tell` a signal to the run itself, and the wait for it · `tell-nobody` a signal to a run that is not there · `cancel` a step that asks for the cancel of its run · `await-cancel` the same, then a wait for what never comes · `draw` time and
  * chance · `fail` the handler throws.
  */
-export const PLAIN = ["pivot", "patched", "tag", "draw", "fail", "cancel", "await-cancel"] as const;
+export const PLAIN = [
+  "pivot",
+  "patched",
+  "tag",
+  "draw",
+  "fail",
+  "tell",
+  "tell-nobody",
+  "cancel",
+  "await-cancel",
+] as const;
 
 export interface PlainNode {
   readonly do: (typeof PLAIN)[number];
@@ -80,6 +126,9 @@ export type Node =
   | TryNode
   | SleepNode
   | SignalNode
+  | ChildNode
+  | EmitNode
+  | ToldNode
   | PlainNode;
 export type Block = readonly Node[];
 export type Program = Block;
@@ -92,8 +141,12 @@ export function isRepeat(node: Node): node is RepeatNode {
   return "times" in node;
 }
 
-/** The blocks inside of a statement, in the order in which their places are counted. */
-function blocksOf(node: Node): readonly Block[] {
+export function isChild(node: Node): node is ChildNode {
+  return node.do === "call" || node.do === "start";
+}
+
+/** The blocks inside of a statement, in the order in which their places are counted. Programs of other runs are none of them. */
+export function blocksOf(node: Node): readonly Block[] {
   if (isParallel(node)) return node.branches;
   if (isRepeat(node)) return [node.body];
   if (node.do === "if") return [node.odd, node.even];
@@ -102,9 +155,20 @@ function blocksOf(node: Node): readonly Block[] {
 
 export function sizeOf(block: Block): number {
   return block.reduce(
-    (sum, node) => sum + 1 + blocksOf(node).reduce((own, inner) => own + sizeOf(inner), 0),
+    (sum, node) =>
+      sum + 1 + [...blocksOf(node), ...programsIn(node)].reduce((own, inner) => own + sizeOf(inner), 0),
     0,
   );
+}
+
+/** What another run is given because of this statement. */
+export function programsIn(node: Node): readonly Program[] {
+  return "program" in node ? [node.program] : [];
+}
+
+/** What a run is given that its parent sends a signal. */
+export function toldFirst(signal: string, program: Program): Program {
+  return [{ do: "told", signal, ms: TOLD_MS }, ...program];
 }
 
 // -------------------------------------------------------------------------------------------- names
@@ -160,177 +224,4 @@ export function isUnsent(signal: string): boolean {
 /** What an `if` looks at: tokens of two executions differ, and so may their parity. */
 export function isOdd(value: string): boolean {
   return value.charCodeAt(value.length - 1) % 2 === 1;
-}
-
-// -------------------------------------------------------------------------------------------- what is lawful
-
-/** The nearest lawful program: leaves out or completes what would hang, or what needs keys and has none. */
-export function lawful(program: Program): Program {
-  return program.map((node) => lawfulNode(node));
-}
-
-function lawfulNode(node: Node): Node {
-  if (isParallel(node)) return { ...node, branches: lawfulBranches(node) };
-  if (isRepeat(node)) return lawfulRepeat({ ...node, body: lawful(node.body) });
-  if (node.do === "if") return { ...node, odd: lawful(node.odd), even: lawful(node.even) };
-  if (node.do === "try") return { ...node, body: lawful(node.body), caught: lawful(node.caught) };
-  // Only a race of ctx ends a step that goes on for ever.
-  return node.do === "step" && node.does === "slow" ? { ...node, does: "ok" } : node;
-}
-
-/** The order in which branches go on side by side is that of the journal, and keys repeat: names that repeat around them need keys too. */
-function lawfulRepeat(node: RepeatNode): RepeatNode {
-  if (node.do === "each") return { ...node, body: waiting(node.body) };
-  return node.do === "count" && needsKeys(node.body) ? { ...node, do: "keyed" } : node;
-}
-
-function needsKeys(block: Block): boolean {
-  return block.some(
-    (node) => isParallel(node) || node.do === "each" || node.do === "keyed" || blocksOf(node).some(needsKeys),
-  );
-}
-
-/** Each branch waits for something before it is over: who is first is then decided by the journal alone. */
-function lawfulBranches({ do: how, branches }: ParallelNode): readonly Block[] {
-  const given = branches.length === 0 ? [[]] : branches;
-  const last = given.length - 1;
-  return given.map((branch, index) => {
-    const block =
-      how === "contest" && index < last && endsSlow(branch) ? keepingSlow(branch) : lawful(branch);
-    return waiting(block);
-  });
-}
-
-function waiting(block: Block): Block {
-  return mayEndAtOnce(block) ? [OK, ...block] : block;
-}
-
-const OK: StepNode = { do: "step", does: "ok" };
-
-function isSlow(node: Node | undefined): node is StepNode {
-  return node?.do === "step" && node.does === "slow";
-}
-
-function endsSlow(block: Block): boolean {
-  return isSlow(block.at(-1));
-}
-
-function keepingSlow(block: Block): Block {
-  return [...lawful(block.slice(0, -1)), ...block.slice(-1)];
-}
-
-/** True when it may be over, or throw, before it has waited for anything. */
-function mayEndAtOnce(block: Block): boolean {
-  return mayThrowAtOnce(block) || block.every(isAtOnce);
-}
-
-function mayThrowAtOnce(block: Block): boolean {
-  for (const node of block) {
-    if (node.do === "fail") return true;
-    if (!isParallel(node) && blocksOf(node).some(mayThrowAtOnce)) return true;
-    if (!isAtOnce(node)) return false;
-  }
-  return false;
-}
-
-function isAtOnce(node: Node): boolean {
-  if (isParallel(node)) return false;
-  if (isRepeat(node)) return node.times === 0 || mayEndAtOnce(node.body);
-  if (node.do === "if" || node.do === "try") return blocksOf(node).some(mayEndAtOnce);
-  return node.do === "patched" || node.do === "tag" || node.do === "draw" || node.do === "fail";
-}
-
-// -------------------------------------------------------------------------------------------- one line
-
-/** `[ok+own (all [sleep:200] [fatal]) pivot]`: short, and parsed back by `parseProgram`. */
-export function formatProgram(program: Program): string {
-  return `[${program.map(formatNode).join(" ")}]`;
-}
-
-function formatNode(node: Node): string {
-  const blocks = blocksOf(node).map(formatProgram).join(" ");
-  if (isRepeat(node)) return `(${node.do}:${node.times} ${blocks})`;
-  if (isParallel(node) || node.do === "if" || node.do === "try") return `(${node.do} ${blocks})`;
-  if (node.do === "step")
-    return [node.does, ...(node.undo ? [node.undo] : []), ...(node.looks ? ["looks"] : [])].join("+");
-  return "ms" in node ? `${node.do}:${node.ms}` : node.do;
-}
-
-/** Throws a `SyntaxError` that names the word it can't read. */
-export function parseProgram(line: string): Program {
-  const words = line.match(/[[\]()]|[^\s[\]()]+/g) ?? [];
-  const reader = new Reader(words);
-  const program = reader.block();
-  reader.expect(undefined);
-  return program;
-}
-
-class Reader {
-  readonly #words: readonly string[];
-  #at = 0;
-
-  constructor(words: readonly string[]) {
-    this.#words = words;
-  }
-
-  expect(word: string | undefined): void {
-    const found = this.#words[this.#at++];
-    if (found !== word)
-      throw new SyntaxError(`program: ${word ?? "the end"} expected, not ${found ?? "the end"}`);
-  }
-
-  block(): Block {
-    this.expect("[");
-    const nodes: Node[] = [];
-    while (this.#peek() !== "]" && this.#peek() !== undefined) nodes.push(this.#node());
-    this.expect("]");
-    return nodes;
-  }
-
-  #peek(): string | undefined {
-    return this.#words[this.#at];
-  }
-
-  #node(): Node {
-    if (this.#peek() !== "(") return atomOf(this.#words[this.#at++] ?? "");
-    this.expect("(");
-    const head = this.#words[this.#at++] ?? "";
-    const blocks: Block[] = [];
-    while (this.#peek() === "[") blocks.push(this.block());
-    this.expect(")");
-    return compoundOf(head, blocks);
-  }
-}
-
-function compoundOf(head: string, blocks: readonly Block[]): Node {
-  const [word = "", number] = head.split(":");
-  const [first = [], second = []] = blocks;
-  const parallel = SIDE_BY_SIDE.find((name) => name === word);
-  if (parallel !== undefined) return { do: parallel, branches: blocks };
-  if (word === "count" || word === "keyed" || word === "each")
-    return { do: word, times: Number(number), body: first };
-  if (word === "if") return { do: "if", odd: first, even: second };
-  if (word === "try") return { do: "try", body: first, caught: second };
-  throw new SyntaxError(`program: ${head} is no statement with blocks`);
-}
-
-const UNDOS = ["own", "bare", "own-flaky", "bare-flaky"] as const;
-
-function atomOf(word: string): Node {
-  const [name = "", ms] = word.split(":");
-  if (name === "sleep" || name === "unsent" || name === "maybe" || name === "offer")
-    return { do: name, ms: Number(ms) };
-  if (name === "sent") return { do: "sent" };
-  const plain = PLAIN.find((known) => known === name);
-  if (plain !== undefined) return { do: plain };
-  const [does, ...options] = word.split("+");
-  const known = DOES.find((other) => other === does);
-  if (known === undefined) throw new SyntaxError(`program: ${word} is no statement`);
-  const undo = UNDOS.find((option) => options.includes(option));
-  return {
-    do: "step",
-    does: known,
-    ...(undo === undefined ? {} : { undo }),
-    ...(options.includes("looks") ? { looks: true } : {}),
-  };
 }

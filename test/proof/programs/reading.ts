@@ -5,12 +5,14 @@
 import type { Entry } from "@everstep/core";
 import {
   type Block,
+  type ChildNode,
   inRound,
   inside,
   isOdd,
   isParallel,
   isRepeat,
   Keys,
+  LANES,
   nameAt,
   type Node,
   type ParallelNode,
@@ -22,9 +24,12 @@ import {
   stepAt,
 } from "./program.ts";
 
+/** What the code gets something for. */
+type Asked = "step" | "timer" | "signal" | "pivot" | "child" | "start" | "emit" | "send";
+
 /** Something that the code did: an ask, or what it did at once. */
 export interface Deed {
-  readonly kind: "step" | "timer" | "signal" | "pivot" | "undo" | "patched" | "tagged" | "drew" | "won";
+  readonly kind: Asked | "undo" | "patched" | "tagged" | "drew" | "won";
   readonly key: string;
   /** Seq of the entry that the code had got last. */
   readonly at: number;
@@ -54,7 +59,17 @@ interface Here {
 
 const NEVER = Number.POSITIVE_INFINITY;
 const PENDING: Outcome = { at: NEVER, ok: true, value: undefined };
-const SETTLEMENTS: ReadonlySet<string> = new Set(["step", "timer", "signal", "pivot", "patched"]);
+const SETTLEMENTS: ReadonlySet<string> = new Set([
+  "step",
+  "timer",
+  "signal",
+  "pivot",
+  "child",
+  "start",
+  "emit",
+  "send",
+  "patched",
+]);
 
 /** Reads a program along a journal. Nothing is got from a `cancel` on. */
 export function read(program: Program, journal: readonly Entry[]): Reading {
@@ -123,12 +138,17 @@ class Reader {
       case "sent":
       case "unsent":
         return this.#named("signal", node.do, node, place, at);
-      case "maybe": {
-        const asked = this.#named("signal", "maybe", node, place, at);
-        return asked.ok ? asked : { at: asked.at, ok: true, value: "late" };
-      }
+      case "maybe":
+        return orLate(this.#named("signal", "maybe", node, place, at));
       case "offer":
         return this.#offer(node, place, at);
+      case "call":
+      case "start":
+        return node.do === "call" ? this.#call(node, place, at) : this.#start(node, place, at);
+      case "emit":
+        return map(this.#ask("emit", this.#keys.next(`emit ${node.event}`), node, at), () => "emitted");
+      case "told":
+        return orLate(this.#ask("signal", this.#keys.next(node.signal), node, at));
       default:
         return this.#plain(node, place, at);
     }
@@ -150,12 +170,39 @@ class Reader {
         return { at, ok: true, value: "drawn" };
       case "fail":
         return { at, ok: false, value: `Error: fail ${place.path}` };
+      case "tell-nobody":
+        return this.#tell(nameAt(place, "nobody"), node, at);
+      case "tell": {
+        const sent = this.#tell(name, node, at);
+        return sent.at === NEVER ? sent : this.#named("signal", "tell", node, place, sent.at);
+      }
       default: {
         const asked = this.#ask("step", this.#keys.ofStep(stepAt(place)), node, at);
         if (node.do === "cancel" || asked.at === NEVER) return asked;
         return this.#named("signal", "never", node, place, asked.at);
       }
     }
+  }
+
+  // ------------------------------------------------------------------------------------------ other runs
+
+  #call(node: ChildNode, place: Place, at: number): Outcome {
+    const called = this.#named("child", "call", node, place, at);
+    if (node.late !== true || !called.ok || called.at === NEVER) return called;
+    const late = this.#tell(nameAt(place, "late"), node, called.at);
+    return map(late, (value) => [called.value, value]);
+  }
+
+  #start(node: ChildNode, place: Place, at: number): Outcome {
+    const started = this.#named("start", "start", node, place, at);
+    const isOver = node.told !== true || started.at === NEVER;
+    return map(isOver ? started : this.#tell(nameAt(place, "told"), node, started.at), () => "started");
+  }
+
+  /** That it is refused is not thrown. */
+  #tell(signal: string, node: Node, at: number): Outcome {
+    const sent = this.#ask("send", this.#keys.next(`signal ${signal}`), node, at);
+    return sent.ok ? map(sent, () => "told") : { ...sent, ok: true };
   }
 
   // ------------------------------------------------------------------------------------------ side by side
@@ -196,6 +243,7 @@ class Reader {
   }
 
   #repeat(node: RepeatNode, here: Here, at: number): Outcome {
+    if (node.do === "map") return this.#map(node, here, at);
     const values: unknown[] = [];
     const outcomes: Outcome[] = [];
     let now = at;
@@ -212,6 +260,22 @@ class Reader {
     return node.times === 0 ? { at, ok: true, value: [] } : all(outcomes);
   }
 
+  /** The next round begins with the entry that ended another one, unless one has failed by then. */
+  #map(node: RepeatNode, here: Here, at: number): Outcome {
+    const outcomes: Outcome[] = [];
+    const free = Array.from({ length: LANES }, () => at);
+    for (let round = 0; round < node.times; round++) {
+      const next = Math.min(...free);
+      if (next === NEVER || outcomes.some((outcome) => !outcome.ok && outcome.at <= next)) break;
+      const place = inRound(inside(here.place, 0), node, round);
+      const outcome = this.block(node.body, { ...here, place }, next);
+      outcomes.push(outcome);
+      free[free.indexOf(next)] = outcome.at;
+    }
+    if (node.times === 0) return { at, ok: true, value: [] };
+    return outcomes.length < node.times && outcomes.every(({ ok }) => ok) ? PENDING : all(outcomes);
+  }
+
   #offer(node: Node, place: Place, at: number): Outcome {
     const taken = this.#named("signal", "offer", node, place, at);
     const late = this.#named("timer", "sleep", node, place, at);
@@ -225,7 +289,7 @@ class Reader {
 
   // ------------------------------------------------------------------------------------------ deeds
 
-  #named(kind: "timer" | "signal" | "pivot", what: string, node: Node, place: Place, at: number): Outcome {
+  #named(kind: Asked, what: string, node: Node, place: Place, at: number): Outcome {
     return this.#ask(kind, this.#keys.next(nameAt(place, what)), node, at);
   }
 
@@ -234,9 +298,10 @@ class Reader {
     const entry = this.#entries.get(`${kind} ${key}`);
     if (entry === undefined || entry.seq <= at) return PENDING;
     deed.gotAt = entry.seq;
-    return entry.error === undefined
+    const error = errorIn(entry);
+    return error === undefined
       ? { at: entry.seq, ok: true, value: valueOf(entry) }
-      : { at: entry.seq, ok: false, value: errorText(entry.error) };
+      : { at: entry.seq, ok: false, value: error };
   }
 
   #did(kind: Deed["kind"], key: string, node: Node, at: number): Deed {
@@ -271,6 +336,10 @@ function together(outcomes: readonly Outcome[], tell: (outcome: Outcome) => unkn
   return { at: Math.max(...outcomes.map(({ at }) => at)), ok: true, value: outcomes.map(tell) };
 }
 
+function orLate(asked: Outcome): Outcome {
+  return asked.ok ? asked : { at: asked.at, ok: true, value: "late" };
+}
+
 function map(outcome: Outcome, change: (value: unknown) => unknown): Outcome {
   return outcome.ok && outcome.at < NEVER ? { ...outcome, value: change(outcome.value) } : outcome;
 }
@@ -292,7 +361,18 @@ export function errorOf(text: string): StoredError {
   return JSON.parse(text) as StoredError;
 }
 
-/** As `describeError` tells it in the code. */
+/** As `describeError` tells it in the code; undefined when it is none. */
+export function errorIn({ error, value }: Entry): string | undefined {
+  if (error === undefined) return undefined;
+  // The store refused to send it: in plain text beside its id.
+  return value === undefined ? errorText(error) : REFUSALS[error.split(" ")[0] ?? ""];
+}
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  "not-found": "RunNotFoundError",
+  ended: "RunEndedError",
+};
+
 export function errorText(text: string): string {
   const { name, message, cause } = errorOf(text);
   return cause === undefined ? `${name}: ${message}` : `${name}: ${cause.name}: ${cause.message}`;

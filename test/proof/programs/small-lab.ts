@@ -14,7 +14,9 @@ import {
   virtualClock,
 } from "@everstep/core/testing";
 import type { Evidence, Execution, Watched } from "./evidence.ts";
-import { type Doing, interpreter, type Outside } from "./interpreter.ts";
+import { familyOf, isCanceledByParent } from "./family.ts";
+import { DEFINITION, interpreters } from "./interpreter.ts";
+import type { Doing, Outside } from "./outside.ts";
 import { isUnsent, type Program } from "./program.ts";
 
 const RUN = "run-1";
@@ -39,20 +41,25 @@ interface Process {
   readonly clock: ProcessClock;
 }
 
+/** What is known of one run. */
+interface Known {
+  readonly executions: Execution[];
+  readonly passes: (Watched & { readonly lines: string[] })[];
+  readonly sent: string[];
+  canceled: boolean;
+}
+
 class SmallLab {
   readonly #program: Program;
   readonly #deaths: Deaths;
   readonly #clock: VirtualClock = virtualClock();
   readonly #store: MemoryStore = memoryStore({ clock: this.#clock });
-  readonly #executions: Mutable<Execution>[] = [];
+  readonly #known = new Map<string, Known>();
   readonly #byToken = new Map<string, Mutable<Execution>>();
-  readonly #passes: (Watched & { readonly lines: string[] })[] = [];
   readonly #failed = new Set<string>();
-  /** When which signal is to be sent. */
-  readonly #wanted = new Map<string, number>();
-  readonly #told = new Set<string>();
+  /** When which signal is to be sent to which run. */
+  readonly #wanted = new Map<string, { readonly run: string; readonly key: string; dueAt: number }>();
   #births = 0;
-  #canceled = false;
 
   constructor(program: Program, deaths: Deaths) {
     this.#program = program;
@@ -60,23 +67,34 @@ class SmallLab {
   }
 
   evidence(): Evidence {
-    const run = this.#dump();
-    if (run === undefined) throw new Error("the run was never started");
+    const evidence = familyOf(RUN, this.#store.dump().runs, (run) => this.#evidenceOf(run));
+    if (evidence === undefined) throw new Error("the run was never started");
+    return evidence;
+  }
+
+  #evidenceOf(run: RunDump): Evidence {
+    const { executions, passes, sent, canceled } = this.#knownOf(run.id);
     return {
       run,
-      executions: this.#executions,
-      passes: this.#passes,
-      canceled: this.#canceled,
+      executions,
+      passes,
+      sent,
+      canceled: canceled || isCanceledByParent(run),
       faulty: this.#births > 1,
-      sent: [...this.#told],
     };
+  }
+
+  #knownOf(run: string): Known {
+    const known = this.#known.get(run) ?? { executions: [], passes: [], sent: [], canceled: false };
+    this.#known.set(run, known);
+    return known;
   }
 
   async run(): Promise<void> {
     let process = this.#birth();
     for (;;) {
-      const run = this.#dump();
-      if (run !== undefined && (run.end ?? run.stuck) !== null) return;
+      const { runs } = this.#store.dump();
+      if (runs.length > 0 && runs.every(({ end, stuck }) => (end ?? stuck) !== null)) return;
       if (this.#clock.monotonic() > PATIENCE_MS) return;
       if (process.store.dead) process = this.#birth();
       await this.#clock.advance(Math.min(this.#clock.nextMs ?? STRIDE_MS, STRIDE_MS));
@@ -84,12 +102,12 @@ class SmallLab {
     }
   }
 
-  #dump(): RunDump | undefined {
-    return this.#store.dump().runs[0];
+  #dump(id: string): RunDump | undefined {
+    return this.#store.dump().runs.find((run) => run.id === id);
   }
 
-  #durable(): number {
-    return this.#dump()?.journal.length ?? 0;
+  #durable(run: string): number {
+    return this.#dump(run)?.journal.length ?? 0;
   }
 
   #birth(): Process {
@@ -98,11 +116,11 @@ class SmallLab {
     this.#births += 1;
     const store = crashStore(this.#store, { ...death, onCrash: () => clock.kill() });
     const process = { store, clock };
-    const definition = interpreter(this.#outsideOf(process));
-    const worker = new Worker({ store, clock, workflows: [definition], lease: "2s", logger: silent });
+    const workflows = interpreters(this.#outsideOf(process));
+    const worker = new Worker({ store, clock, workflows, lease: "2s", logger: silent });
     const start = async (): Promise<void> => {
       await worker.start();
-      await new Client({ store, clock }).start(definition, this.#program, { id: RUN });
+      await new Client({ store, clock }).start(DEFINITION, this.#program, { id: RUN });
     };
     start().catch(() => {}); // a run that never starts is found to be missing
     return process;
@@ -110,23 +128,27 @@ class SmallLab {
 
   #outsideOf({ store, clock }: Process): Outside {
     return {
-      beginPass: () =>
-        this.#passes.push({ pass: this.#passes.length + 1, durable: this.#durable(), lines: [] }),
-      observe: (_run, pass, line) => {
+      beginPass: (run) => {
+        const { passes } = this.#knownOf(run);
+        return passes.push({ pass: passes.length + 1, durable: this.#durable(run), lines: [] });
+      },
+      observe: (run, pass, line) => {
         if (store.dead) return;
-        this.#passes[pass - 1]?.lines.push(line);
+        this.#knownOf(run).passes[pass - 1]?.lines.push(line);
         const wanted = /^ask signal (\S+)$/.exec(line)?.[1];
-        if (wanted !== undefined) this.#want(wanted);
+        if (wanted !== undefined) this.#want(run, wanted);
       },
       perform: (step, doing) => (store.dead ? new Promise(() => {}) : this.#perform(clock, step, doing)),
       ended: (token, how) => {
         const execution = this.#byToken.get(token);
         if (execution !== undefined && !store.dead) execution.ended = how;
       },
-      find: (key) => this.#executions.find((one) => one.kind === "step" && one.idempotencyKey === key)?.token,
-      failsNow: (_run, key) => {
-        if (this.#failed.has(key)) return false;
-        this.#failed.add(key);
+      find: (key) =>
+        [...this.#byToken.values()].find((one) => one.kind === "step" && one.idempotencyKey === key)?.token,
+      failsNow: (run, key) => {
+        const place = `${run} ${key}`;
+        if (this.#failed.has(place)) return false;
+        this.#failed.add(place);
         return true;
       },
       cancel: (run) => this.#cancel(run),
@@ -134,42 +156,44 @@ class SmallLab {
   }
 
   /** Some effects take their time, so that bodies end in another order than they began. */
-  #perform(clock: ProcessClock, step: StepContext, { run: _run, ...doing }: Doing): Promise<string> {
-    const token = `t${this.#executions.length}`;
+  #perform(clock: ProcessClock, step: StepContext, { run: id, ...doing }: Doing): Promise<string> {
+    const token = `t${this.#byToken.size}`;
     const { idempotencyKey, attempt } = step;
-    const run = this.#dump();
+    const run = this.#dump(id);
     const row = doing.kind === "undo" ? `${doing.key}#undo` : doing.key;
     const stored = run?.retries.find(({ key }) => key === row)?.failures ?? 0;
     const durable = run?.journal.length ?? 0;
     const execution = { ...doing, idempotencyKey, attempt, token, durable, stored };
-    this.#executions.push(execution);
+    this.#knownOf(id).executions.push(execution);
     this.#byToken.set(token, execution);
-    const ms = oneOf([0, 0, 3, 40], this.#executions.length);
+    const ms = oneOf([0, 0, 3, 40], this.#byToken.size);
     return ms === 0
       ? Promise.resolve(token)
       : new Promise((resolve) => clock.after(ms, () => resolve(token)));
   }
 
   async #cancel(run: string): Promise<void> {
-    this.#canceled = true;
-    await new Client({ store: this.#store, clock: this.#clock }).get(run).cancel();
+    this.#knownOf(run).canceled = true;
+    await new Client({ store: this.#store, clock: this.#clock }).get(run).cancel().catch(refused);
   }
 
-  #want(key: string): void {
-    if (isUnsent(key) || this.#wanted.has(key)) return;
-    this.#wanted.set(key, this.#clock.monotonic() + oneOf([0, 150, 2500], key.length));
+  #want(run: string, key: string): void {
+    const place = `${run} ${key}`;
+    if (isUnsent(key) || this.#wanted.has(place)) return;
+    this.#wanted.set(place, { run, key, dueAt: this.#clock.monotonic() + oneOf([0, 150, 2500], key.length) });
   }
 
   /** What the code waits for is sent once; it may have given up meanwhile. */
   async #answerSignals(): Promise<void> {
-    for (const [key, dueAt] of this.#wanted) {
+    for (const wanted of this.#wanted.values()) {
+      const { run, key, dueAt } = wanted;
       if (dueAt > this.#clock.monotonic()) continue;
+      wanted.dueAt = Number.POSITIVE_INFINITY;
       const client = new Client({ store: this.#store, clock: this.#clock });
       const sent = client
-        .get(RUN)
+        .get(run)
         .signal(key.replace(/#\d+$/, ""), key, { id: key })
-        .then(() => this.#told.add(key), refused);
-      this.#wanted.set(key, Number.POSITIVE_INFINITY);
+        .then(() => void this.#knownOf(run).sent.push(key), refused);
       await this.#clock.advance(0);
       await sent;
     }

@@ -1,4 +1,5 @@
 /** Which ways a run has gone: what never happened was not tested. */
+import { isCanceledByParent } from "../programs/family.ts";
 import type { Evidence } from "../programs/evidence.ts";
 
 const KINDS = [
@@ -8,6 +9,13 @@ const KINDS = [
   "started",
   "pivot",
   "patched",
+  "call",
+  "child",
+  "drop",
+  "start",
+  "emit",
+  "send",
+  "input",
   "cancel",
   "unwinding",
   "undo",
@@ -26,12 +34,21 @@ export const BRANCHES: readonly string[] = [
   "step failed for good",
   "wait timed out",
   "signal left unread",
+  "child failed",
+  "child canceled by its parent",
+  "event started two runs",
+  "signal refused",
   "run taken over",
   "handler cut off and called again",
   "body of a process that was frozen",
 ];
 
-export function branchesOf({ run, executions, passes }: Evidence): ReadonlySet<string> {
+/** Of a run and all that it has led to. */
+export function branchesOf(evidence: Evidence): ReadonlySet<string> {
+  return new Set([evidence, ...(evidence.others ?? [])].flatMap((one) => [...branchesOfOne(one)]));
+}
+
+function branchesOfOne({ run, executions, passes }: Evidence): ReadonlySet<string> {
   const keys = executions.map(({ kind, key, attempt }) => `${kind} ${key} ${attempt}`);
   const seen = (name: string, isSo: boolean): string[] => (isSo ? [name] : []);
   return new Set([
@@ -61,6 +78,16 @@ export function branchesOf({ run, executions, passes }: Evidence): ReadonlySet<s
     ...seen(
       "signal left unread",
       run.messages.some(({ type, consumedBy }) => type === "signal" && consumedBy === null),
+    ),
+    ...seen(
+      "child failed",
+      run.journal.some(({ kind, error }) => kind === "child" && error !== undefined),
+    ),
+    ...seen("child canceled by its parent", isCanceledByParent(run)),
+    ...seen("event started two runs", run.workflow.startsWith("echoed-1")),
+    ...seen(
+      "signal refused",
+      run.journal.some(({ kind, error }) => kind === "send" && error !== undefined),
     ),
     ...seen("run taken over", run.attempt > 1),
     ...seen("handler cut off and called again", passes.length > 1),

@@ -8,8 +8,9 @@ import {
   type ProcessReport,
 } from "@everstep/core/testing";
 import { judge } from "../programs/judge.ts";
-import { interpreter } from "../programs/interpreter.ts";
-import { formatProgram, parseProgram, type Program } from "../programs/program.ts";
+import { DEFINITION, interpreters } from "../programs/interpreter.ts";
+import { formatProgram, parseProgram } from "../programs/line.ts";
+import type { Program } from "../programs/program.ts";
 import { branchesOf } from "./branches.ts";
 import { type Effects, ProgramWorld } from "./program-world.ts";
 
@@ -74,7 +75,7 @@ export async function tryCase(one: Case): Promise<CaseReport> {
   try {
     let world: ProgramWorld | undefined;
     const { runs, processes } = await simulate<Effects>(
-      (effects, process) => (world === undefined ? [] : [interpreter(world.outsideOf(effects, process))]),
+      (effects, process) => (world === undefined ? [] : interpreters(world.outsideOf(effects, process))),
       {
         world: (setup) => {
           world = new ProgramWorld(setup, { prompt: true });
@@ -91,9 +92,10 @@ export async function tryCase(one: Case): Promise<CaseReport> {
         ...settings,
       },
     );
-    const [run] = runs;
-    if (run === undefined || world === undefined) throw new Error("I1: the run is not there");
-    const evidence = world.evidenceOf(run, { faulty: plan.some((fault) => fault !== undefined) });
+    const evidence = world?.evidenceOf(RUN, runs, { faulty: plan.some((fault) => fault !== undefined) });
+    if (evidence === undefined) throw new Error("I1: the run is not there");
+    if (runs.length > 1 + (evidence.others?.length ?? 0))
+      throw new Error("I16: nobody started a run that is there");
     const findings = judge(program, evidence);
     if (findings.length > 0) throw new Error(findings.join("; "));
     return { processes, met: metOf(plan, processes), branches: branchesOf(evidence) };
@@ -110,18 +112,3 @@ function metOf(plan: FaultPlan, processes: readonly ProcessReport[]): boolean[] 
     return (fault.point === "call" ? process.calls : process.effects).length >= fault.at;
   });
 }
-
-const nobody = (): never => {
-  throw new Error("nothing runs here");
-};
-
-/** For whoever only starts runs. */
-export const DEFINITION = interpreter({
-  beginPass: nobody,
-  perform: nobody,
-  ended: nobody,
-  find: nobody,
-  failsNow: nobody,
-  cancel: nobody,
-  observe: nobody,
-});

@@ -1,7 +1,8 @@
 /** The parts of the simulated campaign. Each can be cut into shares that run beside each other. */
 import * as fc from "fast-check";
 import { programs, programsUpTo } from "../programs/generate.ts";
-import { formatProgram, type Program } from "../programs/program.ts";
+import { formatProgram } from "../programs/line.ts";
+import type { Program } from "../programs/program.ts";
 import type { Fault } from "@everstep/core/testing";
 import type { Settings } from "./case.ts";
 import { Random } from "../random.ts";

@@ -2,7 +2,8 @@
 import { type Client, RunEndedError, type StepContext } from "@everstep/core";
 import type { MemoryTx, ProcessView, RunDump, WorldSetup } from "@everstep/core/testing";
 import type { Evidence, Execution, Watched } from "../programs/evidence.ts";
-import type { Doing, Outside } from "../programs/interpreter.ts";
+import { familyOf, isCanceledByParent } from "../programs/family.ts";
+import type { Doing, Outside } from "../programs/outside.ts";
 import { isUnsent } from "../programs/program.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -68,9 +69,23 @@ export class ProgramWorld {
     };
   }
 
-  evidenceOf(run: RunDump, { faulty, jumped = false }: Pick<Evidence, "faulty" | "jumped">): Evidence {
-    const { executions, passes, canceled, told } = this.#known(run.id);
-    return { run, executions, passes, canceled, faulty, jumped, sent: [...told] };
+  /** Of a run, with all that it has led to. Undefined when it is not there. */
+  evidenceOf(
+    id: string,
+    runs: readonly RunDump[],
+    how: Pick<Evidence, "faulty" | "jumped">,
+  ): Evidence | undefined {
+    return familyOf(id, runs, (run) => {
+      const { executions, passes, canceled, told } = this.#known(run.id);
+      return {
+        run,
+        executions,
+        passes,
+        canceled: canceled || isCanceledByParent(run),
+        sent: [...told],
+        ...how,
+      };
+    });
   }
 
   #known(run: string): Known {

@@ -1,10 +1,10 @@
 /** Several programs at once in one simulation: three workers, and everything breaks as the seed draws it. */
 import { simulate, SimulationError } from "@everstep/core/testing";
-import { interpreter } from "../programs/interpreter.ts";
+import { DEFINITION, interpreters } from "../programs/interpreter.ts";
 import { judge } from "../programs/judge.ts";
-import { formatProgram, type Program } from "../programs/program.ts";
+import { formatProgram } from "../programs/line.ts";
+import type { Program } from "../programs/program.ts";
 import { branchesOf } from "./branches.ts";
-import { DEFINITION } from "./case.ts";
 import { type Effects, ProgramWorld } from "./program-world.ts";
 import { Random } from "../random.ts";
 import { samplePrograms } from "./drawn.ts";
@@ -29,7 +29,7 @@ export async function trySimulation(seed: string): Promise<Simulated> {
   let world: ProgramWorld | undefined;
   try {
     const { runs, faults, traceHash } = await simulate<Effects>(
-      (effects, process) => (world === undefined ? [] : [interpreter(world.outsideOf(effects, process))]),
+      (effects, process) => (world === undefined ? [] : interpreters(world.outsideOf(effects, process))),
       {
         world: (setup) => {
           world = new ProgramWorld(setup, { prompt: false });
@@ -53,13 +53,18 @@ export async function trySimulation(seed: string): Promise<Simulated> {
     );
     const jumped = "clock jump" in faults;
     const branches: string[] = [];
-    const findings = runs.flatMap((run) => {
-      const program = programs[Number(run.id.slice("run-".length))];
-      if (program === undefined || world === undefined) return [`I2 nobody started ${run.id}`];
-      const evidence = world.evidenceOf(run, { faulty: true, jumped });
+    const families = programs.map((program, index) => ({
+      id: `run-${index}`,
+      program,
+      evidence: world?.evidenceOf(`run-${index}`, runs, { faulty: true, jumped }),
+    }));
+    const findings = families.flatMap(({ id, program, evidence }) => {
+      if (evidence === undefined) return [`I1 ${id} is not there`];
       branches.push(...branchesOf(evidence));
-      return judge(program, evidence).map((finding) => `${run.id}: ${finding}`);
+      return judge(program, evidence).map((finding) => `${id}: ${finding}`);
     });
+    const known = families.reduce((sum, { evidence }) => sum + 1 + (evidence?.others?.length ?? 0), 0);
+    if (runs.length > known) findings.push(`I2 nobody started ${runs.length - known} of the runs`);
     if (findings.length > 0) throw new Error(findings.join("; "));
     return { programs, traceHash, faults, branches };
   } catch (error) {
