@@ -237,7 +237,7 @@ describe("changed code", () => {
     const worker = await workerOf(own);
     await worker.start(own, null, { id: "1" });
     await worker.skip("1s");
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await expect.poll(async () => (await worker.store.read("1"))?.journal.length, { timeout: 4000 }).toBe(2);
     await worker.idle();
     const since = performance.now();
     for (const form of Object.values(await formsOf(worker, "1")))
