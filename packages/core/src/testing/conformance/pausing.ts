@@ -71,6 +71,16 @@ export const pausing: Cases = {
     assert.deepEqual(dues, [FAR_AWAY, LONG_AGO]);
   },
 
+  "S9: a cancel forgets when it was to begin": async (bench) => {
+    await bench.commit(start("a", { due: { at: FAR_AWAY } }), pause("a"), cancel("a", "stop"));
+    const worker = await bench.join();
+    assert.deepEqual(await worker.claimIds(), ["a"]);
+    await worker.commit(advance({ runId: "a", attempt: 1 }, { then: stick() }));
+    await bench.commit(resume("a"));
+    const { run, now } = await bench.read("a");
+    assert.ok(run.dueAt !== null && run.dueAt <= now, "due now");
+  },
+
   "S9: any other is due when it is resumed, whatever it waited for": async (bench) => {
     const worker = await bench.join();
     await worker.commit(advance(await worker.bear("a"), { then: park(0, { dueAt: FAR_AWAY }) }));

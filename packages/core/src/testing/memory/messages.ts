@@ -27,7 +27,10 @@ export function deliver(
   draft.set(
     row,
     { ...wakeUp(row.run, message.type, now), inbox: no },
-    { messages: [...row.messages, { no, ...message, at: now, consumedBy: null }] },
+    {
+      messages: [...row.messages, { no, ...message, at: now, consumedBy: null }],
+      ...(message.type === "cancel" ? { heldDueAt: null } : {}),
+    },
   );
 }
 
