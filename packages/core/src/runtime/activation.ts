@@ -11,7 +11,7 @@ import { readable } from "../engine/error-data.ts";
 import { RunMachine } from "../engine/machine.ts";
 import { type Values, valuesOf } from "../engine/values.ts";
 import type { Claim, Message, NewEntry, Outcome, Then } from "../store.ts";
-import type { Workflow } from "../workflow.ts";
+import type { Workflow } from "../definition.ts";
 import { BodyRunner } from "./body-runner.ts";
 import { DueTimer } from "./due-timer.ts";
 import type { AskHandle } from "./handle.ts";
@@ -33,11 +33,11 @@ export class Activation {
   readonly machine: RunMachine<AskHandle>;
   readonly values: Values;
   readonly workflow: Workflow;
+  readonly linger: Linger;
   readonly runId: string;
   readonly #runner: BodyRunner;
   readonly #turns: Turns;
   readonly #dueTimer: DueTimer;
-  readonly #linger = new Linger();
   #over = false;
   #pumping = false;
   #lettingGo = false;
@@ -60,7 +60,8 @@ export class Activation {
     this.#turns = new Turns(host.clock, (mayDeliver) => this.#pump(mayDeliver));
     this.#dueTimer = new DueTimer(host.clock, () => this.wake());
     this.#strikes = claim.run.strikes;
-    this.#linger.heard(claim.messages, host.now());
+    this.linger = new Linger(host, this.machine.journal, () => this.wake());
+    this.linger.heard(claim.messages);
     this.#solitude = new Solitude(this, host);
   }
 
@@ -148,7 +149,7 @@ export class Activation {
   addMessages(messages: readonly Message[], inbox: number, lookedAt: number): void {
     if (this.#over) return;
     this.machine.addMessages(messages, inbox, lookedAt);
-    this.#linger.heard(messages, this.host.now());
+    this.linger.heard(messages);
     if (this.#turnedAway) this.#comeBackLater();
     else this.wake();
   }
@@ -255,7 +256,7 @@ export class Activation {
     if (!this.#lettingGo && this.machine.bodies.executing === 0) this.#rest(now);
     if (this.machine.inbox.wanted) this.host.wantInbox(this);
     // What is waited for here becomes due also while bodies execute.
-    this.#dueTimer.set(this.#lettingGo ? null : this.#linger.nextAt(this.machine.nextDueAt(now), now), now);
+    this.#dueTimer.set(this.#lettingGo ? null : this.linger.nextAt(this.machine.nextDueAt(now)), now);
   }
 
   /** Nothing executes: let go of the run, or wait here for what is due soon. */
@@ -267,7 +268,7 @@ export class Activation {
   #considerPark(now: number): boolean {
     if (this.#runner.living > 0) return false;
     const waiting = this.machine.waiting(now);
-    if (waiting === undefined || (!this.#draining && this.#linger.stays(waiting, now))) return false;
+    if (waiting === undefined || (!this.#draining && this.linger.stays(waiting))) return false;
     const { dueAt, waits } = waiting;
     this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits }, { how: "parked", dueAt });
     return true;

@@ -22,6 +22,8 @@ export interface Claimant {
   readonly haunted: readonly string[];
   storeIsOut(error: Error): void;
   held(runId: string): Activation | undefined;
+  /** So many slots at most are needed: runs that only wait give theirs up. */
+  makeRoom(max: number): void;
   /** `lookedAt`: when the store read its messages. */
   take(claim: Claim & { readonly lookedAt: number }): void;
   /** These workflows are paused, and no others: nothing of them may go on. */
@@ -83,6 +85,11 @@ export class Claims {
     });
   }
 
+  /** Something is due that has no slot. */
+  get crowded(): boolean {
+    return this.moreDue && this.#worker.free === 0;
+  }
+
   /** When something is due next, as far as is known; null: nothing will be by itself. */
   get nextDueAt(): number | null {
     if (this.moreDue || this.missed) return this.#worker.lease?.now() ?? this.#worker.clock.now();
@@ -127,6 +134,8 @@ export class Claims {
     const { lease, free, store, workflows, haunted } = this.#worker;
     if (!this.#stopped) this.missed = free === 0;
     if (lease === undefined || !lease.good) return;
+    // Nobody knows whether anything is due: one slot is enough to ask.
+    if (this.missed) this.#worker.makeRoom(1);
     if (free === 0 && inboxes.length === 0 && !this.#looking) return;
     this.#looking = false;
     this.#parkedUntil = Number.POSITIVE_INFINITY;
@@ -164,6 +173,7 @@ export class Claims {
     if (asked === 0) return; // it said nothing about what is due
     this.moreDue = nextDueAt !== null && nextDueAt <= now;
     if (this.moreDue && claims.length > 0 && this.#worker.free > 0) this.#again = true;
+    if (this.crowded) this.#worker.makeRoom(Number.POSITIVE_INFINITY);
     this.#plan(
       Math.min(
         this.#parkedUntil,

@@ -17,6 +17,8 @@ export interface Host {
   /** A body that ignores its signal for so long is given up: its run goes on without it. */
   readonly abortGraceMs: number;
   readonly worker: number;
+  /** Something is due that has no slot. */
+  readonly crowded: boolean;
   /** Told what becomes of runs and bodies, when somebody wants to know. */
   readonly watch: Watch | undefined;
   /** The store's clock. */

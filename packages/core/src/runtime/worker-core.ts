@@ -231,6 +231,18 @@ export class WorkerCore implements Host, LocalWorker, Claimant, LeaseHolder {
     }
   }
 
+  get crowded(): boolean {
+    return this.#claims.crowded;
+  }
+
+  makeRoom(max: number): void {
+    let left = max;
+    for (const activation of this.#held) {
+      if (left <= 0) return;
+      if (!activation.lettingGo && activation.linger.giveWay()) left -= 1;
+    }
+  }
+
   wantInbox(activation: Activation): void {
     this.#claims.want(activation);
   }

@@ -69,6 +69,53 @@ test("F72: runs that keep failing do not starve the others", async () => {
   await world.passUntil(() => world.effects.length === 50, 120_000);
 });
 
+test("runs that only wait for a moment make room for what is due", async () => {
+  const world = new World();
+  const nap = workflow({ name: "nap" }, async (ctx) => {
+    await ctx.sleep("a moment", 900);
+    await ctx.step("body", (step) => world.effect(step, ctx.run.id));
+  });
+  const process = await world.worker([nap, bodies(world)], { concurrency: 2 });
+  for (const id of ["one", "two"]) await process.start(nap, undefined, { id });
+  await world.pass(100);
+  await world.process().start(bodies(world), 10, { id: "due" });
+  await world.passUntil(() => world.effectNames.includes("due"));
+  expect(world.clock.monotonic()).toBeLessThan(200);
+  await world.passUntil(() => world.effects.length === 3);
+  expect(world.clock.monotonic()).toBeLessThan(1000);
+});
+
+test("runs that call children one after the other share one slot with them", async () => {
+  const world = new World();
+  const child = bodies(world);
+  const parent = workflow({ name: "parent" }, async (ctx) => {
+    for (let no = 0; no < 5; no++) await ctx.call(child, 10);
+  });
+  const process = await world.worker([parent, child], { concurrency: 1 });
+  const runs = [];
+  for (const id of ["one", "two"]) runs.push(await process.start(parent, undefined, { id }));
+  await world.settle(Promise.all(runs.map((run) => run.result())));
+  expect(world.effects).toHaveLength(10);
+  expect(world.clock.monotonic()).toBeLessThan(1000);
+});
+
+test("a long run is not replayed for each of the signals that come one after the other", async () => {
+  const world = new World();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    for (let no = 0; no < 320; no++) await ctx.waitForSignal("go");
+  });
+  const process = await world.worker([definition]);
+  const run = await process.start(definition, undefined, { id: "r" });
+  for (let no = 0; no < 300; no++) await world.settle(run.signal("go"));
+  const { attempt } = world.run("r");
+  for (let no = 0; no < 20; no++) {
+    await world.pass(200);
+    await world.settle(run.signal("go"));
+  }
+  await world.settle(run.result());
+  expect(world.run("r").attempt).toBe(attempt);
+});
+
 test("F76: a long body keeps its run for as long as it takes", async () => {
   const world = new World();
   const definition = bodies(world);
