@@ -42,7 +42,9 @@ export class Journal {
   #sends: Send[] = [];
   readonly #retries = new Map<string, RetryState>();
   #settled: string[] = [];
-  #tags: Record<string, string> | undefined;
+  /** Those of the run as they are stored, and those that its code has set. */
+  #storedTags: Readonly<Record<string, string>>;
+  #tags: Record<string, string> = {};
   #phase: Phase | undefined;
   #delivered = 0;
   readonly #replayed: number;
@@ -51,8 +53,14 @@ export class Journal {
   #at: number;
   #deliveredAt: number;
 
-  /** `last`: the last entry of all, also if it counts no more. */
-  constructor(entries: readonly NewEntry[], last: NewEntry | undefined, startedAt: number) {
+  /** `last`: the last entry of all, also if it counts no more; `tags`: as they are stored. */
+  constructor(
+    entries: readonly NewEntry[],
+    last: NewEntry | undefined,
+    startedAt: number,
+    tags: Readonly<Record<string, string>> = {},
+  ) {
+    this.#storedTags = tags;
     this.#entries = [...entries];
     this.#replayed = entries.findLastIndex(({ kind }) => !OPERATOR.has(kind)) + 1;
     this.#lastSeq = last?.seq ?? 0;
@@ -173,8 +181,13 @@ export class Journal {
     this.#settled.push(key);
   }
 
+  /** Also while replaying: whoever set them before may have died before they were stored. */
   tag(tags: Readonly<Record<string, string>>): void {
     this.#tags = { ...this.#tags, ...tags };
+  }
+
+  #newTags(): [name: string, value: string][] {
+    return Object.entries(this.#tags).filter(([name, value]) => this.#storedTags[name] !== value);
   }
 
   setPhase(phase: Phase): void {
@@ -186,7 +199,7 @@ export class Journal {
       this.#unwritten.length > 0 ||
       this.#sends.length > 0 ||
       this.#retries.size > 0 ||
-      this.#tags !== undefined ||
+      this.#newTags().length > 0 ||
       this.#phase !== undefined
     );
   }
@@ -205,14 +218,15 @@ export class Journal {
     if (this.#sends.length > 0) write.sends = this.#sends;
     if (this.#retries.size > 0) write.retries = [...this.#retries.values()];
     if (this.#settled.length > 0) write.settled = this.#settled;
-    if (this.#tags !== undefined) write.tags = this.#tags;
+    const tags = this.#newTags();
+    if (tags.length > 0) write.tags = Object.fromEntries(tags);
     if (this.#phase !== undefined) write.phase = this.#phase;
     this.#unwritten = [];
     this.#consume = [];
     this.#sends = [];
     this.#retries.clear();
     this.#settled = [];
-    this.#tags = undefined;
+    this.#storedTags = { ...this.#storedTags, ...write.tags };
     this.#phase = undefined;
     return write;
   }

@@ -64,7 +64,7 @@ export class RunMachine<H> {
     const effective = effectiveJournal(claim.journal);
     const journal = effective.entries;
     this.asks = new Asks(effective.generations);
-    this.journal = new Journal(journal, claim.journal.at(-1), startedAt);
+    this.journal = new Journal(journal, claim.journal.at(-1), startedAt, run.tags);
     this.origins = new Origins(run.id, journal);
     this.bodies = new Bodies(this.journal, this.asks, values, run);
     this.#inbox = new Inbox(messages, run.inbox, lookedAt, effective.late);

@@ -193,8 +193,7 @@ export class RunContext implements Context {
       checkName("tag", name);
       checkName(`value of tag ${name}`, value);
     }
-    if (!this.#activation.over && !this.#activation.machine.replaying)
-      this.#activation.machine.journal.tag(tags);
+    if (!this.#activation.over) this.#activation.machine.journal.tag(tags);
   }
 
   now(): Date {

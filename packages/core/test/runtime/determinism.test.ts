@@ -287,11 +287,31 @@ test("tags are merged, searchable, and durable with the next entry", async () =>
   expect(found.runs.map(({ id }) => id)).toEqual(["r"]);
 });
 
+test.each([5, 6, 7])(
+  "tags that were set between two entries of one commit are not lost with their process (call %i)",
+  async (at) => {
+    const world = new World();
+    const other = workflow({ name: "other" }, () => {});
+    const definition = workflow({ name: "w" }, async (ctx) => {
+      const first = ctx.start(other, undefined).then(() => ctx.tag({ stage: "started" }));
+      await Promise.all([first, ctx.start(other, undefined, { name: "second" })]);
+      await ctx.sleep("nap", "10s");
+    });
+    const dying = await world.worker([definition, other], { plan: { at, when: "before" } });
+    await dying.start(definition, undefined, { id: "r" });
+    await world.passUntil(() => dying.store.dead);
+    const process = await world.worker([definition, other]);
+    await world.settle(process.client.get("r").result());
+    expect(world.run("r").tags).toEqual({ stage: "started" });
+  },
+);
+
 test("tags are not written again by a replay", async () => {
   const world = new World();
   const definition = workflow({ name: "w" }, async (ctx) => {
     ctx.tag({ stage: "new" });
     await ctx.step("a", () => 1);
+    ctx.tag({ stage: "old" });
     await ctx.waitForSignal("go");
     await ctx.sleep("nap", "10s");
   });
