@@ -138,7 +138,7 @@ export class RunContext implements Context {
     const name = options.name ?? nameOf(definition);
     this.#check("call", name);
     const { compensate } = options;
-    const sending = sendStart(this.#activation, definition, input, options as CallOptions, true);
+    const sending = sendStart(this.#activation, definition, input, options, true);
     const undo = compensate as Body["undo"];
     const body: Body | undefined = undo === undefined ? undefined : { timeoutMs: undefined, undo };
     return this.#send({ kind: "child", name, compensates: undo !== undefined }, sending, options, body);

@@ -75,7 +75,7 @@ describe("a child that is called", () => {
     expect(await world.settle(run.result())).toMatchObject({
       name: "ChildFailedError",
       status: "canceled",
-      message: expect.stringContaining("no more"),
+      message: expect.stringContaining("no more") as string,
     });
   });
 

@@ -26,7 +26,11 @@ test("one that executes: its body ends and is journaled, the next does not begin
   expect(world.run("r").owner).not.toBeNull();
   body.open();
   await world.pass(60_000);
-  expect(world.run("r")).toMatchObject({ owner: null, dueAt: null, paused: { at: expect.any(Number) } });
+  expect(world.run("r")).toMatchObject({
+    owner: null,
+    dueAt: null,
+    paused: { at: expect.any(Number) as number },
+  });
   expect(world.journal("r")).toEqual(["pause p1", "step first"]);
   expect(world.effectNames).toEqual([]);
   expect(await world.settle(run.status())).toBe("waiting");
