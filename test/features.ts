@@ -8,7 +8,7 @@ import { descend, identifierName, isNode, type SyntaxNode, syntaxOf } from "./sy
 const ANSWERS: ReadonlySet<string> = new Set(["have", "better", "partly", "planned", "not"]);
 const PROVEN: ReadonlySet<string> = new Set(["have", "better", "partly"]);
 
-export interface NamedTest {
+interface NamedTest {
   readonly title: string;
   /** From the root of the repository. */
   readonly path: string;

@@ -9,7 +9,7 @@ import { inputHash } from "./ids.ts";
 import { checkSize } from "./limits.ts";
 
 /** When and how a run is to be executed. */
-export interface RunOptions {
+interface RunOptions {
   readonly delay?: Duration | undefined;
   readonly at?: Date | undefined;
   readonly priority?: number | undefined;
