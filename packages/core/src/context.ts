@@ -73,13 +73,13 @@ export interface UndoOptions {
   readonly timeout?: Duration;
 }
 
-/** What is known of a child when it is compensated: one that failed or was canceled has undone itself, and is not. */
+/** How another workflow is called, and what takes it back. */
 export interface CallOptions<O = unknown> {
   /** What the call is journaled as; default: the workflow's name. */
   readonly name?: string;
   /** The child's id: a run that exists already, of the same workflow and input, is waited for instead of starting another one. */
   readonly id?: string;
-  /** Undoes what the child did, when it completed and this run fails or is canceled later. */
+  /** Undoes what the child did, when it completed and this run fails or is canceled later. A child that failed or was canceled has undone itself. */
   readonly compensate?: (done: StepOutcome<O>, step: StepContext) => unknown;
   /** Higher is claimed first; default: the child's workflow's. */
   readonly priority?: number;
