@@ -57,10 +57,9 @@ export const OF_ENGINE: readonly Mutant[] = [
       "completes before the last steps have settled",
       "simulations",
       "L1",
-      "this.#returned === undefined || this.bodies.idle > 0)",
-      "this.#returned === undefined)",
+      "this.#returned === undefined || this.bodies.idle > 0 ||",
+      "this.#returned === undefined ||",
     ],
-    ["never carries out a cancel", "simulations", "L1", "if (this.#takeCancel(now)) return true;", ""],
     [
       "forgets what it decided by `patched`",
       "simulations",
@@ -77,6 +76,15 @@ export const OF_ENGINE: readonly Mutant[] = [
     ],
     ["runs the steps of branches that have lost", "simulations", "L1", "    this.bodies.unwish(ask);\n", ""],
   ]),
+  ...inFile("engine/settling.ts", [
+    [
+      "never carries out a cancel",
+      "simulations",
+      "L1",
+      "if (this.#takeOperator(now) || this.cancels.takeOne(closed, now)) return true;",
+      "if (this.#takeOperator(now)) return true;",
+    ],
+  ]),
   ...inFile("engine/journal.ts", [
     [
       "replays what is recorded by its keys instead of in its order",
@@ -89,8 +97,8 @@ export const OF_ENGINE: readonly Mutant[] = [
       "does not wait until the start of a step is recorded",
       "simulations",
       "I13 I7",
-      "return this.#durable >= this.#entries.length;",
-      'return this.#entries.slice(this.#durable).every(({ kind }) => kind === "started");',
+      "return this.#durableSeq >= this.#lastSeq;",
+      'return this.#entries.every(({ kind, seq }) => seq <= this.#durableSeq || kind === "started");',
     ],
     [
       "journals the time of a clock that went back",
@@ -112,15 +120,15 @@ export const OF_ENGINE: readonly Mutant[] = [
       "undoes what is known not to have happened",
       "simulations",
       "I13",
-      "(ask.started && !bodies.knownNotHappened(ask))",
+      "ask.started && !bodies.knownNotHappened(ask)",
       "ask.started",
     ],
     [
       "undoes only what has completed",
       "simulations",
       "I13",
-      "(ask.started && !bodies.knownNotHappened(ask))",
-      "ask.result !== undefined",
+      "ask.started && !bodies.knownNotHappened(ask)",
+      "false",
     ],
     [
       "undoes what came before a pivot",

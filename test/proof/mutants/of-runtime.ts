@@ -21,8 +21,8 @@ export const OF_RUNTIME: readonly Mutant[] = [
       "parks over messages that it has not seen",
       "simulations",
       "L1",
-      'return false;\n    this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits }',
-      'return false;\n    this.#letGo({ do: "park", dueAt, inbox: Number.MAX_SAFE_INTEGER, waits }',
+      '= waiting;\n    this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits }',
+      '= waiting;\n    this.#letGo({ do: "park", dueAt, inbox: Number.MAX_SAFE_INTEGER, waits }',
     ],
   ]),
   ...inFile("runtime/activation.ts", [
@@ -30,7 +30,7 @@ export const OF_RUNTIME: readonly Mutant[] = [
       "lets the bodies of a run go on that is to be undone",
       "series",
       "L1",
-      'if (this.machine.closing) this.#runner.abortSteps("the run is being undone");',
+      'if (this.machine.closing) this.#runner.abortSteps("the run is being undone", this.host.abortGraceMs);',
       "",
     ],
     [
@@ -108,8 +108,8 @@ export const OF_RUNTIME: readonly Mutant[] = [
       "draws by chance in each attempt",
       "simulations",
       "I12",
-      "prng(activation.runId)",
-      "prng(`${activation.runId} ${activation.attempt}`)",
+      "draws: prng(current)",
+      "draws: prng(`${current} ${activation.attempt}`)",
     ],
     [
       "keeps on waiting for the losers of a race",

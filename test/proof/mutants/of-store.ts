@@ -2,14 +2,16 @@
 import { inFile, type Mutant } from "./mutant.ts";
 
 export const OF_STORE: readonly Mutant[] = [
-  ...inFile("testing/memory/batch.ts", [
+  ...inFile("testing/memory/messages.ts", [
     [
       "wakes no run for a message",
       "simulations",
       "L1",
-      "return { stuck: null, dueAt: Math.min(run.dueAt ?? now, now) };",
-      "return { stuck: null };",
+      "return { ...ended, dueAt: Math.min(run.dueAt ?? now, now) };",
+      "return ended;",
     ],
+  ]),
+  ...inFile("testing/memory/batch.ts", [
     [
       "lets whoever wants write",
       "simulations",
@@ -23,8 +25,8 @@ export const OF_STORE: readonly Mutant[] = [
       "parks a run that has got a message meanwhile",
       "simulations",
       "L1",
-      'if (then?.do === "park" && advanced.run.inbox > then.inbox) {',
-      'if (then?.do === "park" && advanced.run.inbox > then.inbox + 1000) {',
+      "if (run.inbox > then.inbox)",
+      "if (run.inbox > then.inbox + 1000)",
     ],
   ]),
   ...inFile("testing/memory/batch.ts", [
@@ -39,8 +41,8 @@ export const OF_STORE: readonly Mutant[] = [
       "gives runs to workers whose lease is over",
       "simulations",
       "L1",
-      "const claimed = claim && run.due === undefined && holdsLease(scene);",
-      "const claimed = claim && run.due === undefined;",
+      "claim: write.claim && holdsLease(scene)",
+      "claim: write.claim",
     ],
   ]),
   ...inFile("testing/memory/leases.ts", [
@@ -62,8 +64,8 @@ export const OF_STORE: readonly Mutant[] = [
       "renews the lease of a worker that was taken over",
       "simulations",
       "I4",
-      "  draft.putWorker({ ...worker, live: false });\n",
-      "",
+      "now: number): void {\n  draft.workers.set(worker.id, { ...worker, live: false });\n",
+      "now: number): void {\n",
     ],
     ["forgets that a run was interrupted", "series", "I7", "interrupted: true,", "interrupted: false,"],
     [

@@ -18,6 +18,7 @@ export type StoredRun = Pick<
   | "attempt"
   | "startedAt"
   | "createdAt"
+  | "endedAt"
   | "workflow"
   | "input"
   | "parent"

@@ -50,9 +50,14 @@ export const FAMILY_FALSIFICATIONS: readonly Falsification[] = [
   falsification("I16 child call-2 is dropped", "racing", (draft) => {
     entry(draft, "drop", "call-0.0.0").key = "call-2";
   }),
-  falsification("I16 child call-0.0.0 was given up", "racing", (draft) =>
-    forget(draft, "drop", "call-0.0.0"),
-  ),
+  falsification("I16 nobody waits for child call-0.0.0", "racing", (draft) => {
+    const { run } = other(draft, "run-1/call-0.0.0");
+    run.messages = [];
+    run.endedAt = found(run.endedAt ?? undefined) + 3_600_000;
+  }),
+  falsification("I14 the end of child call-2", "racing", (draft) => {
+    found(draft.run.messages.find(({ name }) => name === "call-2")).consumedBy = null;
+  }),
   falsification("I16 run-1/call-0.0.0 ended", "racing", (draft) => forget(draft, "drop", "call-0.0.0")),
   falsification("L1 it completed, but not its call-2", "racing", (draft) => forget(draft, "child", "call-2")),
   falsification("I12 entry", "racing", (draft) => (entry(draft, "call", "call-2").key = "call-9")),

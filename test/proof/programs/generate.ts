@@ -217,11 +217,43 @@ export const ALPHABET: Readonly<Record<string, readonly Node[]>> = {
       ],
     },
   ],
+  beaten: [
+    {
+      do: "contest",
+      branches: [
+        [{ do: "start", program: [{ do: "step", does: "ok" }] }],
+        [{ do: "call", program: [{ do: "sleep", ms: 3_600_000 }] }],
+      ],
+    },
+  ],
   start: [{ do: "start", program: [{ do: "step", does: "ok" }], told: true }],
   emit: [{ do: "emit", event: "echoed", program: [{ do: "step", does: "ok" }] }],
   tell: [{ do: "tell" }],
   fatal: [{ do: "step", does: "fatal" }],
+  leaving: [
+    {
+      do: "all",
+      branches: [
+        [
+          {
+            do: "call",
+            program: [
+              { do: "step", does: "ok", undo: "own" },
+              { do: "sleep", ms: 3_600_000 },
+            ],
+            undo: "own",
+          },
+        ],
+        [
+          { do: "sleep", ms: 200 },
+          { do: "step", does: "fatal" },
+        ],
+      ],
+    },
+  ],
 };
+
+const LAST: ReadonlySet<string> = new Set(["fatal", "leaving"]);
 
 function caught(node: Node): Node {
   return { do: "try", body: [node], caught: [] };
@@ -238,7 +270,7 @@ function* programsOf(length: number): Generator<Program> {
     return;
   }
   for (const [name, nodes] of Object.entries(ALPHABET)) {
-    if (name === "fatal" && length > 1) continue;
+    if (LAST.has(name) && length > 1) continue;
     for (const rest of programsOf(length - 1)) yield [...nodes, ...rest];
   }
 }

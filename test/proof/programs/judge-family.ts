@@ -21,23 +21,43 @@ function isSent({ kind, error }: Entry, ...kinds: readonly Entry["kind"][]): boo
   return kinds.includes(kind) && error === undefined;
 }
 
-/** Within one run: when its children have to have ended, and which it may give up. */
-export function childFindings({ evidence, journal, entries, deeds, decidedAt }: Case): string[] {
+const NEVER = Number.POSITIVE_INFINITY;
+/** Until then, whoever has to tell a child that it is canceled has got over its crashes. */
+const TOLD_WITHIN_MS = 60_000;
+
+/** Of one run: when its children have to have ended, and which it may give up. */
+export function childFindings(known: Case, family: readonly Evidence[]): string[] {
+  const { evidence, journal, entries, deeds, decidedAt } = known;
   const isClosed = evidence.run.end !== "completed";
   return journal.flatMap((entry) => {
     const { kind, key, seq } = entry;
-    const deed = deeds.get(`child ${key}`);
-    const endedAt = entries.get(`child ${key}`)?.seq ?? Number.POSITIVE_INFINITY;
-    if (kind === "drop" && !((deed?.lostAt ?? Number.POSITIVE_INFINITY) < seq))
+    const lostAt = deeds.get(`child ${key}`)?.lostAt ?? NEVER;
+    const endedAt = entries.get(`child ${key}`)?.seq ?? NEVER;
+    if (kind === "drop" && !(lostAt < seq))
       return [`I16 child ${key} is dropped, and its call was not given up`];
     if (!isSent(entry, "call")) return [];
     if (isClosed && endedAt > Math.min(decidedAt, journal.length))
       return [`I16 its parent undid, or ended, before the end of child ${key}`];
-    const isGivenUp = deed !== undefined && deed.lostAt < Number.POSITIVE_INFINITY;
-    return isGivenUp && endedAt > journal.length && !entries.has(`drop ${key}`)
-      ? [`I16 child ${key} was given up, and nobody told it`]
+    const overAt = Math.max(seq, Math.min(lostAt, closedAt(known)));
+    return endedAt > overAt && lives(entry, family, journal[overAt - 1]?.at ?? NEVER)
+      ? [`I16 nobody waits for child ${key} any more, and nobody told it`]
       : [];
   });
+}
+
+/** Seq of the entry with which the run closed. */
+function closedAt({ reading: { outcome }, canceledAt }: Case): number {
+  return Math.min(canceledAt, outcome.ok ? NEVER : outcome.at);
+}
+
+/** It went on for long after that, and was not told to be canceled. */
+function lives(call: Entry, family: readonly Evidence[], at: number): boolean {
+  const child = family.find(({ run }) => run.id === valueOf(call))?.run;
+  return (
+    child?.end !== null &&
+    (child?.endedAt ?? 0) > at + TOLD_WITHIN_MS &&
+    child?.messages.some(({ type }) => type === "cancel") === false
+  );
 }
 
 /** A run, and all that it has led to. */

@@ -26,6 +26,12 @@ export function signalFindings({ evidence, journal, deeds }: Case): string[] {
       (type === "cancel" || (type === "child" ? entry.key === name : entry.value === payload));
     if (consumedBy !== null && !isTaken)
       findings.push(`I14 message ${id} is consumed by entry ${consumedBy}`);
+    if (
+      type === "child" &&
+      consumedBy === null &&
+      journal.some((one) => one.kind === type && one.key === name)
+    )
+      findings.push(`I14 the end of child ${name} is taken, and was not consumed`);
   }
   const cancels = journal.filter(({ kind }) => kind === "cancel");
   if (cancels.some(({ seq }) => !messages.some(({ consumedBy }) => consumedBy === seq)))

@@ -31,18 +31,19 @@ export interface Case {
 /** One line for each thing that is wrong; empty when the run is as it has to be, and all that it has led to. */
 export function judge(program: Program, evidence: Evidence): string[] {
   const others = evidence.others ?? [];
+  const family = [evidence, ...others];
   return [
-    ...judgeRun(program, evidence),
+    ...judgeRun(program, evidence, family),
     ...others.flatMap((other) =>
-      judgeRun(JSON.parse(other.run.input) as Program, other).map(
+      judgeRun(JSON.parse(other.run.input) as Program, other, family).map(
         (finding) => `${finding} (${other.run.id})`,
       ),
     ),
-    ...familyFindings([evidence, ...others]),
+    ...familyFindings(family),
   ];
 }
 
-function judgeRun(program: Program, evidence: Evidence): string[] {
+function judgeRun(program: Program, evidence: Evidence, family: readonly Evidence[]): string[] {
   const { run } = evidence;
   const findings = journalFindings(run.journal, run.attempt);
   if (findings.length > 0) return findings;
@@ -57,7 +58,7 @@ function judgeRun(program: Program, evidence: Evidence): string[] {
     ...signalFindings(known),
     ...timerFindings(known),
     ...deadlineFindings(known),
-    ...childFindings(known),
+    ...childFindings(known, family),
     ...codeFindings(known),
   ];
 }
