@@ -36,7 +36,7 @@ export class Catalog {
   }): Promise<readonly EventRecord[]> {
     const rows = await this.#database.query<{ readonly answer: string }>(
       `SELECT json_build_object('name', e.name, 'id', e.id, 'at', e.at, 'runs', json_array_length(e.runs::json))::text AS answer
-       FROM everstep.events e ${name === undefined ? "" : "WHERE e.name = $2"} ORDER BY e.no DESC LIMIT $1`,
+       FROM everstep.events e ${name === undefined ? "" : "WHERE e.name = $2"} ORDER BY e.at DESC, e.place DESC LIMIT $1`,
       name === undefined ? [limit] : [limit, name],
     );
     return rows.map(({ answer }) => JSON.parse(answer) as EventRecord);

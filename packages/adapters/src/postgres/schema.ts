@@ -157,11 +157,14 @@ export const TABLES = `
     name text COLLATE "C" NOT NULL,
     id text COLLATE "C" NOT NULL,
     at bigint NOT NULL,
+    place bigint NOT NULL,
     payload_hash text NOT NULL,
     runs text NOT NULL
   );
   CREATE UNIQUE INDEX events_id ON everstep.events (name, id);
-  CREATE INDEX events_name ON everstep.events (name, no);
+  -- Of one batch, in its order.
+  CREATE INDEX events_at ON everstep.events (at, place);
+  CREATE INDEX events_name ON everstep.events (name, at, place);
 
   CREATE TABLE everstep.outbox (
     no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,6 +1,6 @@
 import type { Send } from "@everstep/core";
 import { eventKey, Places, runKey, type Use } from "./places.ts";
-import { emitRow, messageColumns, startRow, tagRows } from "./wave-rows.ts";
+import { emitRow, messageColumns, PLACES, startRow, tagRows } from "./wave-rows.ts";
 import type { Row, Wave } from "./waves.ts";
 
 /** A send of the write `i`. */
@@ -75,6 +75,6 @@ function addTo(phase: SendPhase, { send, i: a, sender }: Sent, k: number): void 
     case "message":
       return void (phase.messages ??= []).push({ ...messageColumns(send, k), a });
     case "emit":
-      return void (phase.emits ??= []).push({ ...emitRow(send.event, k), a });
+      return void (phase.emits ??= []).push({ ...emitRow(send.event, k), place: a * PLACES + k, a });
   }
 }

@@ -129,7 +129,7 @@ BEGIN
       SELECT f.ctid FROM json_to_recordset(changes) AS g (i int, act text)
       CROSS JOIN LATERAL (SELECT f.ctid FROM everstep.retries f WHERE f.run = nos[g.i] OFFSET 0) f
       WHERE g.act = 'end'));
-    IF ends IS NOT NULL THEN outcomes := everstep.tell_ends_of(outcomes, nos, ends, at_ms, changes, rest, extra); END IF;
+    IF ends IS NOT NULL THEN outcomes := everstep.tell_ends_of(outcomes, nos, ends, at_ms, changes, rest, (extra ->> 'waits')::boolean); END IF;
   END IF;
 END`,
 };

@@ -39,7 +39,8 @@ BEGIN
   ), at_ms) c WHERE c.event IS NOT NULL;
   FOR one IN
     WITH given AS MATERIALIZED (
-      SELECT g.* FROM json_to_recordset(emits) AS g (i int, a int, name text, id text, payload text, codec text, hash text, prefix text)
+      SELECT g.* FROM json_to_recordset(emits) AS g (i int, a int, name text, id text, payload text, codec text, hash text, prefix text,
+        place bigint)
       WHERE senders IS NULL OR senders[g.a] IS NOT NULL
     ), listening AS MATERIALIZED (
       SELECT l.* FROM json_to_recordset(listeners) AS l (name text, version text, event text, priority bigint, timeout_ms bigint)
@@ -50,8 +51,10 @@ BEGIN
       SELECT e.i, json_agg(e.run ORDER BY e.workflow COLLATE "C") AS runs FROM expected e GROUP BY e.i
     ), fresh AS (
       -- Whoever emits the same event at the same time waits here, and finds it.
-      INSERT INTO everstep.events (name, id, at, payload_hash, runs)
-      SELECT g.name, g.id, at_ms, g.hash, coalesce(l.runs, '[]')::text FROM given g LEFT JOIN lists l ON l.i = g.i ORDER BY g.i
+      INSERT INTO everstep.events (name, id, at, place, payload_hash, runs)
+      SELECT g.name, g.id, at_ms, g.place, g.hash, coalesce(l.runs, '[]')::text FROM given g LEFT JOIN lists l ON l.i = g.i
+      -- In one order, as in start_runs.
+      ORDER BY g.name COLLATE "C", g.id COLLATE "C"
       ON CONFLICT (name, id) DO NOTHING
       RETURNING no, name, id, runs
     ), created AS (

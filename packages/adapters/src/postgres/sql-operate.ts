@@ -101,7 +101,7 @@ DECLARE
 BEGIN
   FOR one IN
     SELECT * FROM json_to_recordset(mends) AS g (i int, run text, attempt bigint, length bigint, first bigint, kind text, key text,
-      entries json, retries json, settled json, settles_all boolean, version text, phase text, act text) ORDER BY g.run COLLATE "C"
+      entries json, retries json, settled json, settles_all boolean, version text, phase text, act text) ORDER BY g.i
   LOOP
     SELECT r.* INTO run FROM everstep.runs r WHERE r.id = one.run FOR NO KEY UPDATE;
     SELECT max(j.seq) INTO last FROM everstep.journal j WHERE j.run = run.no;

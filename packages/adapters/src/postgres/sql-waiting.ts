@@ -126,9 +126,9 @@ BEGIN
 END`,
 };
 
-/** Of these, which somebody waited for once, those that ended: who waits is told. What else they are sent in this wave has its order. */
+/** Of these, which somebody waited for once, those that end: who waits is told. */
 const tellEndsOf: SqlFunction = {
-  head: "tell_ends_of(INOUT outcomes text[], nos bigint[], ends int[], at_ms bigint, changes json, rest json, extra json)",
+  head: "tell_ends_of(INOUT outcomes text[], nos bigint[], ends int[], at_ms bigint, changes json, rest json, waits boolean)",
   inner: true,
   body: `
 DECLARE
@@ -139,15 +139,15 @@ BEGIN
   SELECT array_agg(nos[g.i] ORDER BY g.i), max(g.i) INTO ended_nos, last
   FROM json_to_recordset(changes) AS g (i int, act text) WHERE g.act = 'end' AND g.i = ANY (ends) AND nos[g.i] IS NOT NULL;
   IF ended_nos IS NULL THEN RETURN; END IF;
-  told := everstep.tell_ends(ended_nos, at_ms, (extra ->> 'waits')::boolean);
-  IF told IS NULL THEN RETURN; END IF;
-  IF EXISTS (SELECT 1 FROM json_to_recordset(rest -> 'messages') AS m (i int, run text) WHERE m.run = ANY (told) AND m.i < last)
-    OR EXISTS (SELECT 1 FROM json_to_recordset(rest -> 'operations') AS o (i int, run text) WHERE o.run = ANY (told) AND o.i < last)
-    OR EXISTS (SELECT 1 FROM json_array_elements(extra #> '{sends,phases}') AS p
-      CROSS JOIN LATERAL json_to_recordset(p.value -> 'messages') AS m (a int, run text) WHERE m.run = ANY (told)) THEN
-    ${OUT_OF_ORDER}
-  END IF;
-  outcomes[last] := 'D' || json_build_object('woke', json_build_array(told));
+  -- In another order than the batch's, as far as waves change it.
+  IF EXISTS (
+    SELECT 1 FROM json_array_elements_text(rest -> 'crowd') AS m (id)
+    CROSS JOIN LATERAL (SELECT p.no FROM everstep.runs p WHERE p.id = m.id OFFSET 0) p
+    CROSS JOIN LATERAL (SELECT w.run FROM everstep.waiters w WHERE w.waiter = p.no OFFSET 0) w
+    WHERE w.run = ANY (ended_nos)
+  ) THEN ${OUT_OF_ORDER} END IF;
+  told := everstep.tell_ends(ended_nos, at_ms, waits);
+  IF told IS NOT NULL THEN outcomes[last] := 'D' || json_build_object('woke', json_build_array(told)); END IF;
 END`,
 };
 

@@ -72,9 +72,12 @@ export function tagRows(tags: Readonly<Record<string, string>>, i: number): read
   return Object.entries(tags).map(([name, value]) => ({ i, name, value }));
 }
 
+/** Between two writes of a batch, room for what the first one sends out. */
+export const PLACES = 1_000_000;
+
 export function emitRow(event: NewEvent, i: number): Row {
   const { name, id, payload, codecId: codec, payloadHash: hash, runPrefix: prefix } = event;
-  return { i, name, id, payload, codec, hash, prefix };
+  return { i, place: i * PLACES, name, id, payload, codec, hash, prefix };
 }
 
 export function messageColumns(

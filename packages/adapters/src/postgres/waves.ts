@@ -1,4 +1,4 @@
-import type { AdvanceWrite, Send, Write } from "@everstep/core";
+import type { Send, Write } from "@everstep/core";
 import { eventKey, type How, Places, runKey, type Use } from "./places.ts";
 import { addSends, type SendsRow, type Sent } from "./send-phases.ts";
 import { addWrite } from "./wave-rows.ts";
@@ -31,6 +31,8 @@ export interface Rest {
   tags?: Row[];
   messages?: Row[];
   operations?: Row[];
+  /** Runs to which something is done that comes after an end of this wave and is done before, or the other way round. */
+  crowd?: readonly string[];
 }
 
 /** What an ordinary batch has nothing of. */
@@ -91,10 +93,46 @@ export function wavesOf(
   }
   for (const [place, sends] of sent.entries())
     if (sends !== undefined) addSends((waves[place] ??= {}), sends, alone);
+  addCrowds(waves, placed);
   if (ordered) for (const wave of waves) (wave.extra ??= {}).waits = true;
   const mixes = waves.length > 1 || mixesKinds(waves[0]);
   const outbox = alone ? [] : writes.flatMap((write, index) => outboxRows(write, index + 1));
   return { waves, leave, locks: ordered || mixes ? runsIn(writes, ordered) : [], outbox };
+}
+
+interface Placed {
+  readonly write: Write;
+  readonly i: number;
+  readonly place: number;
+}
+
+/** An end tells other runs (S12), and which is not known here: so it is said for which of them waves would change the order of things. */
+function addCrowds(waves: readonly Wave[], placed: readonly Placed[]): void {
+  const ends = Map.groupBy(
+    placed.filter(({ write }) => write.kind === "advance" && write.then?.do === "end"),
+    ({ place }) => place,
+  );
+  for (const [wave, of] of ends) {
+    const [first, last] = [of[0]?.i ?? 0, of.at(-1)?.i ?? 0];
+    const crowd = placed.flatMap((one) => runsOutOfOrder(one, wave, first, last));
+    const into = waves[wave];
+    if (crowd.length > 0 && into !== undefined) (into.rest ??= {}).crowd = crowd;
+  }
+}
+
+/** Within a wave, advances come first with what they send, and look after their order with ends themselves; then all else. */
+function runsOutOfOrder(
+  { write, i, place }: Placed,
+  wave: number,
+  first: number,
+  last: number,
+): readonly string[] {
+  const sentTo = sendsOf(write).flatMap((send) => (send.kind === "message" ? [send.runId] : []));
+  const runIds = "runId" in write ? [write.runId, ...sentTo] : [];
+  if (place > wave) return i < last ? runIds : [];
+  if (place < wave) return i > first ? runIds : [];
+  if (write.kind !== "advance") return i < last ? runIds : [];
+  return i > first ? sentTo : [];
 }
 
 function compare(a: string, b: string): number {
@@ -171,7 +209,8 @@ function lockedBy(write: Write): string {
 function mixesKinds({ starts, advances, rest, extra }: Wave = {}): boolean {
   const hasMail = extra?.sends?.phases.some(({ messages }) => messages !== undefined) === true;
   const kinds = [starts ?? advances, rest?.messages, rest?.operations, extra?.mends, extra?.imports];
-  return hasMail || kinds.filter((kind) => kind !== undefined).length > 1;
+  const mends = extra?.mends?.length ?? 0;
+  return hasMail || mends > 1 || kinds.filter((kind) => kind !== undefined).length > 1;
 }
 
 /** What is locked anyway, or, for a batch that was in another's way, may be. */
@@ -180,7 +219,7 @@ function runsIn(writes: readonly Write[], ordered: boolean): string[] {
   for (const write of writes) {
     if ("runId" in write) ids.add(write.runId);
     if (write.kind === "import" && ordered) for (const { runId } of write.awaits) ids.add(runId);
-    for (const send of write.kind === "advance" ? sendsOf(write) : []) {
+    for (const send of sendsOf(write)) {
       if (send.kind === "message") ids.add(send.runId);
       else if (send.kind === "start" && send.awaited && ordered) ids.add(send.run.id);
     }
@@ -193,4 +232,6 @@ function outboxRows(write: Write, i: number): Row[] {
   return write.outbox.map(({ id, text }) => ({ i, id, text }));
 }
 
-const sendsOf = ({ sends = [] }: AdvanceWrite): readonly Send[] => sends;
+function sendsOf(write: Write): readonly Send[] {
+  return write.kind === "advance" ? (write.sends ?? []) : [];
+}
