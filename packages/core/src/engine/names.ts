@@ -30,16 +30,22 @@ export function checkRunId(id: unknown): void {
 
 function check(what: string, text: unknown, max: number): void {
   if (typeof text !== "string" || text.length === 0)
-    throw new InvalidArgumentError(`a ${what} must be a text that is not empty, not ${String(text)}`);
+    throw new InvalidArgumentError(
+      `${one(what)} must be a text that is not empty, not ${text === "" ? '""' : String(text)}`,
+    );
   if (text.length > max)
     throw new InvalidArgumentError(
-      `a ${what} has at most ${max} characters, this one has ${text.length}: ${JSON.stringify(text.slice(0, 60))}…`,
+      `${one(what)} has at most ${max} characters, this one has ${text.length}: ${JSON.stringify(text.slice(0, 60))}…`,
     );
   // A lone surrogate would be stored as another character; control characters attack terminals.
   if (!text.isWellFormed() || hasControl(text))
     throw new InvalidArgumentError(
-      `a ${what} can't contain control characters or half a character: ${JSON.stringify(text)}`,
+      `${one(what)} can't contain control characters or half a character: ${JSON.stringify(text)}`,
     );
+}
+
+function one(what: string): string {
+  return `${/^[aeiou]/.test(what) ? "an" : "a"} ${what}`;
 }
 
 function hasControl(text: string): boolean {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { EventConflictError, StoreError } from "../errors.ts";
 import type { EmitWrite, Outcome } from "../store.ts";
 import type { ClientCore } from "./client-core.ts";
+import { checkLimit } from "./filters.ts";
 import { newEvent } from "./new-event.ts";
 
 /** An event as it is remembered, for 90 days. */
@@ -38,6 +39,7 @@ export class Events {
     options: { readonly name?: string; readonly limit?: number } = {},
   ): Promise<readonly EventReport[]> {
     const { name, limit = 100 } = options;
+    checkLimit(limit);
     const events = await this.#core.store.events({ limit, ...(name === undefined ? {} : { name }) });
     return events.map(({ at, ...event }) => ({ ...event, at: new Date(at) }));
   }

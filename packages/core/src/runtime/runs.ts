@@ -5,6 +5,7 @@ import { valuesOf } from "../engine/values.ts";
 import type { RunDetails, RunFilter, RunRecord } from "../store.ts";
 import { orderCancel } from "./cancel-order.ts";
 import { type ClientCore, detailsOf } from "./client-core.ts";
+import { checkFilter, checkLimit } from "./filters.ts";
 import { type OrderOptions, orderOf } from "./notes.ts";
 import { fork, type ForkOptions } from "./repair/forking.ts";
 import { operate, resolve, retry, rewind } from "./repair/mending.ts";
@@ -57,6 +58,8 @@ export class Runs {
     options: ListOptions = {},
   ): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }> {
     const { limit = 100, after, order, ...filter } = options;
+    checkFilter(filter);
+    checkLimit(limit);
     const page = await this.#core.store.list(filter, {
       limit,
       ...(after === undefined ? {} : { after }),
@@ -65,7 +68,8 @@ export class Runs {
     return { runs: page.runs.map((run) => summaryOf(run, page.now, this.#core.codec)), next: page.next };
   }
 
-  count(filter: RunFilter = {}): Promise<number> {
+  async count(filter: RunFilter = {}): Promise<number> {
+    checkFilter(filter);
     return this.#core.store.count(filter);
   }
 

@@ -3,6 +3,7 @@ import { durationMs } from "../../engine/duration.ts";
 import type { Duration } from "../../context.ts";
 import { InvalidArgumentError, RunStateError, StoreError } from "../../errors.ts";
 import type { EndStatus, Outcome, RunFilter, Store, Write } from "../../store.ts";
+import { checkFilter, checkLimit } from "../filters.ts";
 import { checkDone } from "./mending.ts";
 
 export interface PurgeFilter extends Pick<RunFilter, "workflow" | "version" | "tag"> {
@@ -49,6 +50,8 @@ export async function purgeEnded(
     lookAt = Number.POSITIVE_INFINITY,
   }: { readonly limit?: number; readonly lookAt?: number } = {},
 ): Promise<Purged> {
+  checkFilter(filter);
+  checkLimit(limit);
   const ageMs = durationMs(olderThan, "olderThan");
   const ends = typeof status === "string" ? [status] : status;
   const odd = ends.find((end) => !ENDS.includes(end));

@@ -1,6 +1,7 @@
 /** One run by its id, or all that a filter finds: page by page, a few at a time. */
-import { EverstepError, InvalidArgumentError, StoreError, StoreUnavailableError } from "../../errors.ts";
+import { EverstepError, StoreError, StoreUnavailableError } from "../../errors.ts";
 import type { RunFilter, Store } from "../../store.ts";
+import { checkLimit, checkSelects } from "../filters.ts";
 
 /** What became of an operation on many runs. */
 export interface BulkResult {
@@ -25,6 +26,7 @@ export async function eachRun(
   act: (id: string) => Promise<void>,
 ): Promise<BulkResult> {
   checkSelects(filter);
+  checkLimit(limit);
   let done = 0;
   let left = limit;
   const refused: { readonly id: string; readonly error: Error }[] = [];
@@ -50,18 +52,6 @@ export async function eachRun(
     after = page.next;
   }
   return { done, refused };
-}
-
-/** A filter that was meant to say something, and says nothing, would select every run there is. */
-function checkSelects(filter: RunFilter): void {
-  if (
-    typeof filter !== "object" ||
-    filter === null ||
-    Object.values(filter).every((value) => value === undefined)
-  )
-    throw new InvalidArgumentError(
-      "give the id of a run, or a filter that says which runs are meant; for all of them { since: 0 }",
-    );
 }
 
 function isOfTheStore(error: EverstepError): boolean {
