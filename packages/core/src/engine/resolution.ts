@@ -1,6 +1,6 @@
 /** A person says what became of a step that has not settled: pure, as all of a repair's decisions. */
 import { FatalError, InvalidArgumentError, RunStateError, StepFailedError } from "../errors.ts";
-import type { NewEntry } from "../store.ts";
+import type { NewEntry, WaitNote } from "../store.ts";
 import { effectiveOf, listed, type Mend, nextEntry, noteEntry, type RepairCase, rowsAnew } from "./repair.ts";
 import { statusOf } from "./status.ts";
 
@@ -45,24 +45,35 @@ function stateError({ details }: RepairCase, remedy: string): RunStateError {
 }
 
 function checkIsOpen(given: RepairCase, entries: readonly NewEntry[], step: string): void {
-  const { run, retries } = given.details;
+  const { retries } = given.details;
+  const waits = standingWaits(given);
   if (entries.some(({ kind, key }) => kind === "step" && key === step))
     throw stateError(given, `step ${step} has settled: rewind the run to it to have it done again`);
   const other =
-    run.waits.find(({ kind, key }) => kind !== "retry" && key === step) ??
+    waits.find(({ kind, key }) => kind !== "retry" && key === step) ??
     entries.find(({ kind, key }) => kind !== "started" && key === step && kind !== "patched");
+  const { id } = given.details.run;
   if (other !== undefined)
-    throw new InvalidArgumentError(`run ${run.id}: ${step} is a ${other.kind}; only a step can be resolved`);
+    throw new InvalidArgumentError(`run ${id}: ${step} is a ${other.kind}; only a step can be resolved`);
   const settled = new Set(entries.filter(({ kind }) => kind === "step").map(({ key }) => key));
   const open = new Set(
     entries.filter(({ kind, key }) => kind === "started" && !settled.has(key)).map(({ key }) => key),
   );
   for (const { key } of retries) if (!settled.has(key) && !key.endsWith("#undo")) open.add(key);
-  for (const { kind, key } of run.waits) if (kind === "retry") open.add(key);
+  for (const { kind, key } of waits) if (kind === "retry") open.add(key);
   if (!open.has(step))
     throw new InvalidArgumentError(
-      `run ${run.id} has no step ${step} that was begun and has not settled; of those it has ${listed([...open])}`,
+      `run ${id} has no step ${step} that was begun and has not settled; of those it has ${listed([...open])}`,
     );
+}
+
+/** What the run said that it waits for, unless it was changed since then, and nobody knows how far it comes now. */
+function standingWaits({ details }: RepairCase): readonly WaitNote[] {
+  const { run, journal } = details;
+  const isChanged = journal.some(
+    ({ kind, attempt }) => (kind === "reset" || kind === "move") && attempt === run.attempt,
+  );
+  return isChanged ? [] : run.waits;
 }
 
 function checkIsToBeUndone(

@@ -1,6 +1,6 @@
 /** `client.runs`: retry, rewind, fork and resolve, with workers that go on afterwards. */
 import { describe, expect, test } from "vitest";
-import { type Codec, FatalError, workflow } from "../../src/index.ts";
+import { type Codec, FatalError, RetryAfterError, workflow } from "../../src/index.ts";
 import { gate, type Process, rejection, World } from "../support/world.ts";
 
 /** A shop: charges (undone on failure), packs, ships. `down` says which of them fail. */
@@ -145,6 +145,31 @@ describe("retry", () => {
 });
 
 describe("rewind", () => {
+  test("a step that the run does not come to any more can't be resolved before it gets there again", async () => {
+    const world = new World();
+    let isDown = true;
+    const definition = workflow({ name: "w" }, async (ctx) => {
+      await ctx.step("a", (step) => world.effect(step, "a"));
+      await ctx.step("b", () => {
+        if (isDown) throw new RetryAfterError("down", { after: "1h" });
+      });
+      return "done";
+    });
+    const process = await world.worker([definition]);
+    const run = await process.start(definition, undefined, { id: "r" });
+    await world.pass(10_000);
+    const { runs } = process.client;
+    await world.settle(runs.pause("r"));
+    await world.settle(runs.rewind("r", { to: "a" }));
+    expect(await rejection(world.settle(runs.skip("r", "b")))).toMatchObject({
+      message: "run r has no step b that was begun and has not settled; of those it has none",
+    });
+    isDown = false;
+    await world.settle(runs.resume("r"));
+    expect(await world.settle(run.result())).toBe("done");
+    expect(keysOf(world)).toEqual(["r/a", "r/a~2"]);
+  });
+
   test("a completed run goes back to a step: that one and all that follows is done again", async () => {
     const { world, run, runs } = await shop(new Set());
     await world.settle(run.result());
