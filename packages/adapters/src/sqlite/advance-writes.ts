@@ -164,15 +164,17 @@ class LetGo {
         return this.#parkRun(no, runId, then, scope);
       case "release":
         this.#release.run(then.interrupted === true ? 1 : 0, scope.now, no);
+        scope.changed.push(runId);
         break;
       case "stick":
         this.#stick.run(JSON.stringify(then.stuck), no);
+        scope.over.push(runId);
         break;
       case "end":
         this.#endRun(no, runId, then, scope);
+        scope.over.push(runId);
         break;
     }
-    scope.changed.push(runId);
     return DONE;
   }
 

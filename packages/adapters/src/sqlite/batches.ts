@@ -12,6 +12,7 @@ import type { Writes } from "./writes.ts";
 export interface Applied {
   readonly outcomes: readonly Outcome[];
   readonly changed: readonly string[];
+  readonly over: readonly string[];
   /** So many may be due that nobody listed them. */
   readonly changedAll?: boolean;
 }
@@ -51,14 +52,14 @@ export class Batches {
   apply({ writes, lease }: Batch, now: number): Applied {
     try {
       return this.#transactions.write(() =>
-        this.#applyOnce(writes, lease, { now, worker: null, changed: [] }, this.#plainly),
+        this.#applyOnce(writes, lease, { now, worker: null, changed: [], over: [] }, this.#plainly),
       );
     } catch (error) {
       if (troubleOf(error) !== "data") throw error;
       // A bad row sinks itself only: again, each write with a savepoint of its own, which would cost too much as a habit.
       const guard: Guard = (work, refuse) => this.#transactions.guard(work, refuse);
       return this.#transactions.write(() =>
-        this.#applyOnce(writes, lease, { now, worker: null, changed: [], guard }, this.#guarded),
+        this.#applyOnce(writes, lease, { now, worker: null, changed: [], over: [], guard }, this.#guarded),
       );
     }
   }
@@ -78,7 +79,8 @@ export class Batches {
     }
     const sender = this.#worker.get(lease.worker);
     // S2: also when the lease is gone by now; what was applied was applied.
-    if (sender?.batch === lease.batch) return { outcomes: decodeReplies(sender.replies), changed: [] };
+    if (sender?.batch === lease.batch)
+      return { outcomes: decodeReplies(sender.replies), changed: [], over: [] };
     if (sender === undefined) this.#leases.assertForgotten(lease.worker);
     else assertNext(lease, sender);
     scope.worker = sender?.live === 1 ? lease.worker : null;
@@ -105,8 +107,8 @@ export class Batches {
     );
 }
 
-function appliedOf(outcomes: readonly Outcome[], { changed, changedAll = false }: Scope): Applied {
-  return { outcomes, changed, changedAll };
+function appliedOf(outcomes: readonly Outcome[], { changed, over, changedAll = false }: Scope): Applied {
+  return { outcomes, changed, over, changedAll };
 }
 
 function assertNoLeaseNeeded(writes: readonly Write[]): void {

@@ -64,7 +64,7 @@ export class ImportWrites {
     const no = Number(lastInsertRowid);
     this.#fill(no, write, scope);
     for (const { runId, key } of write.awaits) this.#others.waiters.add({ no }, runId, key, scope);
-    scope.changed.push(id);
+    (run.end === null && run.stuck === null ? scope.changed : scope.over).push(id);
     return DONE;
   }
 

@@ -8,8 +8,10 @@ export interface Scope {
   worker: number | null;
   /** The number of the journal's next entry; undefined while it was not looked up, and after a write was taken back. */
   nextEntryNo?: number | undefined;
-  /** Runs that became due, ended or got a message: what watchers want to hear once it is durable. */
+  /** Runs that became due or got a message: what watchers want to hear once it is durable. */
   readonly changed: string[];
+  /** Runs that ended or are stuck: nothing that a worker wants to hear. */
+  readonly over: string[];
   /** So many runs may have become due that nobody listed them. */
   changedAll?: boolean;
   /** Set while each write has a savepoint of its own: does a part of a write in one more, or takes it back and refuses it. */

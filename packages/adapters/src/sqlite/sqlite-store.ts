@@ -6,6 +6,7 @@ import {
   type ClaimResult,
   type EventRecord,
   type Hint,
+  type Interest,
   type JoinRequest,
   type Lease,
   type Outcome,
@@ -159,8 +160,8 @@ export class SqliteStore implements Store<Database> {
     return this.#insist((now) => this.#writes.outbox.take(request, now, this.#transactions));
   }
 
-  watch(listener: (hint: Hint) => void): () => void {
-    return this.#watching.add(listener);
+  watch(listener: (hint: Hint) => void, interest?: Interest): () => void {
+    return this.#watching.add(listener, interest);
   }
 
   async close(): Promise<void> {
@@ -170,12 +171,12 @@ export class SqliteStore implements Store<Database> {
   }
 
   async #commit(batch: Batch<Database>): Promise<readonly Outcome[]> {
-    const { outcomes, changed, changedAll } = await this.#insist((now) => this.#batches.apply(batch, now));
+    const { outcomes, ...news } = await this.#insist((now) => this.#batches.apply(batch, now));
     if (batch.lease !== undefined && batch.writes.some(({ kind }) => kind === "leave")) {
       this.#leases.forget(batch.lease.worker);
     }
-    if (changedAll === true) this.#watching.tellAll();
-    else this.#watching.tell(changed);
+    if (news.changedAll === true) this.#watching.tellAll();
+    else this.#watching.tell(news);
     batch.onOutcomes?.(outcomes);
     return outcomes;
   }
@@ -183,9 +184,9 @@ export class SqliteStore implements Store<Database> {
   #enlist(tx: Database, batch: Batch<Database>): readonly Outcome[] {
     try {
       this.#assertUsable();
-      const scope: Scope = { now: this.#settings.now(), worker: null, changed: [] };
+      const scope: Scope = { now: this.#settings.now(), worker: null, changed: [], over: [] };
       const outcomes = this.#enlisted.apply(tx, batch, scope);
-      this.#watching.tell(scope.changed);
+      this.#watching.tell(scope);
       return outcomes;
     } catch (error) {
       throw storeFailure(error, this.#settings.file);

@@ -63,7 +63,12 @@ export class Transacting {
 
   #write<T>(request: TransactRequest<Database, T>, now: number): Answer {
     const { worker, runId, attempt } = request;
-    const scope: Scope = { now, worker: this.#isLive.get(worker) === undefined ? null : worker, changed: [] };
+    const scope: Scope = {
+      now,
+      worker: this.#isLive.get(worker) === undefined ? null : worker,
+      changed: [],
+      over: [],
+    };
     // The lock is held, so what holds before the body holds after it: a fenced worker's body is not even called (S3).
     if (!this.#advances.owns(request, scope)) return FENCED as Answer;
     const { entry, settled, outbox } = this.#settle(request);

@@ -1,18 +1,30 @@
 import type { Database } from "better-sqlite3";
-import type { Hint } from "@everstep/core";
+import type { Hint, Interest } from "@everstep/core";
 import { prepare } from "./statement.ts";
 
 /** How soon a change by another process is noticed. A look takes some microseconds and no lock. */
 const LOOK_EVERY_MS = 25;
 
+interface Watcher {
+  readonly listener: (hint: Hint) => void;
+  readonly interest: Interest | undefined;
+}
+
+/** What a commit did: runs that became due or got a message, and those that ended or are stuck. */
+interface News {
+  readonly changed: readonly string[];
+  readonly over: readonly string[];
+}
+
 /** Tells watchers that something may have changed (S10): at once what this store did, within a moment what others did. */
 export class Watching {
   readonly #db: Database;
   readonly #dataVersion;
-  readonly #listeners = new Set<(hint: Hint) => void>();
+  readonly #watchers = new Set<Watcher>();
   #timer: NodeJS.Timeout | undefined;
   #seen: number | undefined;
   #changed: string[] = [];
+  #over: string[] = [];
   #pending: NodeJS.Immediate | undefined;
 
   constructor(db: Database) {
@@ -21,35 +33,37 @@ export class Watching {
     this.#dataVersion = prepare<[], number>(db, "PRAGMA data_version").pluck();
   }
 
-  add(listener: (hint: Hint) => void): () => void {
-    const own = (hint: Hint): void => listener(hint);
-    this.#listeners.add(own);
+  add(listener: (hint: Hint) => void, interest?: Interest): () => void {
+    const watcher = { listener, interest };
+    this.#watchers.add(watcher);
     this.#timer ??= this.#start();
     return () => {
-      this.#listeners.delete(own);
-      if (this.#listeners.size === 0) this.close();
+      this.#watchers.delete(watcher);
+      if (this.#watchers.size === 0) this.close();
     };
   }
 
-  /** After a commit: these runs became due, ended or got a message. Delivered on the next macrotask, many commits at once. */
-  tell(runIds: readonly string[]): void {
-    if (runIds.length === 0 || this.#listeners.size === 0) return;
-    this.#changed.push(...runIds);
+  /** After a commit. Delivered on the next macrotask, many commits at once. */
+  tell({ changed, over }: News): void {
+    if (changed.length + over.length === 0 || this.#watchers.size === 0) return;
+    this.#changed.push(...changed);
+    this.#over.push(...over);
     this.#pending ??= setImmediate(() => this.#deliver());
   }
 
   /** Something changed, and nobody knows what. */
   tellAll(): void {
-    for (const listener of this.#listeners) listener({});
+    for (const { listener } of this.#watchers) listener({});
   }
 
   close(): void {
-    this.#listeners.clear();
+    this.#watchers.clear();
     clearInterval(this.#timer);
     clearImmediate(this.#pending);
     this.#timer = undefined;
     this.#pending = undefined;
     this.#changed = [];
+    this.#over = [];
   }
 
   #start(): NodeJS.Timeout {
@@ -69,9 +83,13 @@ export class Watching {
   }
 
   #deliver(): void {
-    const runIds = this.#changed;
+    const [work, ends] = [this.#changed, this.#over];
     this.#changed = [];
+    this.#over = [];
     this.#pending = undefined;
-    for (const listener of this.#listeners) listener({ runIds });
+    for (const { listener, interest } of this.#watchers) {
+      const runIds = interest === undefined ? [...work, ...ends] : interest === "work" ? work : ends;
+      if (runIds.length > 0) listener({ runIds });
+    }
   }
 }
