@@ -97,12 +97,13 @@ export class RunReader {
     return {
       run: toRun(row),
       journal: this.#entries(row),
-      messages: this.messages(row.no, 0),
+      messages: row.inbox === 0 ? [] : this.messages(row.no, 0),
       retries: this.#retries.all(row.no).map(toRetry),
     };
   }
 
   #entries({ id, entries, last_entry }: RunRow): readonly Entry[] {
+    if (entries === 0) return [];
     const journal = this.#journal.all(last_entry).map(toEntry).toReversed();
     if (journal.length === entries && journal.every(({ seq }, index) => seq === index + 1)) return journal;
     throw new StoreError(
