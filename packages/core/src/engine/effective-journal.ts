@@ -73,7 +73,8 @@ export function effectiveJournal(journal: readonly NewEntry[]): EffectiveJournal
           if (isTaken(old)) taken.push(old);
         }
       }
-      for (const key of abandonedIn(superseded)) generations.set(key, (generations.get(key) ?? 0) + 1);
+      for (const key of [...abandonedIn(superseded), ...undoneUnknown(superseded, undone)])
+        generations.set(key, (generations.get(key) ?? 0) + 1);
       givenBack = [...taken, ...givenBack];
     } else {
       carried.delete(entry.key);
@@ -101,6 +102,12 @@ function abandonedIn(entries: readonly NewEntry[]): readonly string[] {
   const [heard, dropped] = [keysOf("child"), keysOf("drop")];
   const isClosed = entries.some(({ kind }) => CLOSING.has(kind));
   return [...keysOf("call")].filter((key) => !heard.has(key) && (isClosed || dropped.has(key)));
+}
+
+/** What was undone although nobody knew what had come of it, and what `ctx.compensate` undid: doing it again is something new as well. */
+function undoneUnknown(entries: readonly NewEntry[], undone: ReadonlySet<string>): readonly string[] {
+  const known = new Set(entries.filter(({ kind }) => OUTCOMES.has(kind)).map(({ key }) => key));
+  return [...undone].filter((key) => !known.has(key));
 }
 
 /** Keys whose effect was taken back. */

@@ -90,3 +90,16 @@ test("a child that was given up, or whose parent ended before it, is called agai
   });
   expect(effective(child, step("a"), reset(0, false)).generations).toEqual({ a: 1 });
 });
+
+test("what was undone is done again as something new, also when nobody knew its outcome", () => {
+  const read = effective(
+    ["started", "a"],
+    step("b", FAILED),
+    ["unwinding", "failed"],
+    ["undo", "a"],
+    ["undo", "bare"],
+    ["end", "failed"],
+    reset(0, true),
+  );
+  expect(read.generations).toEqual({ a: 1, b: 1, bare: 1 });
+});
