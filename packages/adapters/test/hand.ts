@@ -8,12 +8,13 @@ import type {
   NewEntry,
   Outcome,
   Renewal,
+  Send,
   StartWrite,
   Store,
   Write,
 } from "@everstep/core";
 
-const ORDER = { name: "order", version: "1", on: null, priority: 0, timeoutMs: null } as const;
+export const ORDER = { name: "order", version: "1", on: null, priority: 0, timeoutMs: null } as const;
 
 /** Long enough for a slow machine; nothing waits so long unless it fails. */
 const DEADLINE_MS = 30_000;
@@ -49,6 +50,18 @@ export function signal(runId: string, id: string): Write {
 
 export function cancel(runId: string, id: string): Write {
   return { kind: "message", runId, message: { type: "cancel", id, name: "", payload: "1" } };
+}
+
+/** A child that its sender waits for. */
+export function call(seq: number, id: string): Extract<Send, { kind: "start" }> {
+  return { kind: "start", seq, run: start(id).run, key: `call-${seq}`, awaited: true };
+}
+
+/** The event `sent`. */
+export function emit(seq: number, id: string, payload = "1"): Extract<Send, { kind: "emit" }> {
+  const runPrefix = `sent/${id}/`;
+  const event = { name: "sent", id, payload, codecId: runPrefix, payloadHash: payload, runPrefix };
+  return { kind: "emit", seq, event };
 }
 
 /** A worker of a test: it numbers its batches. */

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import type { RunFilter, Write } from "@everstep/core";
+import type { RunFilter, Store, Write } from "@everstep/core";
 import { Client, escapeIdentifier } from "pg";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { postgres } from "../src/postgres/index.ts";
 import { countQuery, pageQuery } from "../src/postgres/run-filter.ts";
 import { expectStatusesOfCore } from "./every-status.ts";
 import { ExplainedStore, lookUpOf, nodesOf, type PlanNode } from "./postgres/explained.ts";
-import { advance, end, entry, eventually, Hand, park, signal, start } from "./hand.ts";
+import { advance, call, emit, end, entry, eventually, Hand, ORDER, park, signal, start } from "./hand.ts";
 import { Place } from "./postgres/place.ts";
 
 const url = inject("databaseUrl");
@@ -51,7 +51,7 @@ async function everything({ store, pool }: ExplainedStore): Promise<void> {
   const resume: Write = { kind: "operate", runId: "b", operation: "resume", id: "1", value: "1" };
   await store.commit({ writes: [resume] });
   await store.commit({ writes: [start("e\0"), signal("b", "2")] });
-  const settle = () => ({ entry: entry(4), settled: ["x"] });
+  const settle = () => ({ entry: entry(4), settled: ["x"], outbox: [{ id: "4", text: "4" }] });
   await store.transact({ worker: hand.id, runId: "a", attempt: 1, body: () => undefined, settle });
   await hand.commit(park("d"), { ...end("a"), entries: [entry(5)] });
   const tx = await pool.connect();
@@ -60,8 +60,88 @@ async function everything({ store, pool }: ExplainedStore): Promise<void> {
   await tx.query("COMMIT");
   tx.release();
   await store.read("a");
+  await everythingOfPersons(store);
+  await everythingOfChildren(store);
   await hand.renew();
   await hand.commit({ kind: "leave" });
+}
+
+async function everythingOfPersons(store: Store): Promise<void> {
+  const operate = (runId: string, operation: "pause" | "resume"): Write => ({
+    kind: "operate",
+    runId,
+    operation,
+    id: `${operation} ${runId}`,
+    value: "1",
+  });
+  await store.commit({ writes: [start("g"), operate("g", "pause"), operate("g", "resume")] });
+  const note = (id: string) => entry(3, { kind: "move", key: id });
+  await store.commit({
+    writes: [
+      { kind: "mend", runId: "g", attempt: 0, length: 2, entries: [note("1")], settled: ["x"], then: "due" },
+    ],
+  });
+  await store.commit({ writes: [{ kind: "pause-workflow", workflow: "mail", note: "1" }] });
+  await store.commit({ writes: [{ kind: "pause-workflow", workflow: "mail", note: null }] });
+}
+
+/** Of a run that calls, emits and ends. */
+async function everythingOfChildren(store: Store): Promise<void> {
+  const specs = ["order", "mail"].map((name) => ({ ...ORDER, name, on: name === "mail" ? "sent" : null }));
+  const hand = await Hand.join(store, { workflows: specs });
+  await hand.commit(
+    start("p", { claim: true }),
+    start("p/0", { claim: true }),
+    start("by name", { version: null }),
+  );
+  await hand.commit(
+    advance("p", {
+      entries: [1, 2, 3, 4].map((seq) => entry(seq)),
+      sends: [
+        ...[0, 1].map((n) => call(n + 1, `p/${n}`)),
+        emit(3, "1"),
+        {
+          kind: "message",
+          seq: 4,
+          runId: "p/1",
+          message: { type: "signal", id: "1", name: "go", payload: "1" },
+        },
+      ],
+      outbox: [{ id: "1", text: "1" }],
+    }),
+  );
+  await hand.commit(end("p/0"));
+  await store.commit({
+    writes: [
+      { kind: "emit", event: emit(1, "1").event },
+      { kind: "emit", event: emit(1, "2").event },
+    ],
+  });
+  await hand.commit({ ...end("p"), entries: [entry(5)], sends: [] });
+  const taken = await store.takeOutbox({ limit: 1, forMs: 1 });
+  await store.commit({
+    writes: [
+      { kind: "shipped", nos: taken.map(({ no }) => no) },
+      { kind: "purge", runId: "p/0" },
+    ],
+  });
+  await Promise.all([
+    store.workflows(),
+    store.events({ limit: 1 }),
+    store.events({ name: "sent", limit: 1 }),
+  ]);
+  const details = await store.read("p");
+  if (details === undefined) throw new Error("run p is gone");
+  const again = {
+    kind: "import",
+    inputHash: "1",
+    journal: details.journal,
+    messages: [],
+    retries: [],
+  } as const;
+  await store.commit({
+    writes: [{ ...again, run: { ...details.run, id: "q" }, awaits: [{ runId: "p/1", key: "1" }] }],
+  });
 }
 
 /** Of which statements see all rows of a table or an index. */
@@ -88,8 +168,14 @@ async function lookUpsOfClaims(explained: ExplainedStore): Promise<readonly stri
   return [...new Set(ofRuns)].map(String).toSorted();
 }
 
-/** The live workers, by each renewal, join and read; their rows that died a day ago, by each join; and rows that are never many. */
-const ALL_OF: readonly string[] = ["workers all", "workers_live ()", "workers_pkey ()"];
+/**
+ * The live workers, by each renewal, join and read; their rows that died a day ago, by each join; what workers told of, when a person asks;
+ * and the first so many rows, in the order of the index.
+ */
+const ALL_OF: readonly string[] = [
+  ...["workers all", "workers_live ()", "workers_pkey ()", "workflows all", "workflows_name ()"],
+  ...["events_at ()", "events_pkey ()", "purged_pkey ()", "outbox_pkey ()"],
+];
 
 const CLAIMS = [
   // To find the levels of priority, and when each is due.
@@ -153,15 +239,21 @@ describe(`with ${FINISHED} finished runs, analyzed`, () => {
   }, 60_000);
 
   const FILTERS: Readonly<Record<string, readonly [filter: RunFilter, index: string]>> = {
-    everything: [{}, "runs_pkey (no)"],
+    everything: [{}, "runs_created (created_at, no)"],
     "by id": [{ ids: ["old-7", "old-8"] }, "runs_id (id)"],
     "by id and status": [{ ids: ["old-7"], status: "completed" }, "runs_id (id)"],
-    stuck: [{ status: "stuck" }, "runs_stuck (no)"],
-    "stuck, of one workflow": [{ status: "stuck", workflow: "order" }, "runs_stuck (no)"],
-    running: [{ status: "running" }, "runs_live (no)"],
-    live: [{ status: ["ready", "running", "waiting"] }, "runs_live (no)"],
-    "failed or canceled": [{ status: ["failed", "canceled"] }, "runs_unhappy (no)"],
-    "of a rare workflow": [{ workflow: "refund" }, "runs_workflow (workflow, no)"],
+    stuck: [{ status: "stuck" }, "runs_stuck (created_at, no)"],
+    "stuck, of one workflow": [{ status: "stuck", workflow: "order" }, "runs_stuck (created_at, no)"],
+    running: [{ status: "running" }, "runs_live (created_at, no)"],
+    live: [{ status: ["ready", "running", "waiting"] }, "runs_live (created_at, no)"],
+    "failed or canceled": [{ status: ["failed", "canceled"] }, "runs_unhappy (created_at, no)"],
+    "of a rare workflow": [{ workflow: "refund" }, "runs_workflow (workflow, created_at, no)"],
+    paused: [{ paused: true }, "runs_paused (created_at, no)"],
+    "children of one": [{ parent: "old-7" }, "runs_parent (parent, created_at, no)"],
+    "ended before": [
+      { workflow: "refund", status: "completed", endedBefore: 5 },
+      "runs_ended (workflow, ended_at)",
+    ],
     tagged: [{ tag: { city: "city-7" } }, "tags_value (name, value)"],
     "tagged and completed": [{ tag: { city: "city-7" }, status: "completed" }, "tags_value (name, value)"],
   };
@@ -178,7 +270,9 @@ describe(`with ${FINISHED} finished runs, analyzed`, () => {
         return nodes.map(lookUpOf).filter((lookUp) => lookUp !== undefined);
       };
       for (const order of ["newest", "oldest"] as const) {
-        const lookUps = await explain(pageQuery(filter, { limit: 10, after: String(FINISHED / 2), order }));
+        const lookUps = await explain(
+          pageQuery(filter, { limit: 10, after: `${FINISHED / 2}.${FINISHED / 2}`, order }),
+        );
         expect(lookUps, `${order} first`).toContain(index);
         expect(lookUps.filter((lookUp) => lookUp.endsWith(" all"))).toEqual([]);
       }

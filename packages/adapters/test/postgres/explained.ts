@@ -72,6 +72,8 @@ export function lookUpOf(node: PlanNode): string | undefined {
   if (type === "Seq Scan") return `${table} all`;
   if (type === "Tid Scan" || type === "Tid Range Scan") return `${table} by place`;
   if (!type.includes("Index")) return undefined;
-  const columns = [...condition.matchAll(/\((?:\w+\.)?(\w+) [=<>!]/g)].map(([, column]) => column);
+  // Rows are compared as one: (ROW(created_at, no) < ROW(…)).
+  const plain = condition.replace(/ROW\((?:\w+\.)?(\w+), (?:\w+\.)?(\w+)\) [<>] /g, "($1 = ($2 = ");
+  const columns = [...plain.matchAll(/\((?:\w+\.)?(\w+) [=<>!]/g)].map(([, column]) => column);
   return `${index} (${[...new Set(columns)].join(", ")})`;
 }
