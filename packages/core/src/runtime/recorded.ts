@@ -24,7 +24,8 @@ export function goesOn(read: Claim): Recorded {
 function reclaimed({ run, journal, messages, retries }: Claim): Claim {
   const { entries } = effectiveJournal(journal);
   return {
-    messages,
+    // What came too late for the end changed nothing then.
+    messages: run.end === null ? messages : messages.filter(({ type }) => type === "signal"),
     retries,
     journal: journal.filter(({ kind }) => kind !== "end"),
     run: {

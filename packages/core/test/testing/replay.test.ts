@@ -284,6 +284,27 @@ describe("what is kept", () => {
     });
   });
 
+  test("an order to cancel that came too late for the end cancels nothing now either", async () => {
+    const worker = await workerOf(order);
+    const run = await worker.start(order, { cents: 1 }, { id: "1" });
+    await worker.signal(run, "approval", true);
+    await worker.result(run);
+    const details = await worker.store.read("1");
+    if (details === undefined) throw new Error("there is no run 1");
+    const late = {
+      no: 9,
+      type: "cancel",
+      id: "late",
+      name: "",
+      payload: '{"compensate":true}',
+      at: details.now,
+    } as const;
+    expect(await replay(order, { ...details, messages: [late] })).toMatchObject({
+      is: "ended",
+      status: "completed",
+    });
+  });
+
   test("a signal that no wait has taken yet is taken, where its payload was kept", async () => {
     const worker = await workerOf(order);
     const run = await worker.start(order, { cents: 1 }, { id: "1" });
