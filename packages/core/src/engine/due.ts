@@ -40,7 +40,8 @@ export class Due<H> {
   /** True when nothing could begin now, were all durable. */
   justWaits(now: number): boolean {
     if (this.#unwinding.closed) return this.#awaitsChildren() || this.#undoAt(now) < Number.POSITIVE_INFINITY;
-    return this.#run.asks.open.size > 0 && !this.#run.bodies.someDue(now);
+    const isToGoOn = this.#run.bodies.someDue(now) || this.#settling.wantsToSend;
+    return this.#run.asks.open.size > 0 && !isToGoOn;
   }
 
   notes(): readonly WaitNote[] {

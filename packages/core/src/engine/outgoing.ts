@@ -16,6 +16,11 @@ export class Outgoing<H> {
     this.#values = values;
   }
 
+  /** Something is to be sent that is not queued yet. */
+  get wanting(): boolean {
+    return this.#wanted.size > 0;
+  }
+
   wish(ask: Ask<H>): void {
     this.#wanted.add(ask);
   }

@@ -55,6 +55,11 @@ export class Settling<H> {
       inbox.giveBack(key.replace(/#\d+$/, ""), value, at);
   }
 
+  /** Something is to be sent out, now or once the run is not paused any more. */
+  get wantsToSend(): boolean {
+    return this.#outgoing.wanting;
+  }
+
   /** Takes an ask that is not for a body; false for all others. */
   asked(ask: Ask<H>): boolean {
     if (ask.kind === "child") this.children.asked(ask);

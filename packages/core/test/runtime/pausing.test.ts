@@ -113,3 +113,21 @@ test("a cancel ends the pause, and what was done is undone", async () => {
   expect(await world.settle(rejection(run.result()))).toMatchObject({ code: "RUN_CANCELED" });
   expect(world.effectNames).toEqual(["undo"]);
 });
+
+test("one that is resumed while a body still executes sends out what comes after it", async () => {
+  const world = new World();
+  const body = gate();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    await ctx.step("first", () => body.promise);
+    await ctx.signal("r", "go", 1);
+    return ctx.waitForSignal("go");
+  });
+  const process = await world.worker([definition]);
+  const run = await process.start(definition, undefined, { id: "r" });
+  await world.pass(1000);
+  await operate(process, "r", "pause", "p1");
+  await world.pass(1000);
+  await operate(process, "r", "resume", "p2");
+  body.open();
+  expect(await world.settle(run.result())).toBe(1);
+});
