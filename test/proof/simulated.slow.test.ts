@@ -65,6 +65,7 @@ const WHAT: Readonly<Record<PartName, string>> = {
   series: "drawn programs survive crash after crash",
   simulations:
     "several programs at once survive several workers that die, freeze, hang and lose their clocks",
+  repairs: "runs that persons pause, retry and rewind come to their ends",
 };
 
 /** Without these a part has shown nothing. */
@@ -78,6 +79,7 @@ const KINDS: Readonly<Record<PartName, readonly string[]>> = {
   drawn: [...CALLS, ...EFFECTS],
   series: [...CALLS, ...EFFECTS],
   simulations: [...CALLS, ...EFFECTS, "clock jump", "delay", "hint lost"],
+  repairs: [...CALLS, ...EFFECTS, "clock jump", "delay", "hint lost"],
 };
 
 const tried: Tried[] = [];

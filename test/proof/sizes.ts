@@ -25,6 +25,7 @@ export const SHORT: Form = {
     drawn: 200,
     series: 50_000,
     simulations: 3000,
+    repairs: 1500,
   },
   differential: { programs: 60, crashes: 5 },
   chaos: { sqlite: { kills: 300, runs: 1500 }, postgres: { kills: 300, runs: 2000 } },
@@ -44,6 +45,7 @@ export const LONG: Form = {
     drawn: 1000,
     series: 320_000,
     simulations: 20_000,
+    repairs: 15_000,
   },
   differential: { programs: 120, crashes: 6 },
   chaos: { sqlite: { kills: 5000, runs: 25_000 }, postgres: { kills: 5000, runs: 10_000 } },
@@ -60,6 +62,7 @@ const QUICK: Form = {
     drawn: 60,
     series: 5000,
     simulations: 1000,
+    repairs: 500,
   },
 };
 

@@ -145,6 +145,44 @@ const OF_SENDS: readonly Mutant[] = [
   ]),
 ];
 
+const OF_REPAIRS: readonly Mutant[] = [
+  ...inFile("engine/effective-journal.ts", [
+    [
+      "counts what a person has superseded",
+      "repairs",
+      "L1 I3",
+      "entries = entries.filter(({ seq }) => seq <= note.to);",
+      "",
+    ],
+    [
+      "keeps what was undone",
+      "repairs",
+      "I6",
+      "old.error === undefined && !undone.has(old.key) &&",
+      "old.error === undefined &&",
+    ],
+    ["does again what is to be kept", "repairs", "I6", "if (note.carry && isKept)", "if (false)"],
+    [
+      "does again under its old key what had come to something",
+      "repairs",
+      "I6",
+      "generations.set(old.key, (generations.get(old.key) ?? 0) + 1);",
+      "",
+    ],
+    ["undoes again under the old key", "repairs", "I6", "...undoneUnknown(superseded, undone)]", "]"],
+    [
+      "gives back no signal that a superseded wait has taken",
+      "repairs",
+      "L1",
+      "if (isTaken(old)) taken.push(old);",
+      "",
+    ],
+  ]),
+  ...inFile("engine/settling.ts", [
+    ["goes on with a run that is paused", "repairs", "I18", "this.pausing = true;", ""],
+  ]),
+];
+
 const OF_STORE: readonly Mutant[] = [
   ...inFile("testing/memory/advance.ts", [
     ["tells nobody that a run has ended", "exhaustive", "L1", "tellWaiters(scene, run.id);", ""],
@@ -202,4 +240,4 @@ const OF_STORE: readonly Mutant[] = [
   ]),
 ];
 
-export const OF_FAMILIES: readonly Mutant[] = [...OF_CHILDREN, ...OF_SENDS, ...OF_STORE];
+export const OF_FAMILIES: readonly Mutant[] = [...OF_CHILDREN, ...OF_SENDS, ...OF_REPAIRS, ...OF_STORE];

@@ -26,6 +26,7 @@ const SIZES: Sizes = {
   drawn: 8,
   series: 300,
   simulations: 150,
+  repairs: 150,
 };
 
 const PROGRAM = fileURLToPath(new URL("../simulated/process.ts", import.meta.url));

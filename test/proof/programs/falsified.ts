@@ -187,6 +187,11 @@ export const FALSIFICATIONS: readonly Falsification[] = [
     own.error = own.error?.replace('"attempts":2', '"attempts":3');
   }),
   falsification("I18", "canceled", (draft) => (execution(draft, "step", "step-1").durable = 4)),
+  falsification("I18 it began while", "completed", (draft) => {
+    const [first] = draft.run.journal;
+    draft.run.journal.unshift({ ...found(first), kind: "pause", key: "operation" });
+    for (const [index, one] of draft.run.journal.entries()) one.seq = index + 1;
+  }),
   falsification("E2", "completed", (draft) => (execution(draft, "step", "step-2").durable = 0)),
 
   // What is undone.

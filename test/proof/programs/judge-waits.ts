@@ -22,8 +22,10 @@ export function signalFindings({ evidence, journal, deeds }: Case): string[] {
   for (const { id, type, consumedBy, payload, name } of messages) {
     const entry = consumedBy === null ? undefined : journal[consumedBy - 1];
     const isTaken =
-      entry?.kind === type &&
-      (type === "cancel" || (type === "child" ? entry.key === name : entry.value === payload));
+      entry?.kind === (type === "operator" ? name : type) &&
+      (type === "cancel" ||
+        type === "operator" ||
+        (type === "child" ? entry.key === name : entry.value === payload));
     if (consumedBy !== null && !isTaken)
       findings.push(`I14 message ${id} is consumed by entry ${consumedBy}`);
     if (

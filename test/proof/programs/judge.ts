@@ -43,7 +43,8 @@ export function judge(program: Program, evidence: Evidence): string[] {
   ];
 }
 
-function judgeRun(program: Program, evidence: Evidence, family: readonly Evidence[]): string[] {
+/** One of the runs of a family, by itself. */
+export function judgeRun(program: Program, evidence: Evidence, family: readonly Evidence[]): string[] {
   const { run } = evidence;
   const findings = journalFindings(run.journal, run.attempt);
   if (findings.length > 0) return findings;
@@ -59,6 +60,21 @@ function judgeRun(program: Program, evidence: Evidence, family: readonly Evidenc
     ...timerFindings(known),
     ...deadlineFindings(known),
     ...childFindings(known, family),
+    ...codeFindings(known),
+  ];
+}
+
+/**
+ * What also holds of a run that a person had go back, looked at as if only what still counts had ever been. `carries`: a retry may have kept
+ * what timers had come to.
+ */
+export function judgeEffective(program: Program, evidence: Evidence, carries: boolean): string[] {
+  const known = caseOf(program, evidence);
+  return [
+    ...askedFindings(known),
+    ...endFindings(known),
+    ...undoFindings(known),
+    ...(carries ? [] : timerFindings(known)),
     ...codeFindings(known),
   ];
 }
@@ -273,6 +289,15 @@ function keyProblems(
   ];
 }
 
+/** A cancel ends a pause as well. A pause that the run's owner did not live to record is recorded when it is over. */
+function isPaused({ journal, evidence }: Case, durable: number): boolean {
+  const known = journal.slice(0, durable);
+  const last = known.findLast(({ kind }) => kind === "pause" || kind === "resume" || kind === "cancel");
+  if (last?.kind !== "pause") return false;
+  const orderedAt = evidence.run.messages.find(({ consumedBy }) => consumedBy === last.seq)?.at ?? last.at;
+  return !known.some(({ kind, at }) => kind === "resume" && at >= orderedAt);
+}
+
 function beginProblems(known: Case, execution: Execution): (string | false)[] {
   const { entries, watching, deeds, decidedAt, canceledAt } = known;
   const { kind, key, durable, pass, seen } = execution;
@@ -285,6 +310,7 @@ function beginProblems(known: Case, execution: Execution): (string | false)[] {
     watching.positionOf(pass, seen) > durable && "E2 it began before what its code had seen was durable",
     !isUndo && decidedAt <= durable && "I13 it began after the decision to undo",
     !isUndo && canceledAt <= durable && "I18 it began after the cancel was recorded",
+    isPaused(known, durable) && "I18 it began while its run was paused",
     records && !isDurable(`started ${key}`) && "I13 it began before its start was durable",
   ];
 }

@@ -7,7 +7,7 @@ import type { Fault } from "@everstep/core/testing";
 import type { Settings } from "./case.ts";
 import { Random } from "../random.ts";
 import { plans } from "./drawn.ts";
-import { trySimulation } from "./simulation.ts";
+import { PERSONS, trySimulation } from "./simulation.ts";
 import { sweepPairs, sweepPlan, sweepSingles } from "./sweep.ts";
 import { Tally, type Tried } from "./tally.ts";
 
@@ -31,6 +31,8 @@ export interface Sizes {
   readonly series: number;
   /** Simulations of several workers and programs. */
   readonly simulations: number;
+  /** The same, where persons pause runs, and have them go back when they have ended. */
+  readonly repairs: number;
 }
 
 export const PARTS = [
@@ -41,6 +43,7 @@ export const PARTS = [
   "drawn",
   "series",
   "simulations",
+  "repairs",
 ] as const;
 export type PartName = (typeof PARTS)[number];
 
@@ -80,20 +83,28 @@ const PARTS_BY_NAME: Readonly<Record<PartName, Part>> = {
         await sweepPlan(program, plan, { tally: own });
       },
     ),
-  simulations: async (tally, share, { simulations }) => {
-    for (let no = share.index; no < simulations && !tally.isFull; no += share.shares) {
-      tally.runs += 1;
-      try {
-        const { programs: tried, faults, branches } = await trySimulation(`${share.seed} ${no}`);
-        for (const branch of branches) tally.went(branch);
-        tally.programs += tried.length;
-        for (const [kind, count] of Object.entries(faults)) tally.count(kind, count);
-      } catch (error) {
-        tally.violated(error);
-      }
-    }
-  },
+  simulations: (tally, share, { simulations }) => simulated(tally, share, simulations, (seed) => seed),
+  repairs: (tally, share, { repairs }) => simulated(tally, share, repairs, (seed) => `${seed} ${PERSONS}`),
 };
+
+async function simulated(
+  tally: Tally,
+  { seed, index, shares }: Share,
+  many: number,
+  seedOf: (seed: string) => string,
+): Promise<void> {
+  for (let no = index; no < many && !tally.isFull; no += shares) {
+    tally.runs += 1;
+    try {
+      const { programs: tried, faults, branches } = await trySimulation(seedOf(`${seed} ${no}`));
+      for (const branch of branches) tally.went(branch);
+      tally.programs += tried.length;
+      for (const [kind, count] of Object.entries(faults)) tally.count(kind, count);
+    } catch (error) {
+      tally.violated(error);
+    }
+  }
+}
 
 const SETTINGS: readonly Settings[] = [
   { concurrency: 1 },

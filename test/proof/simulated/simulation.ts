@@ -1,10 +1,11 @@
 /** Several programs at once in one simulation: three workers, and everything breaks as the seed draws it. */
 import { simulate, SimulationError } from "@everstep/core/testing";
 import { DEFINITION, interpreters } from "../programs/interpreter.ts";
-import { judge } from "../programs/judge.ts";
+import { judgeMended } from "../programs/judge-repaired.ts";
 import { formatProgram } from "../programs/line.ts";
 import type { Program } from "../programs/program.ts";
 import { branchesOf } from "./branches.ts";
+import { meddle } from "./persons.ts";
 import { type Effects, ProgramWorld } from "./program-world.ts";
 import { Random } from "../random.ts";
 import { samplePrograms } from "./drawn.ts";
@@ -21,6 +22,9 @@ export interface Simulated {
   readonly faults: Readonly<Record<string, number>>;
   readonly branches: readonly string[];
 }
+
+/** What the seed of a simulation ends with in which persons pause runs and have them go back. */
+export const PERSONS = "with persons";
 
 /** Rejects with the seed that repeats it when anything is wrong. */
 export async function trySimulation(seed: string): Promise<Simulated> {
@@ -40,6 +44,7 @@ export async function trySimulation(seed: string): Promise<Simulated> {
           const start = async (program: Program, index: number): Promise<void> => {
             await outside.sleep(START_MAX_MS * outside.random());
             await outside.start(DEFINITION, program, { id: `run-${index}` });
+            if (seed.endsWith(PERSONS)) return meddle(outside, program, `run-${index}`);
             if (outside.random() > CANCELED) return;
             await outside.sleep(CANCEL_MAX_MS * outside.random() ** 3);
             await world?.cancel(`run-${index}`);
@@ -61,7 +66,7 @@ export async function trySimulation(seed: string): Promise<Simulated> {
     const findings = families.flatMap(({ id, program, evidence }) => {
       if (evidence === undefined) return [`I1 ${id} is not there`];
       branches.push(...branchesOf(evidence));
-      return judge(program, evidence).map((finding) => `${id}: ${finding}`);
+      return judgeMended(program, evidence).map((finding) => `${id}: ${finding}`);
     });
     const known = families.reduce((sum, { evidence }) => sum + 1 + (evidence?.others?.length ?? 0), 0);
     if (runs.length > known) findings.push(`I2 nobody started ${runs.length - known} of the runs`);
