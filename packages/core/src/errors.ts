@@ -163,11 +163,12 @@ export class RunNotFoundError extends EverstepError {
 
 /** The id belongs to a run of another workflow or with another input; the running one was left alone. */
 export class RunConflictError extends EverstepError {
-  constructor(runId: string, workflow: string) {
-    super(
-      "RUN_CONFLICT",
-      `run ${runId} exists already, as a run of ${workflow} with another workflow or input: the same id is the same run; choose another id, or start it with the same input`,
-    );
+  constructor(
+    runId: string,
+    workflow: string,
+    remedy = "with another workflow or input; the same id is the same run: choose another id, or start it with the same input",
+  ) {
+    super("RUN_CONFLICT", `run ${runId} exists already, as a run of ${workflow}: ${remedy}`);
   }
 }
 

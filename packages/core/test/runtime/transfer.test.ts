@@ -150,6 +150,9 @@ describe("what is imported is checked", () => {
 
   test("whatever is not as it was exported is refused with its place", async () => {
     const { data } = await exported();
+    const message = { type: "signal", id: "s", name: "go", payload: "1", at: 1 };
+    const withEntry = (kind: string, value: string) =>
+      changed(data, { journal: [{ seq: 1, kind, key: "", at: 1, attempt: 1, value }] });
     const cases: readonly (readonly [unknown, string])[] = [
       ["{", "no JSON"],
       [null, "must be an object"],
@@ -158,7 +161,25 @@ describe("what is imported is checked", () => {
       [changed(data, { run: { ...data.run, owner: 3 } }), "a property owner that is not known"],
       [changed(data, { run: { ...data.run, phase: "odd" } }), "run.phase must be one of forward"],
       [changed(data, { run: { ...data.run, id: "" } }), "run id"],
-      [changed(data, { run: { ...data.run, end: "failed" } }), "run r is forward, and its end is failed"],
+      [
+        changed(data, { run: { ...data.run, end: "failed" } }),
+        "run r is forward, its end is failed, and it ended at null",
+      ],
+      [
+        changed(data, { run: { ...data.run, endedAt: 5 } }),
+        "run r is forward, its end is null, and it ended at 5",
+      ],
+      [changed(data, { run: { ...data.run, createdAt: 9e15 } }), "run.createdAt must be an instant"],
+      [changed(data, { run: { ...data.run, input: "\ud800" } }), "run.input must be a text"],
+      [changed(data, { run: { ...data.run, workflow: "" } }), "a workflow must be a text that is not empty"],
+      [changed(data, { messages: [message, message] }), "message signal s of run r is there twice"],
+      [changed(data, { journal: Array(1) }), "journal[0] must be an object; it is missing"],
+      [withEntry("reset", "{"), "journal[0].value must be JSON"],
+      [withEntry("reset", '{"operation":"rewind"}'), "journal[0].value.to must be a whole number"],
+      [
+        withEntry("unwinding", '{"cause":{}}'),
+        "journal[0].value.cause.status must be one of failed, canceled",
+      ],
       [changed(data, { run: { ...data.run, tags: { a: 1 } } }), "run.tags.a must be a text"],
       [changed(data, { run: { ...data.run, raw: 1 } }), "run.raw must be true or false"],
       [changed(data, { journal: data.journal.slice(1) }), "entry 1 of the journal of run r is missing"],

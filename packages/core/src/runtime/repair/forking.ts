@@ -28,7 +28,7 @@ export async function fork(core: ClientCore, source: string, options: ForkOption
     ...forked,
     inputHash: hashOfInput(details.run, codec),
   });
-  if (outcome.is === "conflict") throw new RunConflictError(id, outcome.workflow);
+  if (outcome.is === "conflict") throw new RunConflictError(id, outcome.workflow, "give the fork another id");
   checkDone(id, outcome, `to fork it from ${source}`);
   return id;
 }

@@ -5,7 +5,7 @@ import { InvalidArgumentError } from "../../errors.ts";
 export type Check<T> = (value: unknown, path: string) => T;
 
 export const text: Check<string> = (value, path) =>
-  typeof value === "string" ? value : wrong(path, "a text", value);
+  typeof value === "string" && value.isWellFormed() ? value : wrong(path, "a text", value);
 export const flag: Check<boolean> = (value, path) =>
   typeof value === "boolean" ? value : wrong(path, "true or false", value);
 export const whole: Check<number> = (value, path) =>
@@ -31,7 +31,7 @@ export function oneOf<T extends string | number>(...choices: readonly T[]): Chec
 export function listOf<T>(check: Check<T>): Check<readonly T[]> {
   return (value, path) =>
     Array.isArray(value)
-      ? value.map((item, index) => check(item, `${path}[${index}]`))
+      ? Array.from(value, (item: unknown, index) => check(item, `${path}[${index}]`))
       : wrong(path, "a list", value);
 }
 
