@@ -13,6 +13,7 @@ export type { MoveOptions } from "./runtime/repair/moving.ts";
 export type { Purged, PurgeFilter } from "./runtime/repair/purging.ts";
 export type { BulkOptions, BulkResult } from "./runtime/repair/selection.ts";
 export type { ExportedRun } from "./runtime/repair/transfer.ts";
+export type { Replay } from "./runtime/replay-stage.ts";
 export type { RunHandle } from "./runtime/run-handle.ts";
 export type { JournalEntry, RunReport, RunSummary } from "./runtime/run-report.ts";
 export type { CancelOptions, ListOptions, ResolveOptions, Runs } from "./runtime/runs.ts";

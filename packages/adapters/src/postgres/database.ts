@@ -74,6 +74,20 @@ export class Database {
     }
   }
 
+  /** The version of the schema, 0 without one: looked at beside the pool, and nothing is changed. */
+  async version(): Promise<number> {
+    try {
+      const client = await this.connections.dedicated();
+      try {
+        return await within(OPEN_MAX_MS, this.#versionOf(client));
+      } finally {
+        endQuietly(client);
+      }
+    } catch (error) {
+      throw storeFailure(error, this.where);
+    }
+  }
+
   get isClosed(): boolean {
     return this.#isClosed;
   }

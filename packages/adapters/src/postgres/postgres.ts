@@ -38,7 +38,7 @@ export function postgres(connection: string | Pool, options: PostgresOptions = {
   return new PostgresStore(new Database({ source: connection, schema, hasSessions, migrate }));
 }
 
-function checkConnection(connection: string | Pool): void {
+export function checkConnection(connection: string | Pool): void {
   if (typeof connection !== "string") {
     if (typeof connection?.connect === "function") return;
     throw new InvalidArgumentError(
@@ -51,7 +51,7 @@ function checkConnection(connection: string | Pool): void {
   );
 }
 
-function checkSchema(schema: string): void {
+export function checkSchema(schema: string): void {
   const isName =
     schema !== "" &&
     schema.isWellFormed() &&

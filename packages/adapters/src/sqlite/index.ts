@@ -1,3 +1,5 @@
+export { migrationPlan } from "./migrate.ts";
+export type { MigrationPlan } from "./migrate.ts";
 export { sqlite } from "./sqlite.ts";
 export type { SqliteOptions } from "./sqlite.ts";
 export { transaction } from "./transaction.ts";

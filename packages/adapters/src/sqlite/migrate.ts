@@ -1,5 +1,7 @@
-import type { Database } from "better-sqlite3";
+import { existsSync } from "node:fs";
+import SqliteDatabase, { type Database } from "better-sqlite3";
 import { StoreError } from "@everstep/core";
+import { storeFailure } from "./failure.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { prepare } from "./statement.ts";
 
@@ -11,8 +13,7 @@ export function migrate(db: Database): void {
     // Again, with the lock: somebody else may have been first.
     const version = schemaVersion(db);
     refuseNewer(db);
-    for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
-    if (version < MIGRATIONS.length) recordVersion(db, MIGRATIONS.length);
+    db.exec(migrationSql(version));
     db.exec("COMMIT");
   } catch (error) {
     if (db.inTransaction) db.exec("ROLLBACK");
@@ -43,12 +44,41 @@ function schemaVersion(db: Database): number {
   return Number(version ?? 0);
 }
 
-function recordVersion(db: Database, version: number): void {
-  db.exec(
-    `CREATE TABLE IF NOT EXISTS everstep_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID`,
-  );
-  prepare<[string]>(
-    db,
-    `INSERT INTO everstep_meta (key, value) VALUES ('schema', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
-  ).run(String(version));
+/** DDL from one version on: statements for one transaction. */
+function migrationSql(from: number): string {
+  if (from === MIGRATIONS.length) return "";
+  return [
+    ...MIGRATIONS.slice(from),
+    "CREATE TABLE IF NOT EXISTS everstep_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+    `INSERT INTO everstep_meta (key, value) VALUES ('schema', '${MIGRATIONS.length}') ON CONFLICT (key) DO UPDATE SET value = excluded.value;`,
+    "",
+  ].join("\n");
+}
+
+export interface MigrationPlan {
+  /** The version of the schema that is there; 0 without tables of everstep. */
+  readonly from: number;
+  /** That of this build. */
+  readonly to: number;
+  /** The statements that lead there, to be run in one transaction; empty when there is nothing to do. */
+  readonly sql: string;
+}
+
+/** What opening the file with `sqlite()` would do to its tables. Changes nothing, and creates no file. Throws `StoreError` as `sqlite()` does. */
+export function migrationPlan(file: string): MigrationPlan {
+  const from = existsSync(file) ? versionIn(file) : 0;
+  return { from, to: MIGRATIONS.length, sql: migrationSql(from) };
+}
+
+function versionIn(file: string): number {
+  let db: Database | undefined;
+  try {
+    db = new SqliteDatabase(file, { readonly: true, fileMustExist: true });
+    refuseNewer(db);
+    return schemaVersion(db);
+  } catch (error) {
+    throw storeFailure(error, file);
+  } finally {
+    db?.close();
+  }
 }

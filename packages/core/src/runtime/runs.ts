@@ -1,3 +1,4 @@
+import type { AnyWorkflow } from "../definition.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import { checkRunId } from "../engine/names.ts";
 import type { Resolution } from "../engine/resolution.ts";
@@ -9,10 +10,11 @@ import { checkFilter, checkLimit } from "./filters.ts";
 import { type OrderOptions, orderOf } from "./notes.ts";
 import { fork, type ForkOptions } from "./repair/forking.ts";
 import { operate, resolve, retry, rewind } from "./repair/mending.ts";
-import { move, type MoveOptions } from "./repair/moving.ts";
+import { move, type MoveOptions, replay } from "./repair/moving.ts";
 import { type Purged, purgeEnded, type PurgeFilter, purgeOne } from "./repair/purging.ts";
 import { type BulkOptions, type BulkResult, eachRun } from "./repair/selection.ts";
 import { exportRun, type ExportedRun, importRun } from "./repair/transfer.ts";
+import type { Replay } from "./replay-stage.ts";
 import { RunHandle } from "./run-handle.ts";
 import { reportOf, type RunReport, type RunSummary, summaryOf } from "./run-report.ts";
 import { calledBy, whyOf } from "./why.ts";
@@ -173,6 +175,14 @@ export class Runs {
   move(filter: RunFilter, options: Bulk<MoveOptions>): Promise<BulkResult>;
   move(which: string | RunFilter, options: Bulk<MoveOptions>): Promise<BulkResult | void> {
     return this.#each(which, options, (id) => move(this.#core, id, options));
+  }
+
+  /**
+   * What would come of the run with this code: its journal is replayed; no body is called, and nothing is written. Before a deploy, to learn which
+   * runs it would leave stuck; also with another version than the run's, as `move` does.
+   */
+  replay(id: string, workflow: AnyWorkflow): Promise<Replay> {
+    return replay(this.#core, id, workflow);
   }
 
   /** Forgets an ended run for good, and all that it called; or those that ended long enough ago. Their ids stay taken for 90 days. */

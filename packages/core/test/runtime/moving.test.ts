@@ -99,3 +99,28 @@ test("a stuck run stays stuck, or goes on at once when asked to", async () => {
   expect(await world.settle(process.client.get("r1").result())).toBe("mended");
   expect(world.effectNames).toEqual(["a", "a"]);
 });
+
+test("a replay says what would come of a run with some code, and changes nothing", async () => {
+  const { world, first } = await old();
+  await world.passUntil(() => world.run("r").owner === null);
+  const before = world.run("r");
+  const { runs } = world.process().client;
+  const waits = { is: "waiting", for: [{ kind: "signal", key: "go" }] };
+  expect(await runs.replay("r", first)).toMatchObject(waits);
+  expect(await runs.replay("r", second(world))).toMatchObject(waits);
+  const renamed = await runs.replay("r", second(world, "renamed"));
+  expect(renamed).toMatchObject({ is: "diverged", at: { seq: 1, kind: "step", key: "a" } });
+  expect(
+    await rejection(
+      runs.replay(
+        "r",
+        workflow({ name: "other" }, () => 1),
+      ),
+    ),
+  ).toMatchObject({
+    code: "INVALID_ARGUMENT",
+  });
+  expect(await rejection(runs.replay("nobody", first))).toMatchObject({ code: "RUN_NOT_FOUND" });
+  expect(world.run("r")).toEqual(before);
+  expect(world.effectNames).toEqual(["a"]);
+});

@@ -3,10 +3,10 @@ import { statusOf } from "../../engine/status.ts";
 import { InvalidArgumentError, RunStateError } from "../../errors.ts";
 import type { RunDetails } from "../../store.ts";
 import type { AnyWorkflow, Workflow } from "../../definition.ts";
-import type { ClientCore } from "../client-core.ts";
+import { type ClientCore, detailsOf } from "../client-core.ts";
 import type { OrderOptions } from "../notes.ts";
 import { goesOn } from "../recorded.ts";
-import { replayClaim } from "../replay-stage.ts";
+import { type Replay, replayClaim } from "../replay-stage.ts";
 import { mend } from "./mending.ts";
 
 export interface MoveOptions extends OrderOptions {
@@ -22,8 +22,7 @@ export function move(core: ClientCore, id: string, options: MoveOptions): Promis
   return mend(core, id, options, async (given) => {
     const { details } = given;
     checkMovable(details, definition);
-    const recorded = goesOn({ ...details, run: { ...details.run, version: definition.version } });
-    const replay = await replayClaim(definition, recorded, core.codec);
+    const replay = await replayWith(core, definition, details);
     if (replay.is === "diverged" || replay.is === "stuck")
       throw stateError(
         details,
@@ -33,12 +32,30 @@ export function move(core: ClientCore, id: string, options: MoveOptions): Promis
   });
 }
 
-function checkMovable(details: RunDetails, { name, version }: Workflow): void {
-  const { run } = details;
+/** What would come of the run with this code. Nothing is written. */
+export async function replay(core: ClientCore, id: string, workflow: AnyWorkflow): Promise<Replay> {
+  const details = await detailsOf(core, id);
+  const definition = workflow as Workflow;
+  checkWorkflow(details, definition, "replayed with");
+  return replayWith(core, definition, details);
+}
+
+function replayWith(core: ClientCore, definition: Workflow, details: RunDetails): Promise<Replay> {
+  const recorded = goesOn({ ...details, run: { ...details.run, version: definition.version } });
+  return replayClaim(definition, recorded, core.codec);
+}
+
+function checkWorkflow({ run }: RunDetails, { name }: Workflow, wish: string): void {
   if (run.workflow !== name)
     throw new InvalidArgumentError(
-      `run ${run.id} is one of workflow ${run.workflow}, it can't be moved to ${name}`,
+      `run ${run.id} is one of workflow ${run.workflow}, it can't be ${wish} ${name}`,
     );
+}
+
+function checkMovable(details: RunDetails, definition: Workflow): void {
+  const { run } = details;
+  const { version } = definition;
+  checkWorkflow(details, definition, "moved to");
   if (run.end !== null) throw stateError(details, "it has ended, and has no use for another version");
   if (run.owner !== null)
     throw stateError(details, "pause it first, and wait until its worker has let go of it");
