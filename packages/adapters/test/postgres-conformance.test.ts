@@ -67,10 +67,10 @@ class Access {
   }
 
   async leave(schema: string): Promise<void> {
-    const tables = [
-      ...["runs", "journal", "messages", "retries", "tags", "waiters", "purged", "workers", "guard"],
-      ...["workflows", "workflow_pauses", "events", "outbox"],
-    ];
+    const tables =
+      "runs journal messages retries tags waiters purged workers guard workflows workflow_pauses events outbox".split(
+        " ",
+      );
     await asOwner(tables.map((table) => `DELETE FROM ${escapeIdentifier(schema)}.${table};`).join(""));
     this.#left.push(schema);
   }

@@ -2,41 +2,15 @@
  * F38, F39: the connection breaks while a call is under way. Whether the server has executed it is then unknown, and both are tried for
  * each call: what was executed is not done again, and what was not is done.
  */
-import {
-  type OperateWrite,
-  type Outcome,
-  type Store,
-  StoreUnavailableError,
-  type Write,
-} from "@everstep/core";
+import { type Outcome, type Store, StoreUnavailableError } from "@everstep/core";
 import { describe, expect, test } from "vitest";
 import type { PostgresTx } from "../src/postgres/index.ts";
 import { ignore } from "../src/postgres/connections.ts";
 import { Bed } from "./postgres/bed.ts";
-import {
-  advance,
-  cancel,
-  end,
-  entry,
-  eventually,
-  Hand,
-  kinds,
-  park,
-  rejection,
-  signal,
-  start,
-} from "./hand.ts";
+import { advance, end, entry, eventually, Hand, kinds, rejection, start } from "./hand.ts";
+import { born, LOST_WRITES } from "./postgres/lost-writes.ts";
 import { Orders } from "./postgres/orders.ts";
 import type { Matcher, TcpProxy } from "@everstep/postgres-server/tcp-proxy";
-
-const STUCK = { do: "stick", stuck: { code: "BUG", message: '"why"', at: 1 } } as const;
-const RESUME: OperateWrite = {
-  kind: "operate",
-  runId: "a",
-  operation: "resume",
-  id: "resume-1",
-  value: '"me"',
-};
 
 /** The prepared statement that calls this function: its name is in each of its requests. */
 const callOf = (fn: string): Matcher => ` ${fn}\0`;
@@ -51,81 +25,38 @@ function cutAt(proxy: TcpProxy, matcher: Matcher, fate: Fate): Promise<void> {
   return fate === "executed" ? proxy.dropReplyOf(matcher) : proxy.dropRequest(matcher);
 }
 
-interface Case {
-  /** Each in a batch of its own. */
-  readonly before: readonly Write[];
-  readonly write: Write;
-  readonly isLeased: boolean;
-  /** When the first one was executed after all; the same as for any one that is resent, unless it says so. */
-  readonly again: Outcome["is"];
-  readonly first: Outcome["is"];
-}
-
-const born = start("a", { claim: true });
-
-const CASES: Readonly<Record<string, Case>> = {
-  start: { before: [], write: start("a"), isLeased: false, first: "created", again: "exists" },
-  "a start that is born claimed": {
-    before: [],
-    write: born,
-    isLeased: true,
-    first: "created",
-    again: "created",
-  },
-  "entries of a run": {
-    before: [born],
-    write: advance("a", { entries: [entry(1), entry(2)] }),
-    isLeased: true,
-    first: "done",
-    again: "done",
-  },
-  park: { before: [born], write: park("a"), isLeased: true, first: "done", again: "done" },
-  end: { before: [born], write: end("a"), isLeased: true, first: "done", again: "done" },
-  "a signal": {
-    before: [born],
-    write: signal("a", "s"),
-    isLeased: false,
-    first: "done",
-    again: "duplicate",
-  },
-  "a cancel": {
-    before: [born],
-    write: cancel("a", "c"),
-    isLeased: false,
-    first: "done",
-    again: "duplicate",
-  },
-  "an operator's resume": {
-    before: [born, advance("a", { then: STUCK })],
-    write: RESUME,
-    isLeased: false,
-    first: "done",
-    again: "done",
-  },
-  "a step": {
-    before: [born],
-    write: advance("a", { entries: [entry(1)] }),
-    isLeased: true,
-    first: "done",
-    again: "done",
-  },
-  leave: { before: [born], write: { kind: "leave" }, isLeased: true, first: "done", again: "done" },
-};
-
 /** All that may be there twice. */
 async function stateOf(store: Store): Promise<unknown> {
-  const details = await store.read("a");
+  const { runs } = await store.list({}, { limit: 10, order: "oldest" });
+  const workflows = await store.workflows();
+  return {
+    runs: await Promise.all(runs.map(({ id }) => runOf(store, id))),
+    events: (await store.events({ limit: 10 })).map((event) => ({ ...event, at: 0 })),
+    paused: workflows.map(({ name, paused }) => [name, paused?.note]),
+    outbox: (await store.takeOutbox({ limit: 10, forMs: 0 })).map(({ id }) => id),
+  };
+}
+
+async function runOf(store: Store, runId: string): Promise<unknown> {
+  const details = await store.read(runId);
   if (details === undefined) return undefined;
   const { run, journal, messages } = details;
   return {
-    run: { ...run, createdAt: 0, startedAt: 0, endedAt: 0, dueAt: run.dueAt === null },
+    run: {
+      ...run,
+      createdAt: 0,
+      startedAt: 0,
+      endedAt: 0,
+      dueAt: run.dueAt === null,
+      paused: run.paused?.note,
+    },
     journal: journal.map((each) => ({ ...each, at: 0 })),
     messages: messages.map((each) => ({ ...each, at: 0 })),
   };
 }
 
 describe("F38: a batch whose answer is lost is sent again", () => {
-  for (const [what, { before, write, isLeased, first, again }] of Object.entries(CASES)) {
+  for (const [what, { before, write, isLeased, first, again }] of Object.entries(LOST_WRITES)) {
     const play = async (fate?: Fate): Promise<{ readonly state: unknown; readonly outcome?: Outcome }> => {
       const bed = new Bed();
       const proxy = await bed.proxy();

@@ -173,8 +173,15 @@ async function lookUpsOfClaims(explained: ExplainedStore): Promise<readonly stri
  * and the first so many rows, in the order of the index.
  */
 const ALL_OF: readonly string[] = [
-  ...["workers all", "workers_live ()", "workers_pkey ()", "workflows all", "workflows_name ()"],
-  ...["events_at ()", "events_pkey ()", "purged_pkey ()", "outbox_pkey ()"],
+  "workers all",
+  "workers_live ()",
+  "workers_pkey ()",
+  "workflows all",
+  "workflows_name ()",
+  "events_at ()",
+  "events_pkey ()",
+  "purged_pkey ()",
+  "outbox_pkey ()",
 ];
 
 const CLAIMS = [

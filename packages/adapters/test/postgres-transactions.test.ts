@@ -298,7 +298,7 @@ describe("F6 F38 P4: its session ends at any point", () => {
     const { rows } = await lost.query<{ place: string }>(open, [worker.id, "a", 1]);
     await insert(lost, "lost");
     expect(await transact((db) => insert(db, "o1"))).toEqual({ is: "done" });
-    const settle = `SELECT ${place.quoted}.settle_transact($1, $2, $3, $4, $5, '[]')`;
+    const settle = `SELECT ${place.quoted}.settle_transact($1, $2, $3, $4, $5, '[]', NULL)`;
     const values = [worker.id, "a", 1, rows[0]?.place, JSON.stringify(entry(1))];
     expect(await rejection(lost.query(settle, values))).toMatchObject({ code: "ES002" });
     await lost.query("COMMIT");

@@ -98,7 +98,9 @@ const tellOfMissed: SqlFunction = {
 DECLARE
   missed bigint[];
 BEGIN
-  SELECT array_agg(w.run ORDER BY w.no) INTO missed FROM everstep.waiters w WHERE w.waiter = run_no;
+  -- Each once: it may wait for one under several keys.
+  SELECT array_agg(m.run ORDER BY m.first) INTO missed FROM (
+    SELECT w.run, min(w.no) AS first FROM everstep.waiters w WHERE w.waiter = run_no GROUP BY w.run) m;
   IF missed IS NOT NULL THEN PERFORM everstep.tell_ends(missed, at_ms, waits); END IF;
 END`,
 };

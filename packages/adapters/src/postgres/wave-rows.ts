@@ -196,28 +196,16 @@ function importRow(
 }
 
 function importedRun(run: ImportWrite["run"], hash: string): object {
-  const {
-    id,
-    workflow,
-    version,
-    priority,
-    phase,
-    end: ended,
-    attempt,
-    stuck,
-    paused,
-    parent,
-    event,
-    raw,
-  } = run;
-  const { input, result, error } = run;
+  const { id, workflow, version, priority, phase, attempt, event, raw, input, result, error } = run;
+  const same = { id, workflow, version, priority, phase, attempt, event, raw, hash, input, result, error };
   return {
-    ...{ id, workflow, version, priority, phase, ended, attempt, event, raw, hash, input, result, error },
-    stuck: stuck && JSON.stringify(stuck),
-    paused: paused && JSON.stringify(paused),
-    parent: parent?.runId,
-    parent_key: parent?.key,
-    called: parent?.called ?? false,
+    ...same,
+    ended: run.end,
+    stuck: run.stuck && JSON.stringify(run.stuck),
+    paused: run.paused && JSON.stringify(run.paused),
+    parent: run.parent?.runId,
+    parent_key: run.parent?.key,
+    called: run.parent?.called ?? false,
     created_at: run.createdAt,
     started_at: run.startedAt,
     ended_at: run.endedAt,
