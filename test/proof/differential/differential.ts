@@ -1,6 +1,7 @@
 /** The same programs on every store, with and without crashes: what is certain of each has to be the same. */
 import { isDeepStrictEqual } from "node:util";
 import { canonical, type Canonical } from "../programs/canonical.ts";
+import { kinFindings } from "../programs/judge-family.ts";
 import { formatProgram } from "../programs/line.ts";
 import type { Program } from "../programs/program.ts";
 import { Random } from "../random.ts";
@@ -38,6 +39,7 @@ export async function differential(options: DifferentialOptions): Promise<Differ
       const found = await dumpsOn(ground, programs, { crashes: options.crashes, random });
       crashes[ground.name] = found.crashes;
       violations.push(
+        ...found.broken.map((finding) => `${ground.name}: ${finding}`),
         ...differences(ground.name, programs, { expected: expected.dumps, found: found.dumps }),
       );
     } finally {
@@ -51,13 +53,18 @@ async function dumpsOn(
   ground: Ground,
   programs: readonly Program[],
   how: { readonly crashes: number; readonly random: Random },
-): Promise<{ readonly dumps: readonly Canonical[]; readonly crashes: number }> {
+): Promise<{
+  readonly dumps: readonly Canonical[];
+  readonly crashes: number;
+  readonly broken: readonly string[];
+}> {
   const { evidence, crashes } = await runOn(ground, programs, how);
+  const broken = evidence.flatMap((own) => kinFindings([own, ...(own.others ?? [])]));
   const dumps = programs.flatMap((program, index) => {
     const own = evidence[index];
     return own === undefined ? [] : [canonical(program, own)];
   });
-  return { dumps, crashes };
+  return { dumps, crashes, broken };
 }
 
 function differences(

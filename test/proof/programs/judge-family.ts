@@ -62,10 +62,18 @@ function lives(call: Entry, family: readonly Evidence[], at: number): boolean {
 
 /** A run, and all that it has led to. */
 export function familyFindings(family: readonly Evidence[]): string[] {
+  return [
+    ...family.flatMap(({ run }) => run.journal.flatMap((entry) => signalFindings(entry, family))),
+    ...kinFindings(family),
+  ];
+}
+
+/** The same without the signals, of which a store tells nothing once they are consumed. */
+export function kinFindings(family: readonly Evidence[]): string[] {
   const runs = new Map(family.map(({ run }) => [run.id, run]));
   const [root] = family;
   return family.flatMap(({ run }) => [
-    ...run.journal.flatMap((entry) => [...startFindings(run, entry, runs), ...signalFindings(entry, family)]),
+    ...run.journal.flatMap((entry) => startFindings(run, entry, runs)),
     ...outcomeFindings(run, runs),
     ...eventFindings(run, family),
     ...(run === root?.run ? [] : originFindings(run, family)),

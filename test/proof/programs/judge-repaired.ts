@@ -51,6 +51,7 @@ function judgeRepaired(program: Program, evidence: Evidence): string[] {
   return [
     ...judgeEffective(program, anew, carries),
     ...own.flatMap((execution) => keyFindings(run, execution)),
+    ...againFindings(run, executions),
   ];
 }
 
