@@ -43,6 +43,11 @@ const OUTCOMES: ReadonlySet<NewEntry["kind"]> = new Set([
   "send",
 ]);
 
+/** What the code was told of a change of itself stays true: entries that still count may follow from it. */
+export function staysAfter({ seq, kind }: NewEntry, to: number): boolean {
+  return seq <= to || kind === "patched";
+}
+
 /** From the first of these on, the run serves its code no more, and children that it has not heard of are told to be canceled. */
 export const CLOSING: ReadonlySet<NewEntry["kind"]> = new Set(["cancel", "unwinding", "end"]);
 
@@ -59,7 +64,7 @@ export function effectiveJournal(journal: readonly NewEntry[]): EffectiveJournal
       const note = JSON.parse(entry.value ?? "{}") as ResetNote;
       for (const no of note.late ?? []) late.add(no);
       const superseded = entries.filter(({ seq }) => seq > note.to);
-      entries = entries.filter(({ seq }) => seq <= note.to);
+      entries = entries.filter((old) => staysAfter(old, note.to));
       const undone = undoneIn(superseded);
       const taken: NewEntry[] = [];
       for (const old of superseded) {

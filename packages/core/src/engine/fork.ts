@@ -1,6 +1,7 @@
 /** A new run with the beginning of another one's journal: pure. What it did is not done again; from the cut on it goes its own way. */
 import { DecodingError, RunStateError } from "../errors.ts";
 import type { Entry, ImportWrite, NewEntry, RunDetails } from "../store.ts";
+import { staysAfter } from "./effective-journal.ts";
 import { entryCodecKey, notedValue, recodedValue } from "./entry-codec.ts";
 import { cutBefore, effectiveOf, type RepairCase, withChildren } from "./repair.ts";
 import { statusOf } from "./status.ts";
@@ -20,7 +21,7 @@ export function forkOf(given: ForkCase): Omit<ImportWrite, "kind" | "inputHash">
   const journal = effectiveOf(given);
   const { to, again } = withChildren(journal.entries, cutBefore(given, journal, given.from), false);
   const counting = journal.entries.filter(({ kind }) => kind !== "reset");
-  const kept = counting.filter(({ seq }) => seq <= to);
+  const kept = counting.filter((entry) => staysAfter(entry, to));
   if (kept.some(({ kind }) => kind === "unwinding"))
     throw new RunStateError(
       run.id,

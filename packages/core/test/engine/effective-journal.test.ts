@@ -103,3 +103,9 @@ test("what was undone is done again as something new, also when nobody knew its 
   );
   expect(read.generations).toEqual({ a: 1, b: 1, bare: 1 });
 });
+
+test("what `patched` answered stays true, for what came of it may still count", () => {
+  expect(effective(step("a"), step("b"), ["patched", "change"], step("c"), reset(2, false)).seqs).toEqual([
+    1, 2, 3, 5,
+  ]);
+});
