@@ -349,7 +349,11 @@ export class Simulation<W> {
   /** A run whose processes died too often is resumed by the operator; any other reason is one too many. */
   #stuck(run: RunAudit, { code, message }: NonNullable<RunAudit["stuck"]>): void {
     this.#resumes += 1;
-    const deaths = this.processes.filter(({ isDead }) => isDead).length - this.#rested;
+    // Of a worker that was taken over while it lived, the others know no better than that it died.
+    const deaths = this.processes.reduce(
+      (sum, { isDead, lapses }) => sum + (isDead ? 1 : 0) + lapses,
+      -this.#rested,
+    );
     if (code !== "POISON" || deaths < POISON_DEATHS || this.#resumes > RESUMES_MAX)
       throw new Error(`L1: run ${run.id} is stuck: ${message}`);
     this.trace.add(`run ${run.id} is resumed`);
