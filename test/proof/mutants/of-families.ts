@@ -151,7 +151,7 @@ const OF_REPAIRS: readonly Mutant[] = [
       "counts what a person has superseded",
       "repairs",
       "L1 I3",
-      "entries = entries.filter(({ seq }) => seq <= note.to);",
+      "entries = entries.filter((old) => staysAfter(old, note.to));",
       "",
     ],
     [

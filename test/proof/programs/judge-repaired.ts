@@ -55,10 +55,11 @@ function judgeRepaired(program: Program, evidence: Evidence): string[] {
   ];
 }
 
-/** From each reset on, what came between it and the entry that it names counts no more. */
+/** From each reset on, what came between it and the entry that it names counts no more, but for answers of `patched`. */
 function effective(journal: readonly Entry[]): readonly Entry[] {
   return journal.reduce<readonly Entry[]>((counting, entry) => {
-    const kept = entry.kind === "reset" ? counting.filter(({ seq }) => seq <= noteOf(entry).to) : counting;
+    const stays = (old: Entry): boolean => old.kind === "patched" || old.seq <= noteOf(entry).to;
+    const kept = entry.kind === "reset" ? counting.filter(stays) : counting;
     return [...kept, entry];
   }, []);
 }

@@ -70,8 +70,9 @@ export function judgeRun(program: Program, evidence: Evidence, family: readonly 
  */
 export function judgeEffective(program: Program, evidence: Evidence, carries: boolean): string[] {
   const known = caseOf(program, evidence);
+  const asked = { ...known, journal: known.journal.filter(({ kind }) => kind !== "patched") };
   return [
-    ...askedFindings(known),
+    ...askedFindings(asked),
     ...endFindings(known),
     ...undoFindings(known),
     ...(carries ? [] : timerFindings(known)),

@@ -173,7 +173,11 @@ export class ProgramWorld {
     const sent = this.client?.get(run).signal(key.replace(/#\d+$/, ""), key, { id: key });
     sent?.then(
       () => this.#known(run).told.add(key),
-      (error: unknown) => this.#refused(error),
+      (error: unknown) => {
+        // A person may have the run go back to where it waits for it again.
+        this.#asked.delete(`${run} ${key}`);
+        this.#refused(error);
+      },
     );
   }
 }
