@@ -72,7 +72,15 @@ function impureMember(node: SyntaxNode): string | undefined {
 
 /** errors, store, clock ← engine ← runtime ← index ← testing. `context` and `definition` hold the types that all layers speak. */
 const CORE_LAYERS = ["base", "engine", "runtime", "index", "testing"] as const;
-const CORE_BASE = new Set(["errors", "store", "store-writes", "clock", "context", "definition"]);
+const CORE_BASE = new Set([
+  "errors",
+  "store",
+  "store-looks",
+  "store-writes",
+  "clock",
+  "context",
+  "definition",
+]);
 
 function coreLayer(path: string): number {
   const [top = ""] = path.slice("packages/core/src/".length).split("/");

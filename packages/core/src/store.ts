@@ -22,8 +22,10 @@
  * S14 What a person decided on a run that was read is written only if nothing has become of the run since.
  */
 
+import type { Page, PageRequest, RunFilter } from "./store-looks.ts";
 import type { Batch, Outcome, OutboxEvent } from "./store-writes.ts";
 
+export type * from "./store-looks.ts";
 export type * from "./store-writes.ts";
 
 /** Where a run is in its life; with `owner`, `dueAt` and `stuck` it gives the status that people see. */
@@ -288,36 +290,6 @@ export interface Renewal {
     | null;
   /** How many dead workers this call took over. */
   readonly reaped: number;
-}
-
-export interface RunFilter {
-  readonly ids?: readonly string[];
-  readonly status?: RunStatus | readonly RunStatus[];
-  readonly workflow?: string;
-  readonly version?: string;
-  /** Runs that this run started. */
-  readonly parent?: string;
-  readonly paused?: boolean;
-  /** Runs that have all of these tags. */
-  readonly tag?: Readonly<Record<string, string>>;
-  /** Created at or after, before: milliseconds since the epoch. */
-  readonly since?: number;
-  readonly until?: number;
-  /** Ended before: milliseconds since the epoch. */
-  readonly endedBefore?: number;
-}
-
-export interface PageRequest {
-  readonly limit: number;
-  /** `next` of the page before. */
-  readonly after?: string;
-  readonly order?: "newest" | "oldest";
-}
-
-export interface Page {
-  readonly now: number;
-  readonly runs: readonly RunRecord[];
-  readonly next: string | null;
 }
 
 /** One run with all that belongs to it, from one snapshot. */

@@ -72,10 +72,12 @@ class Conditions {
 }
 
 function conditionsOf(filter: RunFilter): Conditions {
-  const { ids, status, workflow, version, parent, paused, tag, since, until, endedBefore } = filter;
+  const { ids, idPrefix, status, workflow, version, parent, paused, tag, since, until, endedBefore } = filter;
   const where = new Conditions();
   if (ids !== undefined)
     where.add((hole) => `r.id IN (SELECT json_array_elements_text(${hole}::json))`, JSON.stringify(ids));
+  if (idPrefix !== undefined)
+    where.add((from = "", to = "") => `r.id >= ${from} AND r.id < ${to}`, ...rangeOf(idPrefix));
   if (workflow !== undefined) where.add((hole) => `r.workflow = ${hole}`, workflow);
   if (version !== undefined) where.add((hole) => `r.version = ${hole}`, version);
   if (parent !== undefined) where.add((hole) => `r.parent = ${hole}`, parent);
@@ -104,4 +106,9 @@ function addStatuses(where: Conditions, statuses: readonly RunStatus[]): void {
   else if (statuses.every((status) => UNHAPPY.has(status)))
     where.add(() => "r.ended IN ('failed', 'canceled')");
   where.add(() => `(${statuses.map((status) => `(${STATUS_CONDITIONS[status]})`).join(" OR ")})`);
+}
+
+/** Ids are ordered by their bytes; the last character of all, after which there is nothing to find, ends the range. */
+function rangeOf(prefix: string): readonly [from: string, to: string] {
+  return [prefix, `${prefix}\u{10ffff}`];
 }

@@ -32,8 +32,9 @@ const FEW = 10_000;
  * ended; many are best found in the order of the page, of which each makes up a part. Undefined where that is no question.
  */
 export function fewEndedQuery(filter: RunFilter): Query | undefined {
-  const { workflow, endedBefore, ids, tag, parent, paused } = filter;
-  if (workflow === undefined || endedBefore === undefined || ids !== undefined) return undefined;
+  const { workflow, endedBefore, ids, idPrefix, tag, parent, paused } = filter;
+  if (workflow === undefined || endedBefore === undefined) return undefined;
+  if (ids !== undefined || idPrefix !== undefined) return undefined;
   if (parent !== undefined || paused === true || Object.keys(tag ?? {}).length > 0) return undefined;
   const statuses = endsOf(filter);
   if (statuses.length === 0) return undefined;
@@ -53,9 +54,10 @@ export function pageQuery(filter: RunFilter, page: PageRequest, now: number, few
   const rest = `FROM ${from} ${where.sql} ORDER BY ${no} ${order.by} LIMIT ?`;
   return {
     // What is sorted are numbers: rows with all that belongs to them could be of any size.
-    sql: fewEnded
-      ? `SELECT ${RUN_COLUMNS} FROM everstep_runs r WHERE r.no IN (SELECT r.no ${rest}) ORDER BY r.no ${order.by}`
-      : `SELECT ${RUN_COLUMNS} ${rest}`,
+    sql:
+      fewEnded || filter.idPrefix !== undefined
+        ? `SELECT ${RUN_COLUMNS} FROM everstep_runs r WHERE r.no IN (SELECT r.no ${rest}) ORDER BY r.no ${order.by}`
+        : `SELECT ${RUN_COLUMNS} ${rest}`,
     parameters: [...where.parameters, page.limit + 1],
   };
 }
@@ -130,8 +132,10 @@ function addFilter(where: Conditions, filter: RunFilter, now: number, fewEnded: 
 const IS_CHILD = "EXISTS (SELECT 1 FROM everstep_origins g WHERE g.run = r.no AND g.parent = ?)";
 
 function addTerms(where: Conditions, filter: RunFilter): void {
-  const { ids, workflow, version, paused, since, until, endedBefore } = filter;
+  const { ids, idPrefix, workflow, version, paused, since, until, endedBefore } = filter;
   if (ids !== undefined) where.add("r.id IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
+  // Ids are ordered by their bytes; after the last character of all there is nothing to find.
+  if (idPrefix !== undefined) where.add("r.id >= ? AND r.id < ?", idPrefix, `${idPrefix}\u{10ffff}`);
   if (workflow !== undefined) where.add("r.workflow = ?", workflow);
   if (version !== undefined) where.add("r.version = ?", version);
   if (paused !== undefined) where.add(`r.paused IS ${paused ? "NOT " : ""}NULL`);
@@ -168,11 +172,11 @@ interface RunIndex {
 }
 
 function indexOf(
-  { ids, paused }: RunFilter,
+  { ids, idPrefix, paused }: RunFilter,
   statuses: readonly RunStatus[] | undefined,
   fewEnded: boolean,
 ): RunIndex | undefined {
-  if (ids !== undefined) return { name: "everstep_runs_id", isSmall: true };
+  if (ids !== undefined || idPrefix !== undefined) return { name: "everstep_runs_id", isSmall: true };
   if (fewEnded) return { name: "everstep_runs_ended", isSmall: true };
   const byStatus = statuses === undefined ? undefined : statusIndex(statuses);
   if (byStatus?.isSmall === true || paused !== true) return byStatus;

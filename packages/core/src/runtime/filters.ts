@@ -43,6 +43,7 @@ const tags: Check = (value, what) => {
 
 const CHECKS: Readonly<Record<keyof RunFilter, Check>> = {
   ids,
+  idPrefix: text,
   status: statuses,
   workflow: text,
   version: text,

@@ -101,6 +101,45 @@ export const reading: Cases = {
     assert.deepEqual(await ids(bench, { ids: [] }), []);
   },
 
+  "ids are found by what they begin with, whatever is in them": async (bench) => {
+    const all = [
+      "order-4",
+      "order-42",
+      "order-42/packing",
+      "order_42",
+      "Order-42",
+      "order-4%",
+      "order-é",
+      "order-𝄞x",
+    ];
+    await bench.commit(...all.map((id) => start(id)));
+    const sorted = all.toSorted();
+    for (const idPrefix of [
+      "order-4",
+      "order-42",
+      "order-42/",
+      "order-",
+      "o",
+      "Order",
+      "order_",
+      "order-4%",
+      "order-𝄞",
+      "",
+      "%",
+    ])
+      assert.deepEqual(
+        await ids(bench, { idPrefix }),
+        sorted.filter((id) => id.startsWith(idPrefix)),
+        idPrefix,
+      );
+    assert.deepEqual(await ids(bench, { idPrefix: "order-42", ids: ["order-42", "order-4"] }), ["order-42"]);
+    assert.deepEqual(await ids(bench, { idPrefix: "order-4", workflow: "refund" }), []);
+    assert.deepEqual(
+      (await pages(bench, { idPrefix: "order-4" }, { limit: 2, order: "oldest" })).flat(),
+      (await pages(bench, { idPrefix: "order-4" }, { limit: 3 })).flat().toReversed(),
+    );
+  },
+
   "F105: tags named like properties of objects are tags like others": async (bench) => {
     const tags = JSON.parse('{"__proto__":"x","constructor":"y","a.b":"z","$":"1","\\"":"2"}') as Record<
       string,

@@ -58,9 +58,22 @@ function placeOf(cursor: string): Place {
 }
 
 function matches(run: RunRecord, filter: RunFilter, now: number): boolean {
-  const { ids, status, workflow, version, parent, paused, tag = {}, since, until, endedBefore } = filter;
+  const {
+    ids,
+    idPrefix,
+    status,
+    workflow,
+    version,
+    parent,
+    paused,
+    tag = {},
+    since,
+    until,
+    endedBefore,
+  } = filter;
   return (
     (ids === undefined || ids.includes(run.id)) &&
+    (idPrefix === undefined || run.id.startsWith(idPrefix)) &&
     (status === undefined || [status].flat().includes(statusOf(run, now))) &&
     (workflow === undefined || run.workflow === workflow) &&
     (version === undefined || run.version === version) &&
