@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command } from "commander";
-import manifest from "../package.json" with { type: "json" };
+import { processIo } from "./io.ts";
+import { run } from "./program.ts";
 
-await new Command("everstep").version(manifest.version).parseAsync();
+process.exitCode = await run(process.argv.slice(2), processIo(process));

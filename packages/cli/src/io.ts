@@ -1,0 +1,54 @@
+/** What a command has of the world: tests give it another one. */
+import type { Readable } from "node:stream";
+
+/** Where text goes. */
+export interface Sink {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+export interface Io {
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly now: () => number;
+  /** Aborted when the person wants it to end: a command that goes on until then ends in order. */
+  readonly interrupted: AbortSignal;
+}
+
+export function processIo(process: NodeJS.Process): Io {
+  const { stdout, stderr, stdin, env } = process;
+  for (const stream of [stdout, stderr]) stream.on("error", endQuietly);
+  return {
+    stdout,
+    stderr,
+    stdin,
+    env,
+    cwd: process.cwd(),
+    now: Date.now,
+    get interrupted() {
+      return interruptionOf(process);
+    },
+  };
+}
+
+/** Whoever reads the output has seen enough, as `head` has. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+}
+
+let interruption: AbortSignal | undefined;
+
+/** From the first command on that asks for it; a second Ctrl-C ends the process as usual. */
+function interruptionOf(process: NodeJS.Process): AbortSignal {
+  if (interruption === undefined) {
+    const controller = new AbortController();
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => controller.abort());
+    interruption = controller.signal;
+  }
+  return interruption;
+}

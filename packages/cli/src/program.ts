@@ -1,0 +1,61 @@
+/** The command line: its groups, its words, and what becomes of what can't be understood. */
+import { Command, CommanderError } from "commander";
+import manifest from "../package.json" with { type: "json" };
+import { addList } from "./commands/list.ts";
+import { addWhy } from "./commands/why.ts";
+import { EXIT, type ExitCode } from "./exit-code.ts";
+import { Frame, Output } from "./frame.ts";
+import type { Io } from "./io.ts";
+import { safeText } from "./safe-text.ts";
+
+const WIDTH_MAX = 110;
+
+export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
+  const frame = new Frame(io);
+  const program = programOf(frame);
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return frame.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    frame.fail(error, new Output(io, { json: argv.includes("--json") }));
+    return frame.exitCode;
+  }
+}
+
+export function programOf(frame: Frame): Command {
+  const program = new Command("everstep");
+  // Before any command is made: they inherit it.
+  configure(program, frame.io);
+  program
+    .description(
+      "See what durable runs do, why they are stuck, and mend them: straight on the store, without the workflows' code.",
+    )
+    .version(manifest.version, "-V, --version", "print the version")
+    .option(
+      "-s, --store <url>",
+      "shop.db, sqlite:path or postgres://…?schema=everstep; else EVERSTEP_STORE, else everstep.config.json",
+    )
+    .option("--codec <module>", "a module that exports `codec`, where values are sealed; else EVERSTEP_CODEC")
+    .option("--json", "answer with JSON: a stable contract, see docs/cli.md")
+    .option("--no-color", "no colours, as with NO_COLOR");
+  program.commandsGroup("Look:");
+  addList(program, frame);
+  addWhy(program, frame);
+  return program;
+}
+
+function configure(program: Command, io: Io): void {
+  program
+    .exitOverride()
+    .showHelpAfterError("(--help says more)")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(safeText(text)),
+      getOutHelpWidth: () => Math.min(io.stdout.columns ?? 80, WIDTH_MAX),
+      getErrHelpWidth: () => Math.min(io.stderr.columns ?? 80, WIDTH_MAX),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
+}

@@ -1,0 +1,34 @@
+import type { RunDocument } from "../documents.ts";
+import { ageText, durationText } from "../human.ts";
+import { statusColour, type Screen } from "./screen.ts";
+import { type Column, table } from "./table.ts";
+
+export function runTable(runs: readonly RunDocument[], screen: Screen): string {
+  return table(columns(screen), runs, screen);
+}
+
+function columns({ now, isTerminal }: Screen): readonly Column<RunDocument>[] {
+  return [
+    { title: "RUN", of: ({ id }) => id, flexible: true },
+    { title: "WORKFLOW", of: ({ workflow, version }) => `${workflow}@${version}`, flexible: true },
+    { title: "STATUS", of: statusText, colour: ({ status }) => statusColour(status) },
+    { title: "CREATED", of: ({ createdAt }) => (isTerminal ? ageText(createdAt, now) : createdAt) },
+    { title: "TOOK", of: (run) => tookText(run, now), align: "right" },
+    { title: "AT", of: whereText, flexible: true },
+  ];
+}
+
+function statusText({ status, paused }: RunDocument): string {
+  return paused === null ? status : `${status} paused`;
+}
+
+function tookText({ startedAt, endedAt }: RunDocument, now: number): string {
+  if (startedAt === null) return "";
+  return durationText((endedAt === null ? now : Date.parse(endedAt)) - Date.parse(startedAt));
+}
+
+/** What it is stuck at, or waits for. */
+function whereText({ stuck, waits }: RunDocument): string {
+  if (stuck !== null) return `${stuck.code}: ${stuck.message}`;
+  return waits.map(({ kind, key }) => `${kind} ${key}`).join(", ");
+}

@@ -1,0 +1,28 @@
+/** Ids as a person types them: whole, or as much of their beginning as no other run has. */
+import type { Client } from "@everstep/core";
+import { EXIT } from "./exit-code.ts";
+import { CommandError } from "./failure.ts";
+import { safeText } from "./safe-text.ts";
+
+const SHOWN_MAX = 5;
+
+/** A whole id comes first: `order-4` is that run, also where there is an `order-42`. */
+export async function resolveRunId(client: Client, text: string): Promise<string> {
+  const { runs: exact } = await client.runs.list({ ids: [text], limit: 1 });
+  if (exact[0] !== undefined) return exact[0].id;
+  const { runs, next } = await client.runs.list({ idPrefix: text, limit: SHOWN_MAX });
+  const [first, second] = runs;
+  if (first === undefined)
+    throw new CommandError(
+      "RUN_NOT_FOUND",
+      `no run has the id ${safeText(text)}, or one that begins so`,
+      EXIT.notFound,
+    );
+  if (second === undefined) return first.id;
+  const some = runs.map(({ id }) => safeText(id)).join(", ");
+  throw new CommandError(
+    "RUN_AMBIGUOUS",
+    `several runs have an id that begins with ${safeText(text)}: ${some}${next === null ? "" : ", …"}`,
+    EXIT.usage,
+  );
+}
