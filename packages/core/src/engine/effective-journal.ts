@@ -78,7 +78,7 @@ export function effectiveJournal(journal: readonly NewEntry[]): EffectiveJournal
           if (isTaken(old)) taken.push(old);
         }
       }
-      for (const key of [...abandonedIn(superseded), ...undoneUnknown(superseded, undone)])
+      for (const key of [...abandonedIn(superseded, note), ...undoneUnknown(superseded, undone)])
         generations.set(key, (generations.get(key) ?? 0) + 1);
       givenBack = [...taken, ...givenBack];
     } else {
@@ -100,13 +100,19 @@ function withoutFirst(signals: NewEntry[], name: string): NewEntry[] {
   return index === -1 ? signals : signals.toSpliced(index, 1);
 }
 
-/** Calls that were told to be canceled, and not heard of since: whoever called again under the same id would get just that. */
-function abandonedIn(entries: readonly NewEntry[]): readonly string[] {
-  const keysOf = (kind: NewEntry["kind"]): ReadonlySet<string> =>
-    new Set(entries.filter((entry) => entry.kind === kind).map(({ key }) => key));
-  const [heard, dropped] = [keysOf("child"), keysOf("drop")];
+/** Calls that were not heard of, and told to be canceled: whoever called again under the same id would get just that. A rewind cancels them all. */
+function abandonedIn(entries: readonly NewEntry[], { carry }: ResetNote): readonly string[] {
   const isClosed = entries.some(({ kind }) => CLOSING.has(kind));
-  return [...keysOf("call")].filter((key) => !heard.has(key) && (isClosed || dropped.has(key)));
+  const dropped = new Set(entries.filter(({ kind }) => kind === "drop").map(({ key }) => key));
+  return unheardIn(entries)
+    .filter(({ key }) => isClosed || !carry || dropped.has(key))
+    .map(({ key }) => key);
+}
+
+/** Calls whose child was started, and of whose end nothing is known. */
+export function unheardIn(entries: readonly NewEntry[]): readonly NewEntry[] {
+  const heard = new Set(entries.filter(({ kind }) => kind === "child").map(({ key }) => key));
+  return entries.filter(({ kind, key, error }) => kind === "call" && error === undefined && !heard.has(key));
 }
 
 /** What was undone although nobody knew what had come of it, and what `ctx.compensate` undid: doing it again is something new as well. */

@@ -7,7 +7,7 @@
 import { InvalidArgumentError, RunStateError } from "../errors.ts";
 import type { EntryKind, MendWrite, NewEntry, RetryState, RunDetails } from "../store.ts";
 import { doubtsOf } from "./bodies.ts";
-import { CLOSING, type EffectiveJournal, effectiveJournal } from "./effective-journal.ts";
+import { CLOSING, type EffectiveJournal, effectiveJournal, unheardIn } from "./effective-journal.ts";
 import { notedValue } from "./entry-codec.ts";
 import { failedEntry } from "./failed-entry.ts";
 import { statusOf } from "./status.ts";
@@ -27,7 +27,11 @@ export interface RepairCase {
   readonly order: Order;
 }
 
-export type Mend = Pick<MendWrite, "entries" | "retries" | "settled" | "version" | "phase" | "then">;
+export interface Mend
+  extends Pick<MendWrite, "entries" | "retries" | "settled" | "version" | "phase" | "then"> {
+  /** Children that nobody will wait for any more: they are to be canceled. */
+  readonly abandons?: readonly string[];
+}
 
 /** Entries of what the code asked for, by its key. */
 const ASKED: ReadonlySet<EntryKind> = new Set([
@@ -74,8 +78,24 @@ export function rewindMend(given: RepairCase, key: string): Mend {
       "only a run that has ended, is stuck, or is paused and let go of by its worker can be rewound: pause it first",
     );
   const journal = effectiveOf(given);
-  const to = cutBefore(given, journal, key);
-  return resetMend(given, journal, { operation: "rewind", to, carry: false, again: [key] });
+  const cut = {
+    operation: "rewind",
+    to: cutBefore(given, journal, key),
+    carry: false,
+    again: [key],
+  } as const;
+  const abandons = abandonedBy(given, journal, cut.to);
+  return { ...resetMend(given, journal, cut), ...(abandons.length === 0 ? {} : { abandons }) };
+}
+
+/** Of a run that closed they are canceled already. One that has an id of the program's own is another one's as well, and found again by it. */
+function abandonedBy({ details, values }: RepairCase, { entries }: EffectiveJournal, cut: number): string[] {
+  if (entries.some(({ kind }) => CLOSING.has(kind))) return [];
+  const { to } = withChildren(entries, cut, false);
+  return unheardIn(entries)
+    .filter(({ seq }) => seq > to)
+    .map(({ key, value = '""' }) => String(values.fromText(value, key, `the id of child ${key}`)))
+    .filter((id) => id.startsWith(`${details.run.id}/`));
 }
 
 /** The run is one of another version from now on. `wake`: a stuck one goes on. */

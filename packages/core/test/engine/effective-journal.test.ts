@@ -88,7 +88,12 @@ test("a child that was given up, or whose parent ended before it, is called agai
   expect(effective(child, ["cancel", ""], ["end", "canceled"], reset(0, false)).generations).toEqual({
     c: 1,
   });
-  expect(effective(child, step("a"), reset(0, false)).generations).toEqual({ a: 1 });
+});
+
+test("a child that is still awaited is called again under a new id after a rewind, which cancels it", () => {
+  const child: EntryText = ["call", "c", { value: '"r/c"' }];
+  expect(effective(child, step("a"), reset(0, false)).generations).toEqual({ a: 1, c: 1 });
+  expect(effective(child, step("a"), reset(1, false)).generations).toEqual({ a: 1 });
 });
 
 test("what was undone is done again as something new, also when nobody knew its outcome", () => {

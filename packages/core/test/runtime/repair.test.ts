@@ -145,6 +145,33 @@ describe("retry", () => {
 });
 
 describe("rewind", () => {
+  test("a child that is still awaited is canceled, and called anew with what is its input now", async () => {
+    const world = new World();
+    let counted = 0;
+    const child = workflow<number, string>({ name: "child" }, async (ctx, count) => {
+      await ctx.waitForSignal("go");
+      return `packed ${count}`;
+    });
+    const parent = workflow({ name: "parent" }, async (ctx) => {
+      const count = await ctx.step("count", () => ++counted);
+      return ctx.call(child, count);
+    });
+    const process = await world.worker([parent, child]);
+    const run = await process.start(parent, undefined, { id: "p" });
+    await world.passUntil(() => world.run("p").waits.some(({ kind }) => kind === "child"));
+    const { client } = process;
+    await world.settle(client.runs.pause("p"));
+    await world.settle(client.runs.rewind("p", { to: "count", by: "ada" }));
+    await world.settle(client.runs.resume("p"));
+    expect(await rejection(world.settle(client.get("p/child").result()))).toMatchObject({
+      code: "RUN_CANCELED",
+      message: expect.stringContaining("run p, which called it, was rewound") as string,
+    });
+    await world.passUntil(() => world.run("p").waits.some(({ kind }) => kind === "child"));
+    await world.settle(client.get("p/child~2").signal("go"));
+    expect(await world.settle(run.result())).toBe("packed 2");
+  });
+
   test("a step that the run does not come to any more can't be resolved before it gets there again", async () => {
     const world = new World();
     let isDown = true;

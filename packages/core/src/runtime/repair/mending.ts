@@ -1,12 +1,14 @@
 /** Repairs of one run: read it, decide what to write, and decide again when something became of it meanwhile (S14). */
-import { type Mend, type RepairCase, retryMend, rewindMend } from "../../engine/repair.ts";
+import { type Mend, type Order, type RepairCase, retryMend, rewindMend } from "../../engine/repair.ts";
 import { type Resolution, resolveMend } from "../../engine/resolution.ts";
 import { valuesOf } from "../../engine/values.ts";
-import { RunNotFoundError, RunStateError, StoreError } from "../../errors.ts";
+import { RunEndedError, RunNotFoundError, RunStateError, StoreError } from "../../errors.ts";
 import type { MendWrite, Outcome } from "../../store.ts";
 import { type ClientCore, detailsOf } from "../client-core.ts";
+import { orderCancel } from "../cancel-order.ts";
 import { checkSize } from "../limits.ts";
 import { noteText, type OrderOptions, orderOf } from "../notes.ts";
+import { atATime } from "./selection.ts";
 
 const TRIES_MAX = 5;
 
@@ -21,7 +23,7 @@ export async function mend(
   const values = valuesOf(id, core.codec);
   for (let tries = 1; ; tries++) {
     const details = await detailsOf(core, id);
-    const decided = await decide({ details, values, order });
+    const { abandons = [], ...decided } = await decide({ details, values, order });
     for (const { value } of decided.entries)
       checkSize(value ?? "", core.maxPayloadBytes, `run ${id}: what it is to be mended with`);
     const write: MendWrite = {
@@ -31,6 +33,7 @@ export async function mend(
       length: details.journal.length,
       ...decided,
     };
+    await cancelAll(core, abandons, order, id);
     const outcome = await core.write(write);
     if (outcome.is !== "changed") return checkDone(id, outcome, "to mend it");
     if (tries >= TRIES_MAX)
@@ -40,6 +43,23 @@ export async function mend(
         "it changed each time between being read and being written; nothing was changed by this: pause it first, or try again",
       );
   }
+}
+
+/** Before the run is changed: should this process die in between, they do not go on with nobody to know of them. */
+async function cancelAll(
+  core: ClientCore,
+  children: readonly string[],
+  { by }: Order,
+  parent: string,
+): Promise<void> {
+  const reason = `run ${parent}, which called it, was rewound`;
+  await atATime(children, async (child) => {
+    try {
+      await orderCancel(core, child, { by, reason });
+    } catch (error) {
+      if (!(error instanceof RunEndedError) && !(error instanceof RunNotFoundError)) throw error;
+    }
+  });
 }
 
 export function retry(

@@ -58,7 +58,7 @@ function isOfTheStore(error: EverstepError): boolean {
   return error instanceof StoreError || error instanceof StoreUnavailableError;
 }
 
-async function atATime(ids: readonly string[], act: (id: string) => Promise<void>): Promise<void> {
+export async function atATime(ids: readonly string[], act: (id: string) => Promise<void>): Promise<void> {
   const rest = ids.values();
   const lane = async (): Promise<void> => {
     for (const id of rest) await act(id);
