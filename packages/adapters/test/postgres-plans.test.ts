@@ -246,7 +246,7 @@ describe(`with ${FINISHED} finished runs, analyzed`, () => {
   }, 60_000);
 
   const FILTERS: Readonly<Record<string, readonly [filter: RunFilter, index: string]>> = {
-    everything: [{}, "runs_created (created_at, no)"],
+    everything: [{}, "runs_over (created_at, no)"],
     "by id": [{ ids: ["old-7", "old-8"] }, "runs_id (id)"],
     "by id and status": [{ ids: ["old-7"], status: "completed" }, "runs_id (id)"],
     stuck: [{ status: "stuck" }, "runs_stuck (created_at, no)"],
@@ -259,7 +259,7 @@ describe(`with ${FINISHED} finished runs, analyzed`, () => {
     "children of one": [{ parent: "old-7" }, "runs_parent (parent, created_at, no)"],
     "ended before": [
       { workflow: "refund", status: "completed", endedBefore: 5 },
-      "runs_ended (workflow, ended_at)",
+      "runs_workflow (workflow, created_at, no)",
     ],
     tagged: [{ tag: { city: "city-7" } }, "tags_value (name, value)"],
     "tagged and completed": [{ tag: { city: "city-7" }, status: "completed" }, "tags_value (name, value)"],

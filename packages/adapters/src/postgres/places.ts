@@ -12,8 +12,9 @@ export interface Use<H extends string = How> {
   readonly isPrefix?: boolean;
 }
 
-export const runKey = (id: string): string => `r${id}`;
-export const eventKey = (name: string, id: string): string => `e${JSON.stringify([name, id])}`;
+export const runKey = (id: string): string => id;
+/** No run has such an id. */
+export const eventKey = (name: string, id: string): string => `\0${JSON.stringify([name, id])}`;
 
 /** Gives each item, in order, the first place after all that came before it for the same thing; beside it, where these two may share one. */
 export class Places<H extends string> {
@@ -26,6 +27,15 @@ export class Places<H extends string> {
 
   constructor(mayShare: (before: H, how: H) => boolean) {
     this.#mayShare = mayShare;
+  }
+
+  /** Of the only thing that an item is about, as nearly all are. */
+  placeOne(key: string, how: H): number {
+    let place = Math.max(this.#floor, this.#behind(this.#last.get(key), how));
+    if (this.#lengths.size > 0) place = Math.max(place, this.#behindPrefixes(key, how));
+    this.#last.set(key, { place, how });
+    this.#top = Math.max(this.#top, place);
+    return place;
   }
 
   /** Each of its uses is then the last one of its key; of two of one key, the later. */
@@ -49,13 +59,19 @@ export class Places<H extends string> {
   }
 
   #after({ key, how, isPrefix }: Use<H>): number {
-    let place = this.#behind(isPrefix === true ? this.#prefixes.get(key) : this.#last.get(key), how);
-    for (const length of this.#lengths)
-      place = Math.max(place, this.#behind(this.#prefixes.get(key.slice(0, length)), how));
+    const last = isPrefix === true ? this.#prefixes.get(key) : this.#last.get(key);
+    let place = Math.max(this.#behind(last, how), this.#behindPrefixes(key, how));
     if (isPrefix === true) {
       for (const [other, last] of this.#last)
         if (other.startsWith(key)) place = Math.max(place, this.#behind(last, how));
     }
+    return place;
+  }
+
+  #behindPrefixes(key: string, how: H): number {
+    let place = 0;
+    for (const length of this.#lengths)
+      place = Math.max(place, this.#behind(this.#prefixes.get(key.slice(0, length)), how));
     return place;
   }
 

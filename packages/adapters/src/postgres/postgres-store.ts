@@ -3,6 +3,8 @@ import type {
   ClaimRequest,
   ClaimResult,
   EventRecord,
+  Figures,
+  Finding,
   Hint,
   Interest,
   JoinRequest,
@@ -16,6 +18,7 @@ import type {
   RunFilter,
   Store,
   TransactRequest,
+  WorkerLoad,
   WorkflowRecord,
 } from "@everstep/core";
 import { Batches } from "./batches.ts";
@@ -25,6 +28,8 @@ import { Claims } from "./claims.ts";
 import { ignore } from "./connections.ts";
 import type { Database } from "./database.ts";
 import { Enlisted } from "./enlisted.ts";
+import { examine } from "./examination.ts";
+import { figuresOf, workersOf } from "./figures.ts";
 import { Hints } from "./hints.ts";
 import { Leases } from "./leases.ts";
 import { parsePart, RunParts } from "./run-rows.ts";
@@ -121,6 +126,18 @@ export class PostgresStore implements Store<PostgresTx> {
 
   workflows(): Promise<readonly WorkflowRecord[]> {
     return this.#catalog.workflows();
+  }
+
+  workers(): Promise<readonly WorkerLoad[]> {
+    return workersOf(this.#database);
+  }
+
+  figures(endedSince: number): Promise<Figures> {
+    return figuresOf(this.#database, endedSince);
+  }
+
+  examine(): Promise<readonly Finding[]> {
+    return examine(this.#database);
   }
 
   events(filter: { readonly name?: string; readonly limit: number }): Promise<readonly EventRecord[]> {

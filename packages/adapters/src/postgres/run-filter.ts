@@ -23,7 +23,10 @@ const STATUS_CONDITIONS: Readonly<Record<RunStatus, string>> = {
 const ENDED: ReadonlySet<RunStatus> = new Set(["completed", "failed", "canceled"]);
 const UNHAPPY: ReadonlySet<RunStatus> = new Set(["failed", "canceled"]);
 
-/** The time of reading first, then one page of runs, and one run more if there is a next page. */
+/**
+ * The time of reading first, then one page of runs, and one run more if there is a next page. Runs that live and runs that have ended are
+ * in indexes of their own: a single one of all would be written with each claim and each parking.
+ */
 export function pageQuery(filter: RunFilter, page: PageRequest): Query {
   const where = conditionsOf(filter);
   const order = page.order === "oldest" ? { than: ">", by: "ASC" } : { than: "<", by: "DESC" };
@@ -33,14 +36,30 @@ export function pageQuery(filter: RunFilter, page: PageRequest): Query {
     where.add(row, ...page.after.split("."));
   }
   const limit = where.hole(page.limit + 1);
+  const by = (row: string): string => `ORDER BY ${row}.created_at ${order.by}, ${row}.no ${order.by}`;
+  const sides = sidesOf(filter).map(
+    (side) =>
+      `(SELECT r.created_at, r.no FROM everstep.runs r, c ${where.sqlWith(side)} ${by("r")} LIMIT ${limit}::bigint)`,
+  );
   return {
-    text: `WITH c AS MATERIALIZED (SELECT ${NOW} AS now)
-      SELECT c.now AS at, p.created_at || '.' || p.no AS place, p.answer FROM c LEFT JOIN LATERAL (
-        SELECT r.created_at, r.no, ${runJson("r")}::text AS answer FROM everstep.runs r ${where.sql}
-        ORDER BY r.created_at ${order.by}, r.no ${order.by} LIMIT ${limit}::bigint
-      ) p ON true ORDER BY p.created_at ${order.by}, p.no ${order.by}`,
+    text: `WITH c AS MATERIALIZED (SELECT ${NOW} AS now), p AS MATERIALIZED (
+        SELECT * FROM (${sides.join(" UNION ALL ")}) p ${by("p")} LIMIT ${limit}::bigint
+      )
+      SELECT c.now AS at, p.created_at || '.' || p.no AS place, p.answer FROM c LEFT JOIN (
+        SELECT p.created_at, p.no, ${runJson("r")}::text AS answer FROM p
+        CROSS JOIN LATERAL (SELECT * FROM everstep.runs r WHERE r.no = p.no OFFSET 0) r
+      ) p ON true ${by("p")}`,
     values: where.values,
   };
+}
+
+/** Each for itself, unless all that is asked for is of one of them. */
+function sidesOf({ status }: RunFilter): readonly string[] {
+  const [live, over] = ["r.ended IS NULL", "r.ended IS NOT NULL"];
+  const statuses = status === undefined ? [] : [status].flat();
+  if (statuses.length === 0) return [live, over];
+  if (statuses.every((one) => ENDED.has(one))) return [over];
+  return statuses.some((one) => ENDED.has(one)) ? [live, over] : [live];
 }
 
 export function countQuery(filter: RunFilter): Query {
@@ -69,6 +88,10 @@ class Conditions {
   get sql(): string {
     return this.#terms.length === 0 ? "" : `WHERE ${this.#terms.join(" AND ")}`;
   }
+
+  sqlWith(term: string): string {
+    return `WHERE ${[...this.#terms, term].join(" AND ")}`;
+  }
 }
 
 function conditionsOf(filter: RunFilter): Conditions {
@@ -82,7 +105,9 @@ function conditionsOf(filter: RunFilter): Conditions {
   if (version !== undefined) where.add((hole) => `r.version = ${hole}`, version);
   if (parent !== undefined) where.add((hole) => `r.parent = ${hole}`, parent);
   if (paused !== undefined) where.add(() => `r.paused IS ${paused ? "NOT NULL" : "NULL"}`);
-  if (endedBefore !== undefined) where.add((hole) => `r.ended_at < ${hole}`, Math.ceil(endedBefore));
+  // It was created before that: so they are found by their workflow's index without looking at what came later.
+  if (endedBefore !== undefined)
+    where.add((hole) => `r.ended_at < ${hole} AND r.created_at < ${hole}`, Math.ceil(endedBefore));
   if (since !== undefined) where.add((hole) => `r.created_at >= ${hole}`, Math.ceil(since));
   if (until !== undefined) where.add((hole) => `r.created_at < ${hole}`, Math.ceil(until));
   if (status !== undefined) addStatuses(where, [status].flat());

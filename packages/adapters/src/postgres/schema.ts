@@ -64,14 +64,13 @@ export const TABLES = `
   CREATE INDEX runs_due ON everstep.runs (workflow, version, priority DESC, due_at, no) WHERE due_at IS NOT NULL;
   CREATE INDEX runs_owned ON everstep.runs (owner) WHERE owner IS NOT NULL;
   -- Lists are in the order in which runs were created, elsewhere before they were imported.
-  CREATE INDEX runs_created ON everstep.runs (created_at, no);
+  CREATE INDEX runs_over ON everstep.runs (created_at, no) WHERE ended IS NOT NULL;
   CREATE INDEX runs_live ON everstep.runs (created_at, no) WHERE ended IS NULL;
   CREATE INDEX runs_stuck ON everstep.runs (created_at, no) WHERE stuck IS NOT NULL;
   CREATE INDEX runs_paused ON everstep.runs (created_at, no) WHERE paused IS NOT NULL;
   CREATE INDEX runs_unhappy ON everstep.runs (created_at, no) WHERE ended IN ('failed', 'canceled');
   CREATE INDEX runs_workflow ON everstep.runs (workflow, created_at, no);
   CREATE INDEX runs_parent ON everstep.runs (parent, created_at, no) WHERE parent IS NOT NULL;
-  CREATE INDEX runs_ended ON everstep.runs (workflow, ended_at) WHERE ended_at IS NOT NULL;
 
   -- Runs that are to be told of the end of another one, under one of their keys.
   CREATE TABLE everstep.waiters (

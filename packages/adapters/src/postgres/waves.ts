@@ -93,7 +93,7 @@ export function wavesOf(
   }
   for (const [place, sends] of sent.entries())
     if (sends !== undefined) addSends((waves[place] ??= {}), sends, alone);
-  addCrowds(waves, placed);
+  if (writes.some(isEnd)) addCrowds(waves, placed);
   if (ordered) for (const wave of waves) (wave.extra ??= {}).waits = true;
   const mixes = waves.length > 1 || mixesKinds(waves[0]);
   const outbox = alone ? [] : writes.flatMap((write, index) => outboxRows(write, index + 1));
@@ -109,7 +109,7 @@ interface Placed {
 /** An end tells other runs (S12), and which is not known here: so it is said for which of them waves would change the order of things. */
 function addCrowds(waves: readonly Wave[], placed: readonly Placed[]): void {
   const ends = Map.groupBy(
-    placed.filter(({ write }) => write.kind === "advance" && write.then?.do === "end"),
+    placed.filter(({ write }) => isEnd(write)),
     ({ place }) => place,
   );
   for (const [wave, of] of ends) {
@@ -118,6 +118,10 @@ function addCrowds(waves: readonly Wave[], placed: readonly Placed[]): void {
     const into = waves[wave];
     if (crowd.length > 0 && into !== undefined) (into.rest ??= {}).crowd = crowd;
   }
+}
+
+function isEnd(write: Write): boolean {
+  return write.kind === "advance" && write.then?.do === "end";
 }
 
 /** Within a wave, advances come first with what they send, and look after their order with ends themselves; then all else. */
@@ -158,14 +162,18 @@ class Order {
     // Whatever comes after a leave is fenced, so it is alone in its wave; which runs a purge is about, and whether starts are claimed
     // in a paused workflow, is not known here.
     if (write.kind === "leave" || write.kind === "pause-workflow") return this.#places.placeApart();
+    if (write.kind === "start") return this.#places.placeOne(runKey(write.run.id), "own");
+    if (write.kind === "message") return this.#places.placeOne(runKey(write.runId), "message");
+    if (write.kind === "advance" && write.sends === undefined)
+      return this.#places.placeOne(runKey(write.runId), "own");
     return this.#places.place(usesOf(write));
   }
 }
 
-function usesOf(write: Exclude<Write, { kind: "purge" | "leave" | "pause-workflow" }>): readonly Use[] {
+function usesOf(
+  write: Exclude<Write, { kind: "start" | "message" | "purge" | "leave" | "pause-workflow" }>,
+): readonly Use[] {
   switch (write.kind) {
-    case "start":
-      return [{ key: runKey(write.run.id), how: "own" }];
     case "import":
       return [write.run.id, ...write.awaits.map(({ runId }) => runId)].map((id) => ({
         key: runKey(id),
@@ -173,8 +181,6 @@ function usesOf(write: Exclude<Write, { kind: "purge" | "leave" | "pause-workflo
       }));
     case "emit":
       return usesOfEvent(write.event, "own");
-    case "message":
-      return [{ key: runKey(write.runId), how: "message" }];
     case "advance":
       return [...(write.sends ?? []).flatMap(usesOfSend), { key: runKey(write.runId), how: "own" }];
     case "shipped":
