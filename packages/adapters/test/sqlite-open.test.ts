@@ -301,3 +301,20 @@ test("a closed store says so, and leaves nothing but the database", async () => 
     expect(error.message).toContain("closed");
   }
 });
+
+test("a file of somebody else is left as it is when told not to migrate", () => {
+  const file = tempFile();
+  const theirs = connect(file, { full: false });
+  theirs.exec("CREATE TABLE goods (name TEXT)");
+  expect(thrown(() => openStore(file, { migrate: false })).message).toContain(
+    "there are no tables of everstep",
+  );
+  expect(theirs.pragma("journal_mode", { simple: true })).toBe("delete");
+  expect(theirs.prepare("SELECT name FROM sqlite_schema").pluck().all()).toEqual(["goods"]);
+});
+
+test("a store that is there is opened without migrating it", async () => {
+  const file = tempFile();
+  openStore(file);
+  expect(await openStore(file, { migrate: false }).count({})).toBe(0);
+});

@@ -1,5 +1,5 @@
 /** What people and their tools look for in a store, and what they are shown: part of the port, see `store.ts`. */
-import type { RunRecord, RunStatus } from "./store.ts";
+import type { EndStatus, RunRecord, RunStatus, WorkerRecord } from "./store.ts";
 
 export interface RunFilter {
   readonly ids?: readonly string[];
@@ -31,4 +31,54 @@ export interface Page {
   readonly now: number;
   readonly runs: readonly RunRecord[];
   readonly next: string | null;
+}
+
+/** A worker that nobody has taken over; when its lease is over, that is to come. */
+export interface WorkerLoad extends WorkerRecord {
+  /** How many runs it owns. */
+  readonly runs: number;
+}
+
+/** Runs that have not ended, of one version and status. */
+export interface LiveFigures {
+  readonly workflow: string;
+  readonly version: string;
+  readonly status: RunStatus;
+  readonly runs: number;
+  /** How many of them are paused. */
+  readonly paused: number;
+  /** When the first of them is due, or was; null when none is due by itself. */
+  readonly firstDueAt: number | null;
+  /** When the oldest of them was created. */
+  readonly oldestAt: number;
+}
+
+/** Runs that ended, and how long they took from their creation on, by nearest rank. */
+export interface EndedFigures {
+  readonly workflow: string;
+  readonly status: EndStatus;
+  readonly runs: number;
+  readonly medianMs: number;
+  readonly p95Ms: number;
+  readonly maxMs: number;
+}
+
+export interface Figures {
+  readonly now: number;
+  /** By workflow, version and status. */
+  readonly live: readonly LiveFigures[];
+  /** By workflow and status. */
+  readonly ended: readonly EndedFigures[];
+}
+
+/** Something about a store that was looked at. */
+export interface Finding {
+  /** Stable, such as `durability`. */
+  readonly check: string;
+  /** `warning`: it works, and may not do so for long. `problem`: what everstep promises does not hold. */
+  readonly is: "fine" | "warning" | "problem";
+  /** What was found, with its numbers. */
+  readonly found: string;
+  /** What to do; null when it is fine. */
+  readonly remedy: string | null;
 }

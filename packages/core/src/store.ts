@@ -22,7 +22,7 @@
  * S14 What a person decided on a run that was read is written only if nothing has become of the run since.
  */
 
-import type { Page, PageRequest, RunFilter } from "./store-looks.ts";
+import type { Figures, Finding, Page, PageRequest, RunFilter, WorkerLoad } from "./store-looks.ts";
 import type { Batch, Outcome, OutboxEvent } from "./store-writes.ts";
 
 export type * from "./store-looks.ts";
@@ -359,6 +359,12 @@ export interface Store<Tx = unknown> {
   count(filter: RunFilter): Promise<number>;
   /** Every version of every workflow that the store was told of, by name, then in the order in which they were told of. */
   workflows(): Promise<readonly WorkflowRecord[]>;
+  /** Those that nobody has taken over, by id. */
+  workers(): Promise<readonly WorkerLoad[]>;
+  /** Of runs that have not ended, and of those that ended at or after `endedSince`: it reads each of them, and no other. */
+  figures(endedSince: number): Promise<Figures>;
+  /** What can be seen of the database itself: its settings, its size, what is in its way. Reads few pages of it. */
+  examine(): Promise<readonly Finding[]>;
   /** Events of this name (of all names), newest first. */
   events(filter: { readonly name?: string; readonly limit: number }): Promise<readonly EventRecord[]>;
   /** The oldest rows of the outbox that nobody took within the last `forMs`: they are the caller's for so long, until it writes `shipped`. */

@@ -31,6 +31,16 @@ export function refuseNewer(db: Database): void {
   );
 }
 
+/** For whoever must not change the file. */
+export function refuseOlder(db: Database): void {
+  const version = schemaVersion(db);
+  if (version === MIGRATIONS.length) return;
+  const state = version === 0 ? "there are no tables of everstep" : `its tables are of version ${version}`;
+  throw new StoreError(
+    `${db.name}: ${state}, this build needs version ${MIGRATIONS.length}, and it was told not to migrate; check the path, or let a worker open it, which makes them`,
+  );
+}
+
 /** 0 for a file without tables of everstep. */
 function schemaVersion(db: Database): number {
   const isOurs = prepare<[]>(

@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { InvalidArgumentError, StoreError } from "@everstep/core";
 import { sqliteCodeOf, storeFailure, troubleOf } from "./failure.ts";
-import { migrate, refuseNewer } from "./migrate.ts";
+import { migrate, refuseNewer, refuseOlder } from "./migrate.ts";
 
 /** While a file is opened the process may wait for another one that creates or migrates it. Nothing else runs yet. */
 const OPEN_TIMEOUT_MS = 10_000;
@@ -23,8 +23,13 @@ const WAL_KEEP_BYTES = 64 * 1024 * 1024;
 /** The driver's binary for older releases dies with SIGSEGV, before it could say anything (F34). */
 const OLDEST_NODE_MAJOR = 22;
 
+interface OpenOptions {
+  readonly mustExist: boolean;
+  readonly migrate?: boolean;
+}
+
 /** Opens a file for everstep, and makes it one if it is new. Throws what a person can act upon; until then nothing is changed. */
-export function openDatabase(file: string, { mustExist }: { readonly mustExist: boolean }): Database {
+export function openDatabase(file: string, { mustExist, migrate: migrates = true }: OpenOptions): Database {
   requireNode(process.versions.node);
   const path = pathOf(file);
   requirePlace(path, mustExist);
@@ -32,6 +37,7 @@ export function openDatabase(file: string, { mustExist }: { readonly mustExist: 
   try {
     db = new SqliteDatabase(path, { timeout: OPEN_TIMEOUT_MS });
     refuseNewer(db);
+    if (!migrates) refuseOlder(db);
     requireWal(db);
     requireFull(db);
     migrate(db);

@@ -5,6 +5,8 @@ import {
   type ClaimRequest,
   type ClaimResult,
   type EventRecord,
+  type Figures,
+  type Finding,
   type Hint,
   type Interest,
   type JoinRequest,
@@ -19,13 +21,16 @@ import {
   type Store,
   StoreError,
   type TransactRequest,
+  type WorkerLoad,
   type WorkflowRecord,
 } from "@everstep/core";
 import { Batches } from "./batches.ts";
 import { Claims, type Picked } from "./claims.ts";
 import { Enlisted } from "./enlisted.ts";
 import { EventLists } from "./event-writes.ts";
+import { examination } from "./examination.ts";
 import { sqliteCodeOf, storeFailure } from "./failure.ts";
+import { StoreFigures } from "./figures.ts";
 import { FileIdentity } from "./file-identity.ts";
 import { Leases } from "./leases.ts";
 import { insist } from "./patience.ts";
@@ -73,6 +78,7 @@ export class SqliteStore implements Store<Database> {
   readonly #claims: Claims;
   readonly #lists: RunLists;
   readonly #events: EventLists;
+  readonly #figures: StoreFigures;
   readonly #watching: Watching;
 
   constructor(settings: StoreSettings) {
@@ -91,6 +97,7 @@ export class SqliteStore implements Store<Database> {
     this.#claims = new Claims(db, this.#transactions, this.#reader, catalog);
     this.#lists = new RunLists(db);
     this.#events = new EventLists(db);
+    this.#figures = new StoreFigures(db);
     this.#watching = new Watching(db);
   }
 
@@ -150,6 +157,18 @@ export class SqliteStore implements Store<Database> {
 
   workflows(): Promise<readonly WorkflowRecord[]> {
     return this.#read((now) => this.#writes.catalog.records(now));
+  }
+
+  workers(): Promise<readonly WorkerLoad[]> {
+    return this.#read(() => this.#figures.workers());
+  }
+
+  figures(endedSince: number): Promise<Figures> {
+    return this.#read((now) => this.#figures.figures(endedSince, now));
+  }
+
+  examine(): Promise<readonly Finding[]> {
+    return this.#insist(() => examination(this.#db));
   }
 
   events(filter: { readonly name?: string; readonly limit: number }): Promise<readonly EventRecord[]> {

@@ -12,6 +12,8 @@ export interface SqliteOptions {
   readonly lockWaitMs?: number;
   /** Refuse a file that is not there, as a tool does that looks at an existing one; by default it is created. */
   readonly mustExist?: boolean;
+  /** Say false to change nothing of a file that has no tables of everstep, or older ones: it is refused then. Default true. */
+  readonly migrate?: boolean;
 }
 
 const LOCK_WAIT_MS = 60_000;
@@ -26,11 +28,11 @@ const LOCK_WAIT_MS = 60_000;
  * disk, or made by a newer everstep. Beside the file lie `-wal` and `-shm`, which belong to it, and one empty file per worker.
  */
 export function sqlite(file: string, options: SqliteOptions = {}): Store<Database> {
-  const { lockWaitMs = LOCK_WAIT_MS, mustExist = false } = options;
+  const { lockWaitMs = LOCK_WAIT_MS, mustExist = false, migrate = true } = options;
   if (!(lockWaitMs >= 0)) {
     throw new InvalidArgumentError(`lockWaitMs must be a number of milliseconds, not ${lockWaitMs}`);
   }
-  const db = openDatabase(file, { mustExist });
+  const db = openDatabase(file, { mustExist, migrate });
   try {
     return new SqliteStore({ db, file: db.name, lockWaitMs, now: Date.now });
   } catch (error) {

@@ -22,7 +22,7 @@ export async function openStore(location: Location, codecPath: string | undefine
 async function openDriver(location: Location): Promise<Store> {
   if (location.kind === "sqlite") {
     const { sqlite } = await loading("better-sqlite3", () => import("@everstep/adapters/sqlite"));
-    return sqlite(location.file, { mustExist: true });
+    return sqlite(location.file, { mustExist: true, migrate: false });
   }
   const { url, schema, transactionPooler } = location;
   const { postgres } = await loading("pg", () => import("@everstep/adapters/postgres"));

@@ -9,6 +9,8 @@ import type {
   ClaimRequest,
   ClaimResult,
   EventRecord,
+  Figures,
+  Finding,
   Hint,
   Interest,
   JoinRequest,
@@ -23,6 +25,7 @@ import type {
   Send,
   Store,
   TransactRequest,
+  WorkerLoad,
   WorkflowRecord,
   Write,
 } from "../store.ts";
@@ -157,6 +160,18 @@ class Crashing<Tx> implements CrashStore<Tx> {
 
   workflows(): Promise<readonly WorkflowRecord[]> {
     return this.#answer(() => this.#store.workflows());
+  }
+
+  workers(): Promise<readonly WorkerLoad[]> {
+    return this.#answer(() => this.#store.workers());
+  }
+
+  figures(endedSince: number): Promise<Figures> {
+    return this.#answer(() => this.#store.figures(endedSince));
+  }
+
+  examine(): Promise<readonly Finding[]> {
+    return this.#answer(() => this.#store.examine());
   }
 
   events(filter: { readonly name?: string; readonly limit: number }): Promise<readonly EventRecord[]> {

@@ -6,6 +6,8 @@ import type {
   ClaimRequest,
   ClaimResult,
   EventRecord,
+  Figures,
+  Finding,
   Hint,
   JoinRequest,
   Lease,
@@ -18,12 +20,14 @@ import type {
   RunFilter,
   Store,
   TransactRequest,
+  WorkerLoad,
   WorkflowRecord,
 } from "../store.ts";
 import { advance } from "./memory/advance.ts";
 import { applyBatch, holdsLease } from "./memory/batch.ts";
 import { Draft } from "./memory/draft.ts";
 import { dump, type MemoryDump } from "./memory/dump.ts";
+import { figures, workers } from "./memory/figures.ts";
 import { listEvents } from "./memory/events.ts";
 import { claim, join, renew } from "./memory/leases.ts";
 import { takeOutbox } from "./memory/outbox.ts";
@@ -130,6 +134,20 @@ class InMemory implements MemoryStore {
 
   async workflows(): Promise<readonly WorkflowRecord[]> {
     return structuredClone(listWorkflows(new Draft(this.#data), this.#now()));
+  }
+
+  async workers(): Promise<readonly WorkerLoad[]> {
+    this.#now();
+    return structuredClone(workers(this.#data));
+  }
+
+  async figures(endedSince: number): Promise<Figures> {
+    return figures(this.#data, endedSince, this.#now());
+  }
+
+  async examine(): Promise<readonly Finding[]> {
+    this.#now();
+    return [];
   }
 
   async events(filter: { readonly name?: string; readonly limit: number }): Promise<readonly EventRecord[]> {

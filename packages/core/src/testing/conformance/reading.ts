@@ -2,7 +2,19 @@ import assert from "node:assert/strict";
 import { statusOf } from "../../engine/status.ts";
 import type { PageRequest, RunFilter, RunStatus } from "../../store.ts";
 import type { Bench, Cases } from "./bench.ts";
-import { advance, end, entries, FAR_AWAY, park, pause, sendStart, signal, start, stick } from "./writes.ts";
+import {
+  advance,
+  end,
+  entries,
+  FAR_AWAY,
+  ORDER,
+  park,
+  pause,
+  sendStart,
+  signal,
+  start,
+  stick,
+} from "./writes.ts";
 
 const STATUSES: readonly RunStatus[] = [
   ...(["ready", "running", "waiting", "compensating", "stuck", "completed", "failed", "canceled"] as const),
@@ -245,6 +257,94 @@ export const reading: Cases = {
     for (const id of await oneOfEach(bench)) {
       const [listed] = (await bench.store.list({ ids: [id] }, { limit: 1 })).runs;
       assert.deepEqual(listed, (await bench.read(id)).run);
+    }
+  },
+
+  "figures count every live run, and what ended since": async (bench) => {
+    await oneOfEach(bench);
+    await bench.commit(pause("ready"), start("b", { workflow: "refund", version: "2" }));
+    const { live, ended, now } = await bench.store.figures(0);
+    const { runs } = await bench.store.list({}, { limit: 100 });
+    for (const figure of live) {
+      const { workflow, version, status, paused, firstDueAt, oldestAt } = figure;
+      const group = runs.filter(
+        (run) => run.workflow === workflow && run.version === version && statusOf(run, now) === status,
+      );
+      const dueAts = group.flatMap(({ dueAt }) => dueAt ?? []);
+      assert.equal(figure.runs, group.length, `${workflow} ${status}`);
+      assert.equal(paused, group.filter((run) => run.paused !== null).length);
+      assert.equal(firstDueAt, dueAts.length === 0 ? null : Math.min(...dueAts));
+      assert.equal(oldestAt, Math.min(...group.map(({ createdAt }) => createdAt)));
+    }
+    assert.deepEqual(
+      live.map(({ workflow, status }) => `${workflow} ${status}`),
+      ["order compensating", "order ready", "order running", "order stuck", "order waiting", "refund ready"],
+    );
+    assert.equal(
+      live.reduce((sum, figure) => sum + figure.runs, 0),
+      runs.filter(({ end }) => end === null).length,
+    );
+    assert.deepEqual(
+      ended.map(({ workflow, status, runs }) => [workflow, status, runs]),
+      [
+        ["order", "canceled", 1],
+        ["order", "completed", 1],
+        ["order", "failed", 1],
+      ],
+    );
+    assert.deepEqual((await bench.store.figures(now + 1)).ended, []);
+  },
+
+  "figures say how long runs took, by nearest rank": async (bench) => {
+    const worker = await bench.join();
+    const names = ["a", "b", "c"];
+    await worker.bear(...names);
+    for (const runId of names) {
+      await worker.commit(advance({ runId, attempt: 1 }, { then: end() }));
+      await bench.pass(5);
+    }
+    const { runs } = await bench.store.list({}, { limit: 10, order: "oldest" });
+    const took = runs.map(({ createdAt, endedAt }) => (endedAt ?? 0) - createdAt).toSorted((x, y) => x - y);
+    const [, medianMs, maxMs] = took;
+    const { ended } = await bench.store.figures(0);
+    assert.deepEqual(ended, [
+      { workflow: "order", status: "completed", runs: 3, medianMs, p95Ms: maxMs, maxMs },
+    ]);
+  },
+
+  "workers are listed with what they own until they leave or are taken over": async (bench) => {
+    const [one, two, mortal] = [
+      await bench.join(),
+      await bench.join({ host: "shop-2", pid: 9 }),
+      await bench.joinMortal(),
+    ];
+    await two.bear("a", "b");
+    const { lease } = two;
+    const workers = await bench.store.workers();
+    assert.deepEqual(
+      workers.map(({ id, live }) => [id, live]),
+      [one, two, mortal].map(({ id }) => [id, true]),
+    );
+    const { name, version } = ORDER;
+    assert.deepEqual(workers[1], {
+      id: two.id,
+      live: true,
+      expiresAt: lease.expiresAt,
+      host: "shop-2",
+      pid: 9,
+      workflows: [{ name, version }],
+      runs: 2,
+    });
+    await one.commit({ kind: "leave" });
+    await bench.outlive(mortal);
+    const left = (await bench.store.workers()).map(({ id }) => id);
+    assert.ok(left.includes(two.id) && !left.includes(one.id) && !left.includes(mortal.id));
+  },
+
+  "what is not fine about a store has a remedy": async (bench) => {
+    for (const { check, is, found, remedy } of await bench.store.examine()) {
+      assert.ok(check !== "" && found !== "");
+      assert.equal(remedy === null, is === "fine", `${check}: ${found}`);
     }
   },
 

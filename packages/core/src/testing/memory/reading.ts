@@ -20,7 +20,7 @@ export function read(data: MemoryData, runId: string, now: number): RunDetails |
   };
 }
 
-function workerRecord({ id, live, expiresAt, host, pid, workflows }: WorkerRow): WorkerRecord {
+export function workerRecord({ id, live, expiresAt, host, pid, workflows }: WorkerRow): WorkerRecord {
   return { id, live, expiresAt, host, pid, workflows };
 }
 

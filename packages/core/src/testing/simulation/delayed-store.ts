@@ -31,6 +31,9 @@ export function delayedStore<Tx>(store: Store<Tx>, clock: Clock, delays: Delays)
     list: (filter, page) => slowly(() => store.list(filter, page)),
     count: (filter) => slowly(() => store.count(filter)),
     workflows: () => slowly(() => store.workflows()),
+    workers: () => slowly(() => store.workers()),
+    figures: (endedSince) => slowly(() => store.figures(endedSince)),
+    examine: () => slowly(() => store.examine()),
     events: (filter) => slowly(() => store.events(filter)),
     takeOutbox: (request) => slowly(() => store.takeOutbox(request)),
     watch: (listener, interest) => {
