@@ -8,6 +8,7 @@ import type { NewRun, Outcome, StartWrite, Store, Write } from "../store.ts";
 import type { Workflow } from "../definition.ts";
 import type { ClientCore } from "./client-core.ts";
 import type { Writer } from "./committer.ts";
+import { checkDefinition } from "./definition-check.ts";
 import { emit, type EmitOptions, type Emitted, Events } from "./events.ts";
 import { hubOf, type LocalWorker } from "./hub.ts";
 import { newRunId } from "./ids.ts";
@@ -189,6 +190,7 @@ interface Adopter {
 
 function validInput(workflow: Workflow | string, input: unknown): unknown {
   if (typeof workflow === "string") return input;
+  checkDefinition("what is started", workflow);
   return validate(workflow.options.input, input, `the input of workflow ${workflow.name}`);
 }
 

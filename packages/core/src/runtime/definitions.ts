@@ -3,6 +3,7 @@ import { InvalidArgumentError } from "../errors.ts";
 import { durationMs } from "../engine/duration.ts";
 import type { WorkflowRef, WorkflowSpec } from "../store.ts";
 import type { AnyWorkflow, Workflow } from "../definition.ts";
+import { checkDefinition } from "./definition-check.ts";
 
 export class Definitions {
   readonly #byKey = new Map<string, Workflow>();
@@ -13,6 +14,7 @@ export class Definitions {
 
   /** Where a bundler or two entry points made two copies of one module, each brings the same workflow: one of them is enough. */
   #add(definition: Workflow): void {
+    checkDefinition("what a worker is given", definition);
     const key = keyOf(definition);
     const other = this.#byKey.get(key);
     if (other !== undefined && String(other.handler) !== String(definition.handler)) {

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { checkName, idempotencyPath } from "../engine/names.ts";
-import { type Codec, valuesOf } from "../engine/values.ts";
+import { type Codec, valueToText } from "../engine/values.ts";
 import type { NewEvent } from "../store.ts";
 import { inputHash } from "./ids.ts";
 import { checkSize } from "./limits.ts";
@@ -20,13 +20,13 @@ export function newEvent(given: {
   checkName("event", name);
   checkName("event id", id);
   const runPrefix = prefixOf(name, id);
-  const what = `the payload of event ${name}`;
-  const plain = valuesOf(runPrefix, undefined).toText(payload, "", what);
+  const what = `event ${name} with the id ${id}: its payload`;
+  const plain = valueToText(payload, what);
   const text = codec === undefined ? plain : codec.encode(plain, { runId: runPrefix, key: "" });
   return {
     name,
     id,
-    payload: checkSize(text, maxPayloadBytes, `event ${name} with the id ${id}: its payload`),
+    payload: checkSize(text, maxPayloadBytes, what),
     codecId: runPrefix,
     payloadHash: inputHash(plain),
     runPrefix,

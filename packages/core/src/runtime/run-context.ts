@@ -21,6 +21,7 @@ import { retryOf } from "../engine/retry.ts";
 import type { Workflow } from "../definition.ts";
 import type { Activation } from "./activation.ts";
 import { boundedMap } from "./bounded-map.ts";
+import { checkDefinition } from "./definition-check.ts";
 import type { AskHandle, Body } from "./handle.ts";
 import { childLogger } from "./log.ts";
 import { race } from "./race.ts";
@@ -309,7 +310,9 @@ export class RunContext implements Context {
 }
 
 function nameOf(workflow: Workflow | string): string {
-  return typeof workflow === "string" ? workflow : workflow.name;
+  if (typeof workflow === "string") return workflow;
+  checkDefinition("what a run calls or starts", workflow);
+  return workflow.name;
 }
 
 function timeoutOf(name: string, timeout: Duration | undefined): number | undefined {

@@ -4,6 +4,7 @@ import type { MakeSend } from "../engine/asks.ts";
 import { childId, messageId } from "./ids.ts";
 import {
   EventConflictError,
+  InvalidArgumentError,
   RunConflictError,
   RunEndedError,
   RunNotFoundError,
@@ -39,8 +40,12 @@ export function sendStart(
   const name = typeof workflow === "string" ? workflow : workflow.name;
   checkName("workflow", name);
   if (options.id !== undefined) checkRunId(options.id);
+  if (awaited && options.id === run.runId)
+    throw new InvalidArgumentError(
+      `run ${run.runId} can't call itself: it would wait for its own end for ever`,
+    );
   const { codec, maxPayloadBytes } = run.host;
-  const copy = kept(() => validInput(run, workflow, input));
+  const copy = kept(() => validInput(run, workflow, input), `run ${run.runId}: the input of ${name}`);
   return {
     send: ({ key, identity, suffix, seq }) => {
       const id = options.id ?? childId(run.runId, identity, suffix);
@@ -78,7 +83,7 @@ export function sendEvent(
   checkName("event", name);
   if (eventId !== undefined) checkName("event id", eventId);
   const { codec, maxPayloadBytes } = run.host;
-  const copy = kept(() => payload);
+  const copy = kept(() => payload, `run ${run.runId}: the payload of event ${name}`);
   return {
     send: ({ identity, suffix, seq }) => {
       const id = eventId ?? messageId(run.runId, identity, suffix);
@@ -97,7 +102,7 @@ export function sendSignal(run: Activation, runId: string, name: string, payload
   checkAskName("signal", name);
   const { codec, maxPayloadBytes } = run.host;
   const what = `the signal ${name}`;
-  const copy = kept(() => payload);
+  const copy = kept(() => payload, `run ${run.runId}: ${what} to run ${runId}`);
   return {
     send: ({ identity, suffix, seq }) => {
       const id = messageId(run.runId, identity, suffix);
@@ -121,11 +126,11 @@ function refused(what: string, reason: string): StoreError {
 }
 
 /** A copy of a value as it is now. What can't be copied is thrown when the copy is asked for. */
-function kept(make: Work<unknown>): Work<unknown> {
+function kept(make: Work<unknown>, what: string): Work<unknown> {
   try {
     const value = make();
     if (value === undefined) return () => undefined;
-    const text = valueToText(value, "what it sends");
+    const text = valueToText(value, what);
     return () => textToValue(text);
   } catch (error) {
     return () => {

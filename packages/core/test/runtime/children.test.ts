@@ -153,6 +153,27 @@ describe("a child with an id of its own", () => {
     expect(await world.settle(run.result())).toEqual([2, "gone"]);
   });
 
+  test("that is the caller itself, or no workflow at all, is a bug", async () => {
+    const world = new World();
+    const parent = workflow<string, unknown>({ name: "parent" }, (ctx, how) =>
+      how === "itself"
+        ? ctx.call("parent", how, { id: ctx.run.id })
+        : ctx.call(undefined as unknown as string, how),
+    );
+    const process = await world.worker([parent]);
+    for (const [how, message] of [
+      ["itself", "run itself can't call itself: it would wait for its own end for ever"],
+      ["nothing", "what a run calls or starts must be a workflow, as workflow() gives it, not undefined"],
+    ] as const) {
+      await process.start(parent, how, { id: how });
+      await world.passUntil(() => world.run(how).stuck !== null);
+      expect(world.run(how).stuck).toMatchObject({
+        code: "BUG",
+        message: expect.stringContaining(message) as string,
+      });
+    }
+  });
+
   test("that belongs to something else rejects the call", async () => {
     const world = new World();
     const parent = workflow({ name: "parent" }, async (ctx) => [

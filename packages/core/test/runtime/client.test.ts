@@ -1,7 +1,7 @@
 /** Starting runs, and waiting for their results. */
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { Client, type Context, StoreError, workflow } from "../../src/index.ts";
+import { Client, Worker, type Context, StoreError, workflow } from "../../src/index.ts";
 import { gate, rejection, World } from "../support/world.ts";
 
 const double = workflow<number, number>({ name: "double" }, (ctx, n) => ctx.step("double", () => n * 2));
@@ -289,6 +289,15 @@ describe("result", () => {
     await world.settle(process.client.runs.resume("r"));
     expect(await world.settle(result)).toBe("mended");
   });
+});
+
+test("what is no workflow is refused by clients and workers, and they say why that may be", async () => {
+  const world = new World();
+  const nothing = undefined as unknown as Parameters<Client["start"]>[0];
+  const message =
+    /must be a workflow, as workflow\(\) gives it, not undefined; modules that import each other/;
+  await expect(world.process().client.start(nothing, 1)).rejects.toThrow(message);
+  expect(() => new Worker({ store: world.store, workflows: [nothing as never] })).toThrow(message);
 });
 
 test("nobody waits for the result of a store that can't be used", async () => {

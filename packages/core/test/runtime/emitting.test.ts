@@ -107,7 +107,7 @@ describe("emit", () => {
     const { client } = world.process();
     expect(() => client.emit("", 1)).toThrow("event");
     expect(() => client.emit("e", 1, { id: "x".repeat(201) })).toThrow("200");
-    expect(() => client.emit("e", () => {})).toThrow("payload of event e");
+    expect(() => client.emit("e", () => {}, { id: "1" })).toThrow("event e with the id 1: its payload");
     expect(() => client.emit("e", "x".repeat(2_000_000))).toThrow("limit");
   });
 });

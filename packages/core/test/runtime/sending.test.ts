@@ -163,6 +163,27 @@ describe("a signal from run to run", () => {
   });
 });
 
+test("what can't be stored is refused with the run, and with what it was to be", async () => {
+  const world = new World();
+  const odd = (): void => {};
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    const sent = [
+      ctx.call("child", odd),
+      ctx.start("child", odd, { name: "later" }),
+      ctx.emit("done", odd),
+      ctx.signal("other", "go", odd),
+    ];
+    return (await Promise.allSettled(sent)).map((one) => one.status === "rejected" && String(one.reason));
+  });
+  const process = await world.worker([definition]);
+  expect(await process.execute(definition, undefined, { id: "r" })).toEqual([
+    expect.stringContaining("run r: the input of child can't be stored: Cannot stringify a function"),
+    expect.stringContaining("run r: the input of child can't be stored"),
+    expect.stringContaining("run r: the payload of event done can't be stored"),
+    expect.stringContaining("run r: the signal go to run other can't be stored"),
+  ]);
+});
+
 test("what is sent out is sent before the run ends, awaited or not", async () => {
   const world = new World();
   const mail = workflow({ name: "mail", on: "paid" }, () => "sent");
