@@ -178,6 +178,7 @@ const ALL_OF: readonly string[] = [
   "workers_pkey ()",
   "workflows all",
   "workflows_name ()",
+  "workflow_pauses_pkey ()",
   "events_at ()",
   "events_pkey ()",
   "purged_pkey ()",

@@ -1,4 +1,4 @@
-import type { EndedFigures, Figures, LiveFigures, WorkerLoad } from "@everstep/core";
+import type { EndedFigures, Figures, FiguresSpan, LiveFigures, WorkerLoad } from "@everstep/core";
 import type { Database } from "./database.ts";
 import { NOW } from "./sql.ts";
 
@@ -6,22 +6,16 @@ import { NOW } from "./sql.ts";
 const LIVE_STATUS = `CASE WHEN r.stuck IS NOT NULL THEN 'stuck' WHEN r.phase <> 'forward' THEN 'compensating'
   WHEN r.owner IS NOT NULL THEN 'running' WHEN r.due_at <= c.now THEN 'ready' ELSE 'waiting' END`;
 
-/** The workflows by steps through the index, so that no ended run is read but those that are counted. */
-const FIGURES = `WITH RECURSIVE c AS MATERIALIZED (SELECT ${NOW} AS now),
+/** No index knows when runs ended: those that were created since are looked through. */
+const FIGURES = `WITH c AS MATERIALIZED (SELECT ${NOW} AS now),
   live AS (
     SELECT r.workflow, r.version, ${LIVE_STATUS} AS status, count(*) AS runs, count(r.paused) AS paused,
       min(r.due_at) AS "firstDueAt", min(r.created_at) AS "oldestAt"
     FROM c, everstep.runs r WHERE r.ended IS NULL GROUP BY 1, 2, 3
   ),
-  names (name) AS (
-    (SELECT r.workflow FROM everstep.runs r ORDER BY r.workflow LIMIT 1)
-    UNION ALL SELECT (SELECT r.workflow FROM everstep.runs r WHERE r.workflow > n.name ORDER BY r.workflow LIMIT 1)
-    FROM names n WHERE n.name IS NOT NULL
-  ),
   took AS (
-    SELECT n.name AS workflow, r.ended AS status, r.ended_at - r.created_at AS ms FROM names n
-    CROSS JOIN LATERAL (SELECT r.ended, r.ended_at, r.created_at FROM everstep.runs r
-      WHERE r.workflow = n.name AND r.ended_at >= $1::bigint OFFSET 0) r
+    SELECT r.workflow, r.ended AS status, r.ended_at - r.created_at AS ms FROM everstep.runs r
+    WHERE r.ended IS NOT NULL AND r.created_at >= $2::bigint AND r.ended_at >= $1::bigint
   ),
   ended AS (
     SELECT t.workflow, t.status, count(*) AS runs, percentile_disc(0.5) WITHIN GROUP (ORDER BY t.ms) AS "medianMs",
@@ -40,8 +34,11 @@ interface Row {
   readonly answer: string;
 }
 
-export async function figuresOf(database: Database, endedSince: number): Promise<Figures> {
-  const [row] = await database.query<Row>(FIGURES, [Math.ceil(endedSince)]);
+export async function figuresOf(
+  database: Database,
+  { endedSince, createdSince }: FiguresSpan,
+): Promise<Figures> {
+  const [row] = await database.query<Row>(FIGURES, [Math.ceil(endedSince), Math.ceil(createdSince)]);
   return JSON.parse(row?.answer ?? "") as {
     readonly now: number;
     readonly live: readonly LiveFigures[];

@@ -4,6 +4,7 @@ import type {
   ClaimResult,
   EventRecord,
   Figures,
+  FiguresSpan,
   Finding,
   Hint,
   Interest,
@@ -132,8 +133,8 @@ export class PostgresStore implements Store<PostgresTx> {
     return workersOf(this.#database);
   }
 
-  figures(endedSince: number): Promise<Figures> {
-    return figuresOf(this.#database, endedSince);
+  figures(span: FiguresSpan): Promise<Figures> {
+    return figuresOf(this.#database, span);
   }
 
   examine(): Promise<readonly Finding[]> {

@@ -14,8 +14,6 @@ DECLARE
   told json;
   nos bigint[];
   ids text[];
-  hashes text[];
-  workflows text[];
 BEGIN
   IF names IS NOT NULL THEN
     SELECT json_object_agg(c.name, json_build_object('version', c.version, 'priority', c.priority, 'timeout', c.timeout_ms)) INTO told
@@ -23,8 +21,7 @@ BEGIN
   END IF;
   FOR one IN
     WITH given AS MATERIALIZED (
-      SELECT g.*, CASE WHEN g.claim AND NOT EXISTS (
-        SELECT 1 FROM everstep.workflow_pauses p WHERE p.workflow = g.workflow OFFSET 0) THEN worker END AS owner
+      SELECT g.*, CASE WHEN g.claim AND g.workflow <> ALL (ARRAY(SELECT p.workflow FROM everstep.workflow_pauses p)) THEN worker END AS owner
       FROM json_to_recordset(starts) AS g (i int, a int, id text, workflow text, version text, input text, hash text, priority bigint,
         timeout bigint, due bigint, delay bigint, claim boolean, raw boolean, parent text, key text, awaited boolean)
       WHERE senders IS NULL OR senders[g.a] IS NOT NULL
@@ -50,8 +47,6 @@ BEGIN
     IF one.no IS NOT NULL THEN
       outcomes[one.i] := CASE WHEN one.owner IS NULL THEN 'c' ELSE 'o' END;
       ids[one.i] := one.id;
-      hashes[one.i] := one.hash;
-      workflows[one.i] := one.workflow;
     ELSE
       SELECT r.workflow, r.input_hash INTO old FROM everstep.runs r WHERE r.id = one.id;
       IF NOT FOUND THEN SELECT p.workflow, p.input_hash INTO old FROM everstep.purged p WHERE p.id = one.id; END IF;
@@ -62,12 +57,13 @@ BEGIN
   -- The id of a purged run stays taken. After the insertion, for that may have waited for the purge.
   IF ids IS NULL THEN RETURN; END IF;
   FOR one IN
-    SELECT s.i, p.workflow, p.input_hash FROM generate_subscripts(ids, 1) AS s (i)
-    CROSS JOIN LATERAL (SELECT p.workflow, p.input_hash FROM everstep.purged p WHERE p.id = ids[s.i] OFFSET 0) p
+    SELECT g.i, p.workflow, p.workflow = g.workflow AND p.input_hash = g.hash AS is_same
+    FROM (SELECT p.id, p.workflow, p.input_hash FROM everstep.purged p WHERE p.id = ANY (ids)) p
+    JOIN json_to_recordset(starts) AS g (i int, id text, workflow text, hash text) ON g.id = p.id AND g.i = array_position(ids, p.id)
   LOOP
     DELETE FROM everstep.runs r WHERE r.no = nos[one.i];
     nos[one.i] := NULL;
-    outcomes[one.i] := CASE WHEN one.workflow = workflows[one.i] AND one.input_hash = hashes[one.i] THEN 'x' ELSE 'C' || one.workflow END;
+    outcomes[one.i] := CASE WHEN one.is_same THEN 'x' ELSE 'C' || one.workflow END;
   END LOOP;
   IF tags IS NOT NULL THEN PERFORM everstep.keep_marks(nos, NULL, NULL, tags); END IF;
 END`,
