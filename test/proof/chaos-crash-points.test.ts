@@ -40,7 +40,7 @@ async function mortal(...traps: readonly Trap[]): Promise<{
     },
     failed: () => {},
   });
-  const workflows = [{ name: "five", version: "1" }];
+  const workflows = [{ name: "five", version: "1", on: null, priority: 0, timeoutMs: null }];
   const { worker } = await store.join({ workflows, leaseMs: 5_000, host: "here", pid: 1 });
   store.set(traps);
   const batch: Batch<never> = { writes: [START], lease: { worker, batch: 1 } };
@@ -64,6 +64,7 @@ test("names every kind of write", () => {
       entries: [
         { ...entry, kind: "step" },
         { ...entry, kind: "patched" },
+        { ...entry, kind: "call" },
       ],
       then: { do: "release" },
     },
@@ -71,7 +72,7 @@ test("names every kind of write", () => {
     { kind: "operate", runId: "a", operation: "resume", id: "1", value: "" },
     { kind: "leave" },
   ];
-  const points = ["start born claimed", "start", "step", "release", "cancel", "resume", "leave"];
+  const points = ["start born claimed", "start", "step", "call", "release", "cancel", "resume", "leave"];
   expect(pointsOf(writes)).toEqual(points);
 });
 

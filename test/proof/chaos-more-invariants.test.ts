@@ -101,6 +101,44 @@ const WRONG: readonly (readonly [number: string, what: string, doctored: Partial
   ],
   ["L6", "a worker that outlives all", { liveWorkers: 1 }],
   ["L1", "a run that was to fail and did not", runWith("paid-1", { input: '{"no":3}' })],
+  ["I16", "a child that is gone", { runs: runs.filter(({ run }) => run.id !== "family-1/child") }],
+  ["I16", "a detached run that is gone", { runs: runs.filter(({ run }) => run.id !== "family-1/heir") }],
+  [
+    "I16",
+    "a call with another result than its child",
+    runWith("family-1/child", { result: '{"one":"one"}' }),
+  ],
+  ["I16", "a call that completed, and its child did not", runWith("family-1/child", { end: "failed" })],
+  [
+    "I16",
+    "a child that nobody called",
+    runWith("family-1/heir", { parent: { runId: "family-1", key: "heir", called: true } }),
+  ],
+  [
+    "I16",
+    "a run that ended before its child",
+    journalOf("family-1", (journal) =>
+      journal.map((entry) => (entry.kind === "child" ? { ...entry, key: "other" } : entry)),
+    ),
+  ],
+  [
+    "I13",
+    "a child that completed, and was not undone",
+    journalOf("family-1", (journal) => journal.filter(({ kind }) => kind !== "undo")),
+  ],
+  ["I22", "an event that started nothing", { runs: runs.filter(({ run }) => run.workflow !== "echo") }],
+  [
+    "I22",
+    "a run of an event that nobody emitted",
+    journalOf("family-1", (journal) => journal.filter(({ kind }) => kind !== "emit")),
+  ],
+  ["I2", "a run of nobody", runWith("family-1/heir", { parent: null })],
+  [
+    "I6",
+    "more idempotency keys than a person asked for",
+    journalOf("regret-1", (journal) => journal.filter(({ kind }) => kind !== "reset")),
+  ],
+  ["L1", "a child that was canceled for no reason", runWith("family-1/child", { end: "canceled" })],
 ];
 
 for (const [number, what, doctored] of WRONG) {

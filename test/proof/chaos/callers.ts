@@ -26,10 +26,10 @@ export interface SignalRecord {
   readonly outcome: "ok" | "late" | "unknown";
 }
 
-/** An order to cancel a run or to let it go on. `late`: refused, for the run had ended; `refused`: it was not stuck. */
+/** An order of a person. `late`: refused, for the run had ended; `refused`: it was not in a state for it. */
 export interface OrderRecord {
   readonly run: string;
-  readonly wish: "cancel" | "resume";
+  readonly wish: "cancel" | "resume" | "pause";
   readonly outcome: "ok" | "late" | "refused" | "unknown";
 }
 
@@ -57,6 +57,7 @@ const CANCELED: Readonly<Partial<Record<Name, number>>> = {
   paid: 0.15,
   brittle: 0.1,
   grave: 0.1,
+  family: 0.2,
 };
 const UNDONE = 0.75;
 const RUNG = 0.5;
@@ -123,6 +124,13 @@ export class Callers {
     const outcome = await this.#outcomeOf({ wish: "resume", id: run, because }, 1);
     if (outcome !== undefined) this.orders.push({ run, wish: "resume", outcome });
     return outcome;
+  }
+
+  /** Asked once. It lasts until somebody resumes the run. */
+  async pause(run: string): Promise<OrderRecord["outcome"] | undefined> {
+    // Before it is asked: who does not know has paused it, maybe.
+    this.orders.push({ run, wish: "pause", outcome: "unknown" });
+    return this.#outcomeOf({ wish: "pause", id: run, because: `wants to look at it, ${CANARY}` }, 1);
   }
 
   async #callUntilClosed(): Promise<void> {

@@ -29,27 +29,38 @@ export const cipher: Codec = {
 /** As it would be in the store without the codec. */
 export function deciphered(details: RunDetails): RunDetails {
   const { run, journal, messages, retries } = details;
-  const open = (text: string): string => cipher.decode(text, { runId: run.id, key: "" });
+  const openAs =
+    (runId: string) =>
+    (text: string): string =>
+      cipher.decode(text, { runId, key: "" });
+  const open = openAs(run.id);
   return {
     ...details,
     run: {
       ...run,
-      input: open(run.input),
+      input: openAs(run.event ?? run.id)(run.input),
       result: run.result === null ? null : open(run.result),
       error: run.error === null ? null : open(run.error),
       stuck: run.stuck === null ? null : { ...run.stuck, message: open(run.stuck.message) },
     },
     journal: journal.map((entry) => opened(entry, open)),
-    messages: messages.map((message) => ({ ...message, payload: open(message.payload) })),
+    messages: messages.map((message) =>
+      message.type === "child" ? message : { ...message, payload: open(message.payload) },
+    ),
     retries: retries.map(({ error, ...row }) => (error === undefined ? row : { ...row, error: open(error) })),
   };
 }
 
-/** The list of what is to be undone has no values in it, but for the error that is encoded on its own. */
+/**
+ * The list of what is to be undone has no values in it, but for the error that is encoded on its own; what a person did to the journal has only
+ * a note; and why a send was refused is everybody's to read.
+ */
 function opened({ value, error, ...entry }: Entry, open: (text: string) => string): Entry {
   return {
     ...entry,
-    ...(value === undefined ? {} : { value: entry.kind === "unwinding" ? value : open(value) }),
-    ...(error === undefined ? {} : { error: open(error) }),
+    ...(value === undefined ? {} : { value: PLAIN.has(entry.kind) ? value : open(value) }),
+    ...(error === undefined ? {} : { error: value === undefined ? open(error) : error }),
   };
 }
+
+const PLAIN: ReadonlySet<Entry["kind"]> = new Set(["unwinding", "reset", "resolve", "move", "fork"]);

@@ -15,6 +15,11 @@ const POINTS = [
   "pivot",
   "unwinding",
   "undo",
+  "call",
+  "child",
+  "detached start",
+  "emit",
+  "sent signal",
   "taken cancel",
   "retry",
   "park",
@@ -75,11 +80,13 @@ export function pointsOf(writes: readonly Write[]): readonly Point[] {
       case "message":
         return [write.message.type];
       case "operate":
-        return [write.operation];
+        return write.operation === "resume" ? ["resume"] : [];
       case "leave":
         return ["leave"];
       case "advance":
         return pointsOfAdvance(write);
+      default:
+        return [];
     }
   });
 }
@@ -92,6 +99,11 @@ const OF_ENTRIES: Readonly<Partial<Record<string, Point>>> = {
   pivot: "pivot",
   unwinding: "unwinding",
   undo: "undo",
+  call: "call",
+  child: "child",
+  start: "detached start",
+  emit: "emit",
+  send: "sent signal",
   cancel: "taken cancel",
 };
 

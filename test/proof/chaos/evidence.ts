@@ -58,6 +58,26 @@ export async function readAllRuns(store: Store): Promise<RunDetails[]> {
   return runs;
 }
 
+const OPERATOR: ReadonlySet<Entry["kind"]> = new Set(["resume", "pause", "resolve", "reset", "move", "fork"]);
+
+/** A person did it, whoever wrote it down. */
+export function isByPerson({ kind }: Entry): boolean {
+  return OPERATOR.has(kind);
+}
+
+/** What still counts: from each reset on, what came between it and the entry that it names does not. */
+export function countingOf({ journal }: RunDetails): readonly Entry[] {
+  return journal.reduce<readonly Entry[]>((counting, entry) => {
+    if (entry.kind !== "reset") return [...counting, entry];
+    const { to } = JSON.parse(entry.value ?? "{}") as { readonly to: number };
+    return [...counting.filter(({ seq }) => seq <= to), entry];
+  }, []);
+}
+
+export function resetsOf({ journal }: RunDetails): number {
+  return journal.filter(({ kind }) => kind === "reset").length;
+}
+
 /** Results and tokens are plain JSON in the store. */
 export function valueOf(entry: Pick<Entry, "value">): unknown {
   return entry.value === undefined ? undefined : (JSON.parse(entry.value) as unknown);

@@ -135,7 +135,15 @@ export class Field {
       await this.#watcher.forgetIfAbsent(id);
     }
     await until(() => this.#watcher.open.size === 0);
+    await until(
+      async () => (await this.#store.count({ status: LIVE })) === 0 && (await this.#regretted()) === 0,
+    );
     await until(async () => (await this.#store.count({ status: LIVE })) === 0);
+  }
+
+  /** Runs that a person will have go back. */
+  #regretted(): Promise<number> {
+    return this.#store.count({ status: "failed", workflow: "regret" });
   }
 
   /** I12. */

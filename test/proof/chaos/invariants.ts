@@ -2,8 +2,10 @@
  * What must hold after any number of deaths, as pure functions from the evidence to the problems in it. The numbers are those of
  * the catalogue of guarantees; I10, I11 and L2 are the watcher's, who looks while it happens.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { Entry } from "@everstep/core";
-import { type Evidence, settlementsOf, valueOf } from "./evidence.ts";
+import { countingOf, type Evidence, resetsOf, settlementsOf, valueOf } from "./evidence.ts";
+import { familyProblems } from "./family-invariants.ts";
 import type { LedgerEvent } from "./ledger-events.ts";
 import { compensationProblems } from "./saga-invariants.ts";
 import { waitProblems } from "./wait-invariants.ts";
@@ -37,35 +39,43 @@ const I2_oneRunPerId: Check = ({ starts, runs, requests }) => {
   const exists = new Set(ids);
   const asked = new Map(starts.map((start) => [start.id, start]));
   const committed = new Set(requests);
+  const ofOthers = new Set(runs.flatMap(({ run }) => ((run.parent ?? run.event) === null ? [] : [run.id])));
   const inTx = ids.filter((id) => asked.get(id)?.via === "tx");
   return [
     ...repeated(ids).map((id) => `I2 ${id}: is there twice`),
-    ...ids.filter((id) => !asked.has(id)).map((id) => `I2 ${id}: nobody started it`),
+    ...ids.filter((id) => !asked.has(id) && !ofOthers.has(id)).map((id) => `I2 ${id}: nobody started it`),
     ...inTx.filter((id) => !committed.has(id)).map((id) => `P4 ${id}: is there without its request`),
     ...requests.filter((id) => !exists.has(id)).map((id) => `P4 ${id}: its request is there without it`),
   ];
 };
 
 const I3_oneSettlementPerKey: Check = ({ runs }) =>
-  runs.flatMap(({ run, journal }) => [
-    // A run may be told more than once to be canceled.
-    ...repeated(journal.filter(({ kind }) => kind !== "cancel").map(({ kind, key }) => `${kind} ${key}`)).map(
-      (what) => `I3 ${run.id}: ${what} is journaled twice`,
-    ),
-    ...journal
-      .filter(({ seq }, index) => seq !== index + 1)
-      .map(({ seq }) => `I3 ${run.id}: entry ${seq} is out of place`),
-  ]);
+  runs.flatMap((details) => {
+    const { run, journal } = details;
+    return [
+      // A run may be told more than once to be canceled.
+      ...repeated(
+        countingOf(details)
+          .filter(({ kind }) => kind !== "cancel")
+          .map(({ kind, key }) => `${kind} ${key}`),
+      ).map((what) => `I3 ${run.id}: ${what} is journaled twice`),
+      ...journal
+        .filter(({ seq }, index) => seq !== index + 1)
+        .map(({ seq }) => `I3 ${run.id}: entry ${seq} is out of place`),
+    ];
+  });
 
 /** With I18. Exempt is what a process that was frozen before the mark begins when it wakes up. */
-const I4_nothingBeginsAfterItsEntry: Check = ({ events }) => {
+const I4_nothingBeginsAfterItsEntry: Check = ({ events, runs }) => {
+  // What a person has done again begins again.
+  const again = new Set(runs.filter((details) => resetsOf(details) > 0).map((details) => details.run.id));
   const { late, problems } = zombiesIn(events);
   const marked = new Set<string>();
   const found: string[] = [...problems];
   for (const event of events) {
     const { type, run, step } = event;
     if (type === "mark") marked.add(`${run} ${step}`);
-    if (type !== "begin" || late.has(event)) continue;
+    if (type !== "begin" || late.has(event) || again.has(run)) continue;
     if (marked.has(`${run} ${step}`)) found.push(`I4 ${placeOf(event)}: began after its entry was seen`);
     if (!isUndo(step) && marked.has(`${run} *`))
       found.push(`I18 ${placeOf(event)}: began after the cancel or the decision to undo was seen`);
@@ -105,13 +115,16 @@ const I5_resultsAreOfRealExecutions: Check = ({ runs, events }) => {
   );
 };
 
-const I6_oneIdempotencyKeyPerStep: Check = ({ events }) => {
+const I6_oneIdempotencyKeyPerStep: Check = ({ events, runs }) => {
+  const resets = new Map(runs.map((details) => [details.run.id, resetsOf(details)]));
   const bodies = events.filter(({ type }) => type === "begin" || type === "end");
   const keysOf = Map.groupBy(bodies, ({ run, step }) => `${run} ${step}`);
   const stepsOf = Map.groupBy(bodies, ({ key }) => key);
   return [
     ...[...keysOf]
-      .filter(([, group]) => new Set(group.map(({ key }) => key)).size > 1)
+      .filter(
+        ([, group]) => new Set(group.map(({ key }) => key)).size > 1 + (resets.get(group[0]?.run ?? "") ?? 0),
+      )
       .map(([step]) => `I6 ${step}: had more than one idempotency key`),
     ...[...stepsOf]
       .filter(([, group]) => new Set(group.map(placeOf)).size > 1)
@@ -170,13 +183,15 @@ const I19_resultsAreWhatWasJournaled: Check = ({ runs }) =>
     .flatMap((details) => {
       const { run } = details;
       const journaled = new Map(
-        [...settlementsOf(details, "step"), ...settlementsOf(details, "signal")].map((entry) => [
-          entry.key,
-          entry.kind === "signal" && entry.error !== undefined ? NOBODY : valueOf(entry),
-        ]),
+        ["step", "signal", "child"]
+          .flatMap((kind) => settlementsOf(details, kind as Entry["kind"]))
+          .map((entry) => [
+            entry.key,
+            entry.kind === "signal" && entry.error !== undefined ? NOBODY : valueOf(entry),
+          ]),
       );
       const result = Object.entries(JSON.parse(run.result ?? "{}") as Record<string, unknown>);
-      const wrong = result.filter(([key, value]) => journaled.get(key) !== value);
+      const wrong = result.filter(([key, value]) => !isDeepStrictEqual(journaled.get(key), value));
       if (result.length > 0 && wrong.length === 0) return [];
       return [`I19 ${run.id}: its result differs from its journal in ${wrong.map(([key]) => key).join()}`];
     });
@@ -187,9 +202,14 @@ const I21_theDatabaseIsWhole: Check = ({ integrity }) =>
 /** Each workflow ends as it was written, for no death is an outcome; or canceled, if somebody asked for that. */
 const L1_allRunsEnd: Check = ({ starts, runs }) => {
   const canceled = new Set(starts.filter(({ isCanceled }) => isCanceled).map(({ id }) => id));
+  const ofCanceled = new Set(
+    runs.flatMap(({ run }) =>
+      run.parent?.called === true && canceled.has(run.parent.runId) ? [run.id] : [],
+    ),
+  );
   return runs
     .filter(({ run }) => {
-      if (run.end === "canceled") return !canceled.has(run.id);
+      if (run.end === "canceled") return !canceled.has(run.id) && !ofCanceled.has(run.id);
       const input = JSON.parse(run.input) as Input;
       return run.end !== (isToFail(run.workflow, input) ? "failed" : "completed");
     })
@@ -245,6 +265,7 @@ const CHECKS: readonly Check[] = [
   ({ runs, events }) => compensationProblems(runs, events),
   ({ runs, signals }) => waitProblems(runs, signals),
   ({ runs, orders }) => orderProblems(runs, orders),
+  ({ runs, events }) => familyProblems(runs, events),
   ({ runs, operations }) => moneyProblems(runs, operations),
   I17_interruptionsAreNoFailures,
   I19_resultsAreWhatWasJournaled,

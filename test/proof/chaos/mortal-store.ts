@@ -2,11 +2,13 @@ import type {
   Batch,
   ClaimRequest,
   ClaimResult,
+  EventRecord,
   Hint,
   Interest,
   JoinRequest,
   Lease,
   Outcome,
+  OutboxRow,
   Page,
   PageRequest,
   Renewal,
@@ -14,6 +16,7 @@ import type {
   RunFilter,
   Store,
   TransactRequest,
+  WorkflowRecord,
 } from "@everstep/core";
 import { type Point, pointsOf, type Trap } from "./crash-points.ts";
 
@@ -107,6 +110,30 @@ export class MortalStore<Tx> implements Store<Tx> {
 
   count(filter: RunFilter): Promise<number> {
     return this.#store.count(filter);
+  }
+
+  workflows(): Promise<readonly WorkflowRecord[]> {
+    return this.#store.workflows();
+  }
+
+  workers(): ReturnType<Store<Tx>["workers"]> {
+    return this.#store.workers();
+  }
+
+  figures(...span: Parameters<Store<Tx>["figures"]>): ReturnType<Store<Tx>["figures"]> {
+    return this.#store.figures(...span);
+  }
+
+  examine(): ReturnType<Store<Tx>["examine"]> {
+    return this.#store.examine();
+  }
+
+  events(filter: { readonly name?: string; readonly limit: number }): Promise<readonly EventRecord[]> {
+    return this.#store.events(filter);
+  }
+
+  takeOutbox(request: { readonly limit: number; readonly forMs: number }): Promise<readonly OutboxRow[]> {
+    return this.#store.takeOutbox(request);
   }
 
   watch(listener: (hint: Hint) => void, interest?: Interest): () => void {

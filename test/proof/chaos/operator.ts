@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Client, StoreUnavailableError } from "@everstep/core";
+import { type Client, RunStateError, StoreUnavailableError } from "@everstep/core";
+import { CANARY } from "./canary.ts";
 import type { Callers } from "./callers.ts";
 import type { Random } from "../random.ts";
 import type { Tally } from "./tally.ts";
@@ -19,6 +20,7 @@ const HANDS_MAX = 4;
 const STUCK_MAX = 100;
 const MEDDLED_MAX = 20;
 const CANCELED_MAX = 3;
+const PAUSED_MAX = 5;
 /** A burst is so many signals at once to each of so many runs. */
 const BURST_RUNS_MAX = 8;
 const BURST_SIGNALS = 30;
@@ -46,6 +48,9 @@ export class Operator {
       "storms of cancels",
       "bursts of signals",
       "signals in bursts",
+      "runs paused",
+      "runs retried",
+      "runs rewound",
     );
   }
 
@@ -54,6 +59,7 @@ export class Operator {
     const { random } = this.#options;
     while (!until.aborted) {
       await this.#mend();
+      await this.#regret();
       if (!meddling.aborted) await this.#meddle();
       await delay(random.between(CALM_MIN_MS, CALM_MAX_MS));
     }
@@ -61,7 +67,7 @@ export class Operator {
 
   async #mend(): Promise<void> {
     const { callers, random, tally } = this.#options;
-    const stuck = await this.#stuck();
+    const stuck = await this.#waiting();
     tally.count("runs that were stuck", stuck.length);
     await Promise.all(
       stuck.map(async (id) => {
@@ -72,9 +78,31 @@ export class Operator {
     );
   }
 
-  async #stuck(): Promise<readonly string[]> {
+  /** Runs that only a person can move. */
+  async #waiting(): Promise<readonly string[]> {
+    const stuck = await this.#list({ status: "stuck" });
+    return [...new Set([...stuck, ...(await this.#list({ paused: true }))])];
+  }
+
+  /** Those that have failed go back: to what failed, or to their beginning. */
+  async #regret(): Promise<void> {
+    const { client, random, tally } = this.#options;
+    for (const id of await this.#list({ status: "failed", workflow: "regret" })) {
+      const isRetried = random.chance(0.6);
+      try {
+        if (isRetried) await client.runs.retry(id, { because: `it is mended, ${CANARY}` });
+        else await client.runs.rewind(id, { to: "ponder" });
+        tally.count(isRetried ? "runs retried" : "runs rewound");
+      } catch (error) {
+        // It may be done, and nobody knows: then it is not found again.
+        if (!(error instanceof StoreUnavailableError || error instanceof RunStateError)) throw error;
+      }
+    }
+  }
+
+  async #list(filter: NonNullable<Parameters<Client["runs"]["list"]>[0]>): Promise<readonly string[]> {
     try {
-      const { runs } = await this.#options.client.runs.list({ status: "stuck", limit: STUCK_MAX });
+      const { runs } = await this.#options.client.runs.list({ ...filter, limit: STUCK_MAX });
       return runs.map(({ id }) => id);
     } catch (error) {
       if (error instanceof StoreUnavailableError) return [];
@@ -83,13 +111,15 @@ export class Operator {
   }
 
   #meddle(): Promise<void> {
-    switch (this.#options.random.pick(["burst", "resume", "cancel", "nothing", "nothing"])) {
+    switch (this.#options.random.pick(["burst", "resume", "cancel", "pause", "nothing", "nothing"])) {
       case "burst":
         return this.#burst();
       case "resume":
         return this.#resumeAnything();
       case "cancel":
         return this.#cancelStorm();
+      case "pause":
+        return this.#pauseSome();
       default:
         return Promise.resolve();
     }
@@ -116,6 +146,13 @@ export class Operator {
     const outcomes = await Promise.all([...runs, ...runs].map((id) => callers.resume(id)));
     const refused = outcomes.filter((outcome) => outcome === "refused");
     tally.count("resumes of runs that are not stuck", refused.length);
+  }
+
+  /** They are resumed with those that are stuck. */
+  async #pauseSome(): Promise<void> {
+    const { callers, tally } = this.#options;
+    const outcomes = await Promise.all(this.#some(PAUSED_MAX).map((id) => callers.pause(id)));
+    tally.count("runs paused", outcomes.filter((outcome) => outcome === "ok").length);
   }
 
   /** With and without undoing what they did, in no order. */

@@ -1,6 +1,6 @@
 /** I9: who may write what. The ledger has every run that a worker was given, before that worker did anything with it. */
 import type { Entry, RunDetails } from "@everstep/core";
-import { settlementsOf, valueOf } from "./evidence.ts";
+import { isByPerson, settlementsOf, valueOf } from "./evidence.ts";
 import type { LedgerEvent } from "./ledger-events.ts";
 
 export function ownershipProblems(runs: readonly RunDetails[], events: readonly LedgerEvent[]): string[] {
@@ -26,7 +26,7 @@ export function ownershipProblems(runs: readonly RunDetails[], events: readonly 
 function attemptProblems({ run, journal }: RunDetails): string[] {
   return [
     ...journal
-      .filter(({ attempt }, index) => attempt < (journal[index - 1]?.attempt ?? 1))
+      .filter(({ attempt }, index) => attempt < (journal[index - 1]?.attempt ?? 0))
       .map(({ seq, attempt }) => `entry ${seq} is of attempt ${attempt}, the one before is later`),
     ...journal
       .filter(({ attempt }) => attempt > run.attempt)
@@ -44,11 +44,11 @@ function claimantProblems(claims: readonly LedgerEvent[]): string[] {
     });
 }
 
-/** An attempt whose worker died before it heard of it has written nothing. That a person let the run go on is of any attempt. */
+/** An attempt whose worker died before it heard of it has written nothing. What a person did is of any attempt. */
 function unclaimedProblems({ journal }: RunDetails, claims: readonly LedgerEvent[]): string[] {
   const claimed = new Set(claims.map(({ attempt }) => attempt));
   return journal
-    .filter(({ kind, attempt }) => kind !== "resume" && !claimed.has(attempt))
+    .filter((entry) => !isByPerson(entry) && !claimed.has(entry.attempt))
     .map(({ seq, attempt }) => `entry ${seq} is of attempt ${attempt}, which nobody was given`);
 }
 

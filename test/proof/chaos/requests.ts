@@ -21,7 +21,7 @@ export type Request =
       readonly signalId: string;
     }
   | { readonly wish: "cancel"; readonly id: string; readonly compensate: boolean }
-  | { readonly wish: "resume"; readonly id: string; readonly because: string };
+  | { readonly wish: "resume" | "pause"; readonly id: string; readonly because: string };
 
 /** `unknown`: nobody knows whether it was carried out. */
 export type Answer = "ok" | "unknown" | Refusal;
@@ -64,5 +64,7 @@ async function carryOut(request: Request, { client, ground, workflows }: Asked):
       return client.get(id).cancel({ compensate: request.compensate });
     case "resume":
       return client.runs.resume(id, { because: request.because });
+    case "pause":
+      return client.runs.pause(id, { because: request.because });
   }
 }

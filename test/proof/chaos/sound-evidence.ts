@@ -24,6 +24,9 @@ export function runOf(
     stuck: null,
     result: null,
     input: '{"no":1}',
+    parent: null,
+    event: null,
+    timeoutMs: null,
     ...end,
   };
   // Only what the judge looks at.
@@ -120,6 +123,52 @@ const GRAVE: readonly Draft[] = [
 
 const PAID: readonly Draft[] = [ok("authorize"), { kind: "started", key: "capture" }, ok("capture")];
 
+const ECHO = "born/family-1%2Femit born/echo";
+
+const sent = (kind: Draft["kind"], key: string, id: string): Draft => ({
+  kind,
+  key,
+  value: JSON.stringify(id),
+});
+
+const FAMILY: readonly Draft[] = [
+  ok("knock"),
+  sent("call", "child", "family-1/child"),
+  { kind: "child", key: "child", value: plain("one", "two") },
+  sent("emit", "emit born", "family-1/emit born"),
+  { kind: "signal", key: "echoed", value: '"echo of family-1, secret"' },
+  sent("start", "heir", "family-1/heir"),
+  ok("leave"),
+  { kind: "step", key: "decline", error: "{}" },
+  { kind: "unwinding", key: "failed" },
+  { kind: "undo", key: "child" },
+];
+
+/** A family whose run fails, and all that it has led to. */
+const FAMILIES: readonly RunDetails[] = [
+  runOf("family", FAMILY, { end: "failed", input: '{"no":4}' }),
+  runOf("five", [ok("one"), ok("two")], {
+    id: "family-1/child",
+    result: plain("one", "two"),
+    parent: { runId: "family-1", key: "child", called: true },
+  }),
+  runOf("careful", [ok("before")], {
+    id: "family-1/heir",
+    result: plain("before"),
+    parent: { runId: "family-1", key: "heir", called: false },
+  }),
+  runOf("echo", [ok("hear")], { id: ECHO, result: plain("hear"), event: "born/family-1%2Femit born/" }),
+];
+
+/** A run that failed, and went back to before what failed. */
+const REGRET: readonly Draft[] = [
+  ok("ponder"),
+  { kind: "step", key: "act", error: "{}" },
+  { kind: "end", key: "failed" },
+  { kind: "reset", key: "by hand", value: '{"to":1}' },
+  ok("act"),
+];
+
 export const SOUND: Evidence = {
   starts: [
     { id: "five-1", workflow: "five", via: "client", tries: ["unknown", "ok"] },
@@ -132,6 +181,8 @@ export const SOUND: Evidence = {
     { id: "ship-1", workflow: "ship", via: "client", tries: ["ok"] },
     { id: "grave-1", workflow: "grave", via: "client", tries: ["ok"] },
     { id: "paid-1", workflow: "paid", via: "client", tries: ["ok"] },
+    { id: "family-1", workflow: "family", via: "client", tries: ["ok"] },
+    { id: "regret-1", workflow: "regret", via: "client", tries: ["ok"] },
   ],
   signals: [
     { run: "gather-1", name: "approval", payload: "approval 0 of gather-1", outcome: "ok" },
@@ -152,6 +203,8 @@ export const SOUND: Evidence = {
     runOf("grave", GRAVE, { result: plain("dig", "bury") }),
     runOf("paid", PAID, { result: plain("authorize", "capture") }),
     runOf("careful", [ok("before"), ok("once", "in doubt")], { result: '{"once":"in doubt"}' }),
+    ...FAMILIES,
+    runOf("regret", REGRET, { result: plain("ponder", "act") }),
   ],
   events: [
     ...executions(["five-1", "one"], ["five-1", "two"]),
@@ -168,6 +221,21 @@ export const SOUND: Evidence = {
     ),
     ...executions(["grave-1", "dig"], ["grave-1", "bury"], ["grave-1", "bury"]),
     ...executions(["paid-1", "authorize"], ["paid-1", "capture"]),
+    ...executions(
+      ["family-1", "knock"],
+      ["family-1/child", "one"],
+      ["family-1/child", "two"],
+      [ECHO, "hear"],
+    ),
+    ...executions(["family-1/heir", "before"], ["family-1", "leave"], ["family-1", "child/undo"]),
+    ...executions(["regret-1", "ponder"]),
+    ...executions(["regret-1", "act"]).map((event) => ({
+      ...event,
+      token: "failed",
+      outcome: event.type === "end" ? "failed" : "",
+    })),
+    ...executions(["regret-1", "act"]).map((event) => ({ ...event, key: `${event.key}~2` })),
+    ...given(1, 0, "family-1", "family-1/child", "family-1/heir", ECHO, "regret-1"),
     ...given(
       1,
       0,

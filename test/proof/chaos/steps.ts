@@ -4,6 +4,8 @@ export interface Input {
   /** Decides what happens in it. */
   readonly no: number;
   readonly secret: string;
+  /** Of a run that an event started: the run that emitted it. */
+  readonly parent?: string;
 }
 
 export const NAMES = [
@@ -18,8 +20,17 @@ export const NAMES = [
   "grave",
   "ship",
   "paid",
+  "family",
+  "regret",
 ] as const;
-export type Name = (typeof NAMES)[number];
+/** `echo` is started by events only. */
+export type Name = (typeof NAMES)[number] | "echo";
+
+/** The event of each family, to which one workflow listens, and the signal that this answers with. */
+export const BORN = "born";
+export const ECHOED = "echoed";
+/** The step of `regret` that fails for good the first time, until a person has the run go on. */
+export const REGRETTED = "act";
 
 /** The step that fails for good, and says that nothing happened. */
 export const DECLINED = "decline";
@@ -32,6 +43,7 @@ export const SEQUENCES: Readonly<Partial<Record<string, readonly string[]>>> = {
   grave: ["dig", "bury", "mourn"],
   ship: ["pack", "label", DECLINED],
   paid: ["authorize", "capture", "receipt", DECLINED],
+  family: ["knock", "leave", DECLINED],
 };
 /** Steps that are undone, of the workflows that may fail. */
 export const UNDOABLE: Readonly<Partial<Record<string, readonly string[]>>> = {
@@ -60,5 +72,6 @@ export const PRICE_CENTS = 1_999;
 export function isToFail(name: string, { no }: Pick<Input, "no">): boolean {
   if (name === "saga") return true;
   if (name === "ship") return no % 2 === 1;
+  if (name === "family") return no % 4 === 0;
   return name === "paid" && no % 3 === 0;
 }

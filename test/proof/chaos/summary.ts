@@ -33,6 +33,12 @@ export function summaryOf({ starts, signals, orders, operations, runs, events }:
     "cancels that came too late": countOf(orders, "cancel", "late"),
     "cancels during the undoing": runs.filter(({ journal }) => isCanceledLate(journal)).length,
     "runs canceled and left as they were": runs.filter(isAbandoned).length,
+    children: entries.filter(({ kind }) => kind === "child").length,
+    "children canceled": runs.filter(({ run }) => run.parent?.called === true && run.end === "canceled")
+      .length,
+    "runs of events": runs.filter(({ run }) => run.event !== null).length,
+    resets: entries.filter(({ kind }) => kind === "reset").length,
+    pauses: entries.filter(({ kind }) => kind === "pause").length,
     "pivots passed": entries.filter(({ kind }) => kind === "pivot").length,
     claims: events.filter(({ type }) => type === "claimed").length,
     charges: operations.filter(({ kind }) => kind === "charged").length,

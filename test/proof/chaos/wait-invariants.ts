@@ -34,7 +34,9 @@ function signalProblems(details: RunDetails, sent: readonly SignalRecord[]): str
       .filter((payload, index) => taken.indexOf(payload) < index || unread.includes(payload))
       .map((payload) => `took ${payload} twice`),
     ...[...accepted].filter((payload) => !found.has(payload)).map((payload) => `lost ${payload}`),
-    ...taken.filter((payload) => !known.has(payload)).map((payload) => `took ${payload}, which nobody sent`),
+    ...taken
+      .filter((payload) => !known.has(payload) && !payload.startsWith(`echo of ${run.id},`))
+      .map((payload) => `took ${payload}, which nobody sent`),
     ...[...refused]
       .filter((payload) => found.has(payload))
       .map((payload) => `has ${payload}, which it refused`),

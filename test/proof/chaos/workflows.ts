@@ -1,5 +1,13 @@
 /** What runs while its processes are killed. */
-import { type Context, SignalTimeoutError, type StepContext, type Workflow, workflow } from "@everstep/core";
+import {
+  type Context,
+  FatalError,
+  RunEndedError,
+  SignalTimeoutError,
+  type StepContext,
+  type Workflow,
+  workflow,
+} from "@everstep/core";
 import { Bodies, notYet } from "./bodies.ts";
 import { CANARY } from "./canary.ts";
 import type { Ground } from "./ground.ts";
@@ -7,6 +15,8 @@ import type { Effect, Effects } from "./ledger-link.ts";
 import type { Till } from "./payments.ts";
 import {
   AT_MOST_ONCE,
+  BORN,
+  ECHOED,
   EXHAUSTED,
   IN_DOUBT,
   type Input,
@@ -16,6 +26,7 @@ import {
   NAP_MS,
   NOBODY,
   PATIENCE_MS,
+  REGRETTED,
   SHOUTS,
 } from "./steps.ts";
 
@@ -36,8 +47,10 @@ export interface World {
 type Handler = (ctx: Context, bodies: Bodies, input: Input) => Promise<unknown>;
 
 export function workflowsOf({ effects, ground, till }: World): Workflows {
-  const define = (name: Name, handler: Handler): Workflow<Input> =>
-    workflow({ name, retry: QUICKLY }, (ctx, input: Input) => handler(ctx, new Bodies(ctx, effects), input));
+  const define = (name: Name, handler: Handler, on?: string): Workflow<Input> =>
+    workflow({ name, retry: QUICKLY, ...(on === undefined ? {} : { on }) }, (ctx, input: Input) =>
+      handler(ctx, new Bodies(ctx, effects), input),
+    );
   return {
     five: define("five", five),
     gather: define("gather", gather),
@@ -50,6 +63,9 @@ export function workflowsOf({ effects, ground, till }: World): Workflows {
     grave: define("grave", grave),
     ship: define("ship", ship),
     paid: define("paid", (ctx, bodies, input) => paid(ctx, bodies, { input, till })),
+    family: define("family", family),
+    echo: define("echo", echo, BORN),
+    regret: define("regret", regret),
   };
 }
 
@@ -174,4 +190,47 @@ async function paid(
   const receipt = await bodies.step("receipt");
   if (isToFail("paid", input)) await bodies.decline();
   return { authorize, capture, receipt };
+}
+
+/** A child, which is undone when the run fails; an event, whose listener answers with a signal; and a run that outlives it. */
+async function family(ctx: Context, bodies: Bodies, input: Input): Promise<unknown> {
+  const { no, secret } = input;
+  const knock = await bodies.step("knock");
+  const child = await ctx.call(
+    "five",
+    { no, secret },
+    {
+      name: "child",
+      compensate: (_done, body) => bodies.undo("child")(undefined, body),
+    },
+  );
+  await ctx.emit(BORN, { no, secret, parent: ctx.run.id });
+  const echoed = await ctx.waitForSignal<string>(ECHOED);
+  await ctx.start("careful", { no, secret }, { name: "heir" });
+  const leave = await bodies.step("leave");
+  if (isToFail("family", input)) await bodies.decline();
+  return { knock, child, echoed, leave };
+}
+
+/** Tells the run that emitted the event; that may have ended meanwhile. */
+async function echo(ctx: Context, bodies: Bodies, { parent = "" }: Input): Promise<unknown> {
+  const hear = await bodies.step("hear");
+  try {
+    await ctx.signal(parent, ECHOED, `echo of ${parent}, ${CANARY}`);
+  } catch (error) {
+    if (!(error instanceof RunEndedError)) throw error;
+  }
+  return { hear };
+}
+
+/** Fails, and goes on when a person has it tried again. */
+async function regret(ctx: Context, bodies: Bodies): Promise<unknown> {
+  const ponder = await bodies.step("ponder");
+  const onlyOnce = (begins: number): Error | undefined =>
+    begins === 1 ? new FatalError(`regretted, ${CANARY}`, { happened: false }) : undefined;
+  const act = await ctx.step(
+    REGRETTED,
+    bodies.of(REGRETTED, () => ({ fault: onlyOnce })),
+  );
+  return { ponder, act, rest: await bodies.step("rest") };
 }
