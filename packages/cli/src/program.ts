@@ -1,6 +1,7 @@
 /** The command line: its groups, its words, and what becomes of what can't be understood. */
 import { Command, CommanderError } from "commander";
 import manifest from "../package.json" with { type: "json" };
+import { addChanging } from "./commands/changing.ts";
 import { addList } from "./commands/list.ts";
 import { addWhy } from "./commands/why.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
@@ -42,6 +43,7 @@ export function programOf(frame: Frame): Command {
   program.commandsGroup("Look:");
   addList(program, frame);
   addWhy(program, frame);
+  addChanging(program, frame);
   return program;
 }
 

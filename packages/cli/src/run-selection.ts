@@ -75,7 +75,7 @@ export function filterOf(options: SelectionOptions, now: number): RunFilter {
   };
 }
 
-function tagsOf(pairs: readonly string[]): Readonly<Record<string, string>> {
+export function tagsOf(pairs: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
     pairs.map((pair) => {
       const at = pair.indexOf("=");

@@ -1,0 +1,185 @@
+/** One change of runs from its command line to its answer: which, what would be done, is it meant, what became of it. */
+import type { RunSummary } from "@everstep/core";
+import { EXIT, type ExitCode } from "../exit-code.ts";
+import type { Session } from "../frame.ts";
+import { plural } from "../render/plural.ts";
+import { statusColour, type Screen } from "../render/screen.ts";
+import { table } from "../render/table.ts";
+import { carryOut, type Outcome } from "./carry-out.ts";
+import type { Change } from "./change.ts";
+import { isMeant } from "./confirmation.ts";
+import { progressOf } from "./progress.ts";
+import { type Refused, type TargetOptions, type Targets, targetsOf } from "./targets.ts";
+
+export interface ChangeOptions extends TargetOptions {
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+}
+
+/** What was done. */
+export interface ChangeDocument {
+  readonly operation: string;
+  readonly done: readonly string[];
+  readonly refused: readonly Refused[];
+  /** Runs that were not tried, for it was interrupted or the store went out. */
+  readonly left: number;
+}
+
+/** With `--dry-run`: what would be done. */
+export interface ChangePlan {
+  readonly operation: string;
+  readonly dryRun: true;
+  readonly runs: readonly {
+    readonly id: string;
+    readonly workflow: string;
+    readonly version: string;
+    readonly status: string;
+    /** Why this run would refuse it; null: it would be done. */
+    readonly refusal: string | null;
+  }[];
+  readonly refused: readonly Refused[];
+}
+
+export async function runChange(
+  session: Session<ChangeOptions>,
+  ids: readonly string[],
+  change: Change,
+): Promise<ExitCode> {
+  const found = await targetsOf(session, ids, change);
+  // A filter means those that it can be done to; who names a run is told why not.
+  const targets =
+    ids.length > 0
+      ? found
+      : { ...found, runs: found.runs.filter((run) => change.refusal(run) === undefined) };
+  if (session.options.dryRun === true) return showPlan(session, targets, change);
+  if (!(await isWanted(session, targets, change))) {
+    session.out.note("nothing was changed");
+    return EXIT.failed;
+  }
+  return targets.single ? one(session, targets.runs, change) : several(session, targets, change);
+}
+
+async function isWanted(
+  { io, options }: Session<ChangeOptions>,
+  { runs }: Targets,
+  change: Change,
+): Promise<boolean> {
+  if (runs.length === 0 || (runs.length === 1 && change.destructive !== true)) return true;
+  const what = `${change.name} ${runs.length === 1 ? `run ${runs[0]?.id}` : plural(runs.length, "run")}`;
+  return isMeant({ what, details: detailsOf(runs) }, { io, yes: options.yes === true });
+}
+
+const DETAILS_MAX = 6;
+
+/** By workflow and status, the most first. */
+function detailsOf(runs: readonly RunSummary[]): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const { workflow, version, status } of runs) {
+    const what = `of ${workflow} version ${version}, ${status}`;
+    counts.set(what, (counts.get(what) ?? 0) + 1);
+  }
+  const lines = [...counts].toSorted(([, a], [, b]) => b - a).map(([what, count]) => `${count} ${what}`);
+  return lines.length <= DETAILS_MAX
+    ? lines
+    : [...lines.slice(0, DETAILS_MAX), `and of ${lines.length - DETAILS_MAX} more kinds`];
+}
+
+/** Its refusal is the command's own error. */
+async function one(
+  { client, out }: Session<ChangeOptions>,
+  runs: readonly RunSummary[],
+  change: Change,
+): Promise<ExitCode> {
+  for (const run of runs) await change.act(client, run);
+  const document: ChangeDocument = {
+    operation: change.name,
+    done: runs.map(({ id }) => id),
+    refused: [],
+    left: 0,
+  };
+  out.show(document, ({ done }) => done.map((id) => `${change.done} ${id}\n`).join(""));
+  return EXIT.done;
+}
+
+async function several(
+  { client, out, io }: Session<ChangeOptions>,
+  { runs, missing }: Targets,
+  change: Change,
+): Promise<ExitCode> {
+  const progress = await progressOf(io, { what: change.name, count: runs.length, isQuiet: out.isJson });
+  const outcome = await carryOut(client, change, runs, {
+    interrupted: io.interrupted,
+    progress: progress.at,
+  });
+  progress.end();
+  const document: ChangeDocument = {
+    operation: change.name,
+    done: outcome.done,
+    refused: [...missing, ...outcome.refused],
+    left: outcome.left,
+  };
+  out.show(document, (shown, screen) => changeText(shown, change, screen));
+  if (outcome.failure !== undefined) throw outcome.failure;
+  return exitOf(document, outcome);
+}
+
+function exitOf({ done, refused }: ChangeDocument, { left }: Outcome): ExitCode {
+  if (refused.length === 0) return left === 0 ? EXIT.done : EXIT.failed;
+  if (done.length > 0) return EXIT.partly;
+  return refused.every(({ code }) => code === "RUN_NOT_FOUND") ? EXIT.notFound : EXIT.failed;
+}
+
+function changeText({ done, refused, left }: ChangeDocument, change: Change, screen: Screen): string {
+  const head =
+    done.length === 0 && refused.length === 0 && left === 0
+      ? `no run to ${change.name}\n`
+      : `${change.done} ${plural(done.length, "run")}${refused.length === 0 ? "" : `, ${refused.length} refused`}\n`;
+  const rest = left === 0 ? "" : `${plural(left, "run")} not tried: the same command again does the rest\n`;
+  if (refused.length === 0) return head + rest;
+  const columns = [
+    { title: "REFUSED", of: ({ id }: Refused) => id },
+    { title: "WHY", of: ({ message }: Refused) => message },
+  ];
+  // Remedies are whole sentences: they are not cut off.
+  return `${head}${table(columns, refused, screen)}${rest}`;
+}
+
+function showPlan({ out }: Session<ChangeOptions>, { runs, missing }: Targets, change: Change): ExitCode {
+  const plan: ChangePlan = {
+    operation: change.name,
+    dryRun: true,
+    runs: runs.map((run) => ({
+      id: run.id,
+      workflow: run.workflow,
+      version: run.version,
+      status: run.status,
+      refusal: change.refusal(run) ?? null,
+    })),
+    refused: missing,
+  };
+  out.show(plan, (shown, screen) => planText(shown, change, screen));
+  return EXIT.done;
+}
+
+type Planned = ChangePlan["runs"][number];
+
+function planText({ runs, refused }: ChangePlan, change: Change, screen: Screen): string {
+  const would = runs.filter(({ refusal }) => refusal === null).length;
+  const missing = refused.map(({ id, message }) => `${id}: ${message}\n`).join("");
+  const head = `would ${change.name} ${plural(would, "run")}; nothing was changed\n`;
+  if (runs.length === 0) return head + missing;
+  const columns = [
+    { title: "RUN", of: ({ id }: Planned) => id },
+    { title: "WORKFLOW", of: ({ workflow, version }: Planned) => `${workflow}@${version}` },
+    {
+      title: "STATUS",
+      of: ({ status }: Planned) => status,
+      colour: ({ status }: Planned) => statusColour(status),
+    },
+    {
+      title: "WOULD BE",
+      of: ({ refusal }: Planned) => (refusal === null ? change.done : `refused: ${refusal}`),
+    },
+  ];
+  return head + table(columns, runs, screen) + missing;
+}

@@ -1,0 +1,29 @@
+/** All runs that a filter finds, page by page: what is done to them must not change which come next, so the oldest come first. */
+import type { Client, RunSummary } from "@everstep/core";
+import { filterOf, type SelectionOptions } from "../run-selection.ts";
+
+const PAGE = 500;
+
+/** Says nothing: it would find every run there is. */
+export function selectsNothing(options: SelectionOptions): boolean {
+  const { step, error } = options;
+  return step === undefined && error === undefined && Object.keys(filterOf(options, 0)).length === 0;
+}
+
+export async function* selectedRuns(
+  client: Client,
+  options: SelectionOptions,
+  now: number,
+): AsyncGenerator<RunSummary> {
+  let after: string | undefined;
+  do {
+    const page = await client.runs.list({
+      ...filterOf(options, now),
+      limit: PAGE,
+      order: "oldest",
+      ...(after === undefined ? {} : { after }),
+    });
+    yield* page.runs;
+    after = page.next ?? undefined;
+  } while (after !== undefined);
+}

@@ -1,0 +1,103 @@
+/** Which runs a change is meant for: ids, ids from standard input, or all that a filter finds. */
+import type { Client, RunSummary } from "@everstep/core";
+import { failureOf, usageError } from "../failure.ts";
+import type { Session } from "../frame.ts";
+import { parseCount } from "../human.ts";
+import { readLines } from "../input/stdin.ts";
+import { resolveRunId } from "../run-ids.ts";
+import type { SelectionOptions } from "../run-selection.ts";
+import type { Change } from "./change.ts";
+import { selectedRuns, selectsNothing } from "./selected-runs.ts";
+
+export interface TargetOptions extends SelectionOptions {
+  readonly all?: boolean;
+  readonly limit?: string;
+}
+
+export interface Refused {
+  readonly id: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Targets {
+  readonly runs: readonly RunSummary[];
+  /** Ids that are no run's. */
+  readonly missing: readonly Refused[];
+  /** One id was given: what becomes of it is the command's own end. */
+  readonly single: boolean;
+}
+
+const PAGE = 500;
+
+export async function targetsOf(
+  { client, options, io }: Pick<Session<TargetOptions>, "client" | "options" | "io">,
+  ids: readonly string[],
+  change: Change,
+): Promise<Targets> {
+  const limit = options.limit === undefined ? Number.POSITIVE_INFINITY : parseCount(options.limit, "--limit");
+  if (ids.length === 0)
+    return {
+      runs: await filtered(client, options, change, { limit, now: io.now() }),
+      missing: [],
+      single: false,
+    };
+  if (options.all === true || !selectsNothing(options))
+    throw usageError("give ids or a filter, not both: an id already says which run is meant");
+  const [first] = ids;
+  if (ids.length === 1 && first !== undefined && first !== "-") {
+    const id = await resolveRunId(client, first);
+    return { runs: await summaries(client, [id]), missing: [], single: true };
+  }
+  return named(client, ids, io, limit);
+}
+
+async function filtered(
+  client: Client,
+  options: TargetOptions,
+  { name, statuses }: Change,
+  { limit, now }: { readonly limit: number; readonly now: number },
+): Promise<readonly RunSummary[]> {
+  if (options.all !== true && selectsNothing(options))
+    throw usageError(
+      `say which runs to ${name}: ids, - for ids from standard input, or a filter such as --status or --workflow; --all means all`,
+    );
+  const runs: RunSummary[] = [];
+  for await (const run of selectedRuns(client, { ...options, status: options.status ?? statuses }, now)) {
+    if (runs.length >= limit) break;
+    runs.push(run);
+  }
+  return runs;
+}
+
+/** Ids that a person types may be shortened; those of a program are whole. */
+async function named(
+  client: Client,
+  words: readonly string[],
+  io: Session<unknown>["io"],
+  limit: number,
+): Promise<Targets> {
+  const ids = new Set<string>();
+  const missing: Refused[] = [];
+  for (const word of words)
+    if (word === "-") for (const line of await readLines(io.stdin)) ids.add(line);
+    else
+      try {
+        ids.add(await resolveRunId(client, word));
+      } catch (error) {
+        missing.push({ id: word, ...failureOf(error).error });
+      }
+  const wanted = [...ids].slice(0, limit);
+  const runs = await summaries(client, wanted);
+  const found = new Set(runs.map(({ id }) => id));
+  for (const id of wanted)
+    if (!found.has(id)) missing.push({ id, code: "RUN_NOT_FOUND", message: "there is no such run" });
+  return { runs, missing, single: false };
+}
+
+async function summaries(client: Client, ids: readonly string[]): Promise<readonly RunSummary[]> {
+  const runs: RunSummary[] = [];
+  for (let at = 0; at < ids.length; at += PAGE)
+    runs.push(...(await client.runs.list({ ids: ids.slice(at, at + PAGE), limit: PAGE })).runs);
+  return runs;
+}

@@ -1,0 +1,28 @@
+/** JSON that a person gives: as it stands, as `@file`, or as `-` for standard input. */
+import { usageError } from "../failure.ts";
+import { type Place, readConfined } from "./confined-path.ts";
+
+export interface JsonSources extends Place {
+  readonly readStdin: () => Promise<string>;
+}
+
+/** `what` names it in messages, such as "the payload". */
+export async function jsonArgument(text: string, what: string, sources: JsonSources): Promise<unknown> {
+  if (text === "-") return parsed(await sources.readStdin(), `${what}, from standard input,`);
+  if (!text.startsWith("@")) return parsed(text, what);
+  const path = text.slice(1);
+  return parsed(await readConfined(path, sources), `${what}, in ${JSON.stringify(path)},`);
+}
+
+const SHOWN_MAX = 60;
+
+function parsed(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    const start = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
+    throw usageError(
+      `${what} is no JSON: ${JSON.stringify(start)}. A text needs its own quotes, as in '"ok"'; @file reads a file, - reads standard input`,
+    );
+  }
+}
