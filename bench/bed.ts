@@ -57,7 +57,7 @@ export function decorated(store: Store, methods: Partial<Store>): Store {
     count: (filter) => store.count(filter),
     workflows: () => store.workflows(),
     workers: () => store.workers(),
-    figures: (endedSince) => store.figures(endedSince),
+    figures: (span) => store.figures(span),
     examine: () => store.examine(),
     events: (filter) => store.events(filter),
     takeOutbox: (request) => store.takeOutbox(request),

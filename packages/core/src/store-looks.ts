@@ -63,6 +63,12 @@ export interface EndedFigures {
   readonly maxMs: number;
 }
 
+/** Which ended runs are counted: those that ended and were created at or after these instants. */
+export interface FiguresSpan {
+  readonly endedSince: number;
+  readonly createdSince: number;
+}
+
 export interface Figures {
   readonly now: number;
   /** By workflow, version and status. */

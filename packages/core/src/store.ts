@@ -22,7 +22,15 @@
  * S14 What a person decided on a run that was read is written only if nothing has become of the run since.
  */
 
-import type { Figures, Finding, Page, PageRequest, RunFilter, WorkerLoad } from "./store-looks.ts";
+import type {
+  Figures,
+  FiguresSpan,
+  Finding,
+  Page,
+  PageRequest,
+  RunFilter,
+  WorkerLoad,
+} from "./store-looks.ts";
 import type { Batch, Outcome, OutboxEvent } from "./store-writes.ts";
 
 export type * from "./store-looks.ts";
@@ -361,8 +369,8 @@ export interface Store<Tx = unknown> {
   workflows(): Promise<readonly WorkflowRecord[]>;
   /** Those that nobody has taken over, by id. */
   workers(): Promise<readonly WorkerLoad[]>;
-  /** Of runs that have not ended, and of those that ended at or after `endedSince`: it reads each of them, and no other. */
-  figures(endedSince: number): Promise<Figures>;
+  /** Reads each live run, and of those that ended only what was created since then. */
+  figures(span: FiguresSpan): Promise<Figures>;
   /** What can be seen of the database itself: its settings, its size, what is in its way. Reads few pages of it. */
   examine(): Promise<readonly Finding[]>;
   /** Events of this name (of all names), newest first. */

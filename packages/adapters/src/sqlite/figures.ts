@@ -1,5 +1,12 @@
 import type { Database } from "better-sqlite3";
-import type { EndedFigures, Figures, LiveFigures, WorkerLoad, WorkflowRef } from "@everstep/core";
+import type {
+  EndedFigures,
+  Figures,
+  FiguresSpan,
+  LiveFigures,
+  WorkerLoad,
+  WorkflowRef,
+} from "@everstep/core";
 import { prepare } from "./statement.ts";
 
 /** `statusOf` of core, of runs that have not ended. A parameter stands for the store's now. */
@@ -20,7 +27,7 @@ const ENDED = `WITH RECURSIVE names (name) AS (
       row_number() OVER (PARTITION BY r.workflow, r.ended ORDER BY r.ended_at - r.created_at),
       count(*) OVER (PARTITION BY r.workflow, r.ended)
     FROM names n CROSS JOIN ends e CROSS JOIN everstep_runs r INDEXED BY everstep_runs_ended
-      ON r.workflow = n.name AND r.ended = e.status AND r.ended_at >= ?
+      ON r.workflow = n.name AND r.ended = e.status AND r.ended_at >= ? AND r.created_at >= ?
   )
   SELECT workflow, status, max(runs) AS runs, min(iif(place * 100 >= runs * 50, ms, NULL)) AS medianMs,
     min(iif(place * 100 >= runs * 95, ms, NULL)) AS p95Ms, max(ms) AS maxMs
@@ -42,12 +49,12 @@ export class StoreFigures {
 
   constructor(db: Database) {
     this.#live = prepare<[number], LiveFigures>(db, LIVE);
-    this.#ended = prepare<[number], EndedFigures>(db, ENDED);
+    this.#ended = prepare<[number, number], EndedFigures>(db, ENDED);
     this.#workers = prepare<[], WorkerRow>(db, WORKERS);
   }
 
-  figures(endedSince: number, now: number): Figures {
-    return { now, live: this.#live.all(now), ended: this.#ended.all(Math.ceil(endedSince)) };
+  figures({ endedSince, createdSince }: FiguresSpan, now: number): Figures {
+    return { now, live: this.#live.all(now), ended: this.#ended.all(endedSince, createdSince) };
   }
 
   workers(): readonly WorkerLoad[] {

@@ -6,6 +6,7 @@ import {
   type ClaimResult,
   type EventRecord,
   type Figures,
+  type FiguresSpan,
   type Finding,
   type Hint,
   type Interest,
@@ -163,8 +164,8 @@ export class SqliteStore implements Store<Database> {
     return this.#read(() => this.#figures.workers());
   }
 
-  figures(endedSince: number): Promise<Figures> {
-    return this.#read((now) => this.#figures.figures(endedSince, now));
+  figures(span: FiguresSpan): Promise<Figures> {
+    return this.#read((now) => this.#figures.figures(span, now));
   }
 
   examine(): Promise<readonly Finding[]> {

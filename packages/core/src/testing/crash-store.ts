@@ -10,6 +10,7 @@ import type {
   ClaimResult,
   EventRecord,
   Figures,
+  FiguresSpan,
   Finding,
   Hint,
   Interest,
@@ -166,8 +167,8 @@ class Crashing<Tx> implements CrashStore<Tx> {
     return this.#answer(() => this.#store.workers());
   }
 
-  figures(endedSince: number): Promise<Figures> {
-    return this.#answer(() => this.#store.figures(endedSince));
+  figures(span: FiguresSpan): Promise<Figures> {
+    return this.#answer(() => this.#store.figures(span));
   }
 
   examine(): Promise<readonly Finding[]> {

@@ -7,6 +7,7 @@ import type {
   ClaimResult,
   EventRecord,
   Figures,
+  FiguresSpan,
   Finding,
   Hint,
   JoinRequest,
@@ -141,8 +142,8 @@ class InMemory implements MemoryStore {
     return structuredClone(workers(this.#data));
   }
 
-  async figures(endedSince: number): Promise<Figures> {
-    return figures(this.#data, endedSince, this.#now());
+  async figures(span: FiguresSpan): Promise<Figures> {
+    return figures(this.#data, span, this.#now());
   }
 
   async examine(): Promise<readonly Finding[]> {

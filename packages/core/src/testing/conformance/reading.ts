@@ -61,6 +61,8 @@ async function ids(bench: Bench, filter: RunFilter): Promise<string[]> {
   return found;
 }
 
+const ALL = { endedSince: 0, createdSince: 0 };
+
 export const reading: Cases = {
   "every status can be listed, counted and is what `statusOf` says": async (bench) => {
     const all = await oneOfEach(bench);
@@ -263,7 +265,7 @@ export const reading: Cases = {
   "figures count every live run, and what ended since": async (bench) => {
     await oneOfEach(bench);
     await bench.commit(pause("ready"), start("b", { workflow: "refund", version: "2" }));
-    const { live, ended, now } = await bench.store.figures(0);
+    const { live, ended, now } = await bench.store.figures(ALL);
     const { runs } = await bench.store.list({}, { limit: 100 });
     for (const figure of live) {
       const { workflow, version, status, paused, firstDueAt, oldestAt } = figure;
@@ -292,7 +294,8 @@ export const reading: Cases = {
         ["order", "failed", 1],
       ],
     );
-    assert.deepEqual((await bench.store.figures(now + 1)).ended, []);
+    assert.deepEqual((await bench.store.figures({ ...ALL, endedSince: now + 1 })).ended, []);
+    assert.deepEqual((await bench.store.figures({ ...ALL, createdSince: now + 1 })).ended, []);
   },
 
   "figures say how long runs took, by nearest rank": async (bench) => {
@@ -306,7 +309,7 @@ export const reading: Cases = {
     const { runs } = await bench.store.list({}, { limit: 10, order: "oldest" });
     const took = runs.map(({ createdAt, endedAt }) => (endedAt ?? 0) - createdAt).toSorted((x, y) => x - y);
     const [, medianMs, maxMs] = took;
-    const { ended } = await bench.store.figures(0);
+    const { ended } = await bench.store.figures(ALL);
     assert.deepEqual(ended, [
       { workflow: "order", status: "completed", runs: 3, medianMs, p95Ms: maxMs, maxMs },
     ]);

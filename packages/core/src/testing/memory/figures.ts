@@ -1,6 +1,6 @@
 /** What there is, in numbers. */
 import { statusOf } from "../../engine/status.ts";
-import type { EndedFigures, Figures, LiveFigures, RunRecord, WorkerLoad } from "../../store.ts";
+import type { EndedFigures, Figures, FiguresSpan, LiveFigures, RunRecord, WorkerLoad } from "../../store.ts";
 import { workerRecord } from "./reading.ts";
 import type { MemoryData } from "./rows.ts";
 
@@ -15,11 +15,14 @@ export function workers({ workers, live }: MemoryData): readonly WorkerLoad[] {
     }));
 }
 
-export function figures({ runs, live }: MemoryData, endedSince: number, now: number): Figures {
+export function figures({ runs, live }: MemoryData, span: FiguresSpan, now: number): Figures {
   const liveRuns = [...live.values()].map(({ run }) => run);
   const ended = [...runs.values()]
     .map(({ run }) => run)
-    .filter(({ endedAt }) => (endedAt ?? -1) >= endedSince);
+    .filter(
+      ({ createdAt, endedAt }) =>
+        endedAt !== null && endedAt >= span.endedSince && createdAt >= span.createdSince,
+    );
   return {
     now,
     live: groups(liveRuns, (run) => [run.workflow, run.version, statusOf(run, now)]).map((group) =>

@@ -205,7 +205,7 @@ export class Audit {
       count: (filter) => store.count(filter),
       workflows: () => store.workflows(),
       workers: () => store.workers(),
-      figures: (endedSince) => store.figures(endedSince),
+      figures: (span) => store.figures(span),
       examine: () => store.examine(),
       events: (filter) => store.events(filter),
       takeOutbox: (request) => store.takeOutbox(request),

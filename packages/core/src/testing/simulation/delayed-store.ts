@@ -32,7 +32,7 @@ export function delayedStore<Tx>(store: Store<Tx>, clock: Clock, delays: Delays)
     count: (filter) => slowly(() => store.count(filter)),
     workflows: () => slowly(() => store.workflows()),
     workers: () => slowly(() => store.workers()),
-    figures: (endedSince) => slowly(() => store.figures(endedSince)),
+    figures: (span) => slowly(() => store.figures(span)),
     examine: () => slowly(() => store.examine()),
     events: (filter) => slowly(() => store.events(filter)),
     takeOutbox: (request) => slowly(() => store.takeOutbox(request)),

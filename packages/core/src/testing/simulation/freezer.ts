@@ -66,7 +66,7 @@ export class Freezer {
       count: (filter) => answer(() => store.count(filter), false),
       workflows: () => answer(() => store.workflows(), false),
       workers: () => answer(() => store.workers(), false),
-      figures: (endedSince) => answer(() => store.figures(endedSince), false),
+      figures: (span) => answer(() => store.figures(span), false),
       examine: () => answer(() => store.examine(), false),
       events: (filter) => answer(() => store.events(filter), false),
       takeOutbox: (request) => answer(() => store.takeOutbox(request)),
