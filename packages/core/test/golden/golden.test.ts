@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
-import { type Recording, Stage } from "./recording.ts";
+import { isByPerson, type Recording, Stage } from "./recording.ts";
 import { type Scenario, SCENARIOS } from "./scenarios.ts";
 
 const UPDATE = "UPDATE_GOLDEN=1 npm test -- golden";
@@ -48,12 +48,14 @@ test("every kind of entry is in the journals that are kept", () => {
     recording.journal.map(({ kind }) => kind),
   );
   expect([...new Set(kinds)].toSorted()).toEqual(
-    "cancel end patched pivot resume signal started step timer undo unwinding".split(" "),
+    "call cancel child drop emit end patched pivot reset resume send signal start started step timer undo unwinding".split(
+      " ",
+    ),
   );
 });
 
 const shapeOf = (journal: Recording["journal"]): string[] =>
-  journal.map(({ kind, key }) => (kind === "resume" ? kind : `${kind} ${key}`));
+  journal.map((entry) => (isByPerson(entry) ? entry.kind : `${entry.kind} ${entry.key}`));
 
 /** The message of an error is what counts: its stack is of the process that made it. */
 const messageOf = (error: string | null): unknown =>
@@ -74,7 +76,7 @@ describe.each(VERSIONS.flatMap(keptOf))(
       if (last === undefined) throw new Error("nothing was recorded before its end");
       const stage = new Stage(scenario);
       await stage.restore({ ...recording, journal }, { ...last, entries: journal.length, retries: [] });
-      await stage.goOn((await stage.world.worker([stage.definition])).client);
+      await stage.goOn((await stage.world.worker(stage.workflows)).client);
       expect(stage.began).toEqual([]);
       expectSameEnd(stage, recording);
     });
@@ -84,7 +86,7 @@ describe.each(VERSIONS.flatMap(keptOf))(
       async (_, moment) => {
         const stage = new Stage(scenario);
         await stage.restore(recording, moment);
-        await stage.goOn((await stage.world.worker([stage.definition])).client);
+        await stage.goOn((await stage.world.worker(stage.workflows)).client);
         const settled = shapeOf(recording.journal.slice(0, moment.entries));
         const again = stage.began.filter(({ key }) => settled.includes(entryOf(key)));
         expect(again, "I4: bodies that had settled").toEqual([]);

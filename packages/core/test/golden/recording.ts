@@ -1,5 +1,5 @@
 /** A run as a release has written it: its journal, what there was beside it after each commit, and what it came to. */
-import type { AnyWorkflow, RunRecord, Workflow } from "../../src/index.ts";
+import type { AnyWorkflow, Entry, NewMessage, RunRecord, Workflow } from "../../src/index.ts";
 import type { RunDump } from "../../src/testing/index.ts";
 import { type Process, World } from "../support/world.ts";
 import type { Outside, Scenario } from "./scenarios.ts";
@@ -26,6 +26,8 @@ const PATIENCE_MS = 3_600_000;
 export class Stage {
   readonly world = new World();
   readonly definition: AnyWorkflow;
+  /** With those that it calls. */
+  readonly workflows: readonly AnyWorkflow[];
   /** The bodies that began. */
   readonly began: { readonly key: string; readonly attempt: number }[] = [];
   readonly #scenario: Scenario;
@@ -34,9 +36,10 @@ export class Stage {
     this.#scenario = scenario;
     const outside: Outside = {
       began: ({ idempotencyKey, attempt }) => this.began.push({ key: idempotencyKey, attempt }),
-      mended: () => this.run.journal.some(({ kind }) => kind === "resume"),
+      mended: () => this.run.journal.some(({ kind }) => kind === "resume" || kind === "reset"),
     };
     this.definition = scenario.workflow(outside);
+    this.workflows = [this.definition, ...(scenario.others?.() ?? [])];
   }
 
   get run(): RunDump {
@@ -53,13 +56,15 @@ export class Stage {
       if (this.run.end === null) moments.push(this.#moment());
       return outcomes;
     };
-    await process.startWorker([this.definition]);
+    await process.startWorker(this.workflows);
     await process.start(this.definition as unknown as Workflow, this.#scenario.input, { id: RUN });
     await this.goOn(process.client);
     const { workflow, version, input, inputHash, timeoutMs, createdAt, journal, end, result, error } =
       this.run;
     const run = { workflow, version, input, inputHash, timeoutMs, createdAt };
-    return anonymous({ run, journal, moments, end: { end, result, error } });
+    // What other runs had come to at each moment is not recorded.
+    const kept = this.#scenario.others === undefined ? moments : moments.slice(-1);
+    return anonymous({ run, journal, moments: kept, end: { end, result, error } });
   }
 
   #moment(): Moment {
@@ -79,7 +84,7 @@ export class Stage {
     await world.store.commit({ writes: [born], lease: { worker: lease.worker, batch: 1 } });
     for (const message of moment.messages) {
       await world.pass(message.at - world.clock.now());
-      await world.store.commit({ writes: [{ kind: "message", runId: RUN, message }] });
+      await world.store.commit({ writes: [{ kind: "message", runId: RUN, message: message as NewMessage }] });
     }
     await world.pass(moment.at - world.clock.now());
     const consume = moment.messages.flatMap(({ no, consumedBy }) =>
@@ -109,20 +114,31 @@ export class Stage {
           await this.world.settle(handle.cancel({ reason: "moved" }));
       }
       if (stuck !== null && stuck.code !== "EXHAUSTED") throw new Error(stuck.message);
-      if (stuck !== null) await this.world.settle(client.runs.resume(RUN, { because: "mended" }));
+      if (stuck !== null) await this.world.settle(this.#mend(client));
       await this.world.pass(this.world.clock.nextMs ?? 0);
     }
+  }
+
+  #mend({ runs }: Process["client"]): Promise<void> {
+    const { rewoundTo } = this.#scenario;
+    const order = { by: "ada", because: "mended" };
+    return rewoundTo === undefined ? runs.resume(RUN, order) : runs.rewind(RUN, { ...order, to: rewoundTo });
   }
 }
 
 /** The lines of a stack in JSON, and in JSON within JSON. */
 const STACK = /(\\+n)\s+at .*?(?:\\+n\s+at .*?)*(?=\\*")/g;
 
+/** Its key is drawn by a client. */
+export function isByPerson({ kind }: Pick<Entry, "kind">): boolean {
+  return kind === "resume" || kind === "reset";
+}
+
 /** Without what differs each time: the stacks of the machine that made it, and the ids that a client draws for its orders. */
 function anonymous({ journal, moments, ...rest }: Recording): Recording {
   const recording = {
     ...rest,
-    journal: journal.map((entry) => (entry.kind === "resume" ? { ...entry, key: "resumed" } : entry)),
+    journal: journal.map((entry) => (isByPerson(entry) ? { ...entry, key: "mended" } : entry)),
     moments: moments.map((moment) => ({
       ...moment,
       messages: moment.messages.map((message) =>

@@ -19,6 +19,10 @@ export interface Scenario {
   readonly signals?: Readonly<Record<string, unknown>>;
   /** The run is canceled once it waits for the signal of this key. */
   readonly canceledAt?: string;
+  /** Workflows that it calls, starts, and emits events for. */
+  readonly others?: () => readonly AnyWorkflow[];
+  /** Stuck, it is not resumed, but goes back to before this step. */
+  readonly rewoundTo?: string;
 }
 
 const codeOf = (error: unknown): unknown =>
@@ -140,6 +144,57 @@ async function repair(ctx: Context, outside: Outside): Promise<unknown> {
   );
 }
 
+const child = workflow({ name: "child" }, async (ctx, asked: { readonly fails: boolean }) => {
+  if (asked.fails) throw new FatalError("no such child", { code: "child" });
+  return ctx.step("work", () => new Date(0));
+});
+
+const sleeper = workflow({ name: "sleeper" }, (ctx) => ctx.sleep("long", "30d"));
+
+const listener = workflow(
+  { name: "listener", on: "family:met" },
+  async (ctx, met: { readonly by: string }) => {
+    await ctx.signal(met.by, "welcome", { from: ctx.run.workflow });
+  },
+);
+
+/** Children that complete, fail and are given up; a run of its own, an event, and signals that arrive and that do not. */
+async function family(ctx: Context): Promise<unknown> {
+  const first = await ctx.call(child, { fails: false }, { compensate: () => {} });
+  const failed = await ctx.call(child, { fails: true }).catch(codeOf);
+  const { winner } = await ctx.race({
+    late: () => ctx.call(sleeper, undefined),
+    soon: () => ctx.sleep("patience", "10s"),
+  });
+  const { id } = await ctx.start("child", { fails: false }, { name: "own/run" });
+  await ctx.emit("family:met", { by: ctx.run.id });
+  const welcome = await ctx.waitForSignal("welcome");
+  await ctx.signal(ctx.run.id, "note", 7n);
+  const note = await ctx.waitForSignal("note");
+  const nobody = await ctx.signal("nobody", "note").catch(codeOf);
+  return { first, failed, winner, id, welcome, note, nobody };
+}
+
+/** Stuck, and taken back to its beginning by a person. */
+async function again(ctx: Context, outside: Outside): Promise<unknown> {
+  const cut = await ctx.step("cut", (step) => {
+    outside.began(step);
+    return "cut";
+  });
+  ctx.patched("oil");
+  await ctx.sleep("cool", "1m");
+  const weld = await ctx.step(
+    "weld",
+    (step) => {
+      outside.began(step);
+      if (!outside.mended()) throw new Error("no gas");
+      return "welded";
+    },
+    { retry: { maxAttempts: 2, initialDelay: "1s", onExhausted: "stick" } },
+  );
+  return { cut, weld };
+}
+
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   order: {
     workflow: (outside) =>
@@ -161,4 +216,14 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     canceledAt: "pickup",
   },
   repair: { workflow: (outside) => workflow({ name: "repair" }, (ctx) => repair(ctx, outside)), input: null },
+  family: {
+    workflow: () => workflow({ name: "family" }, family),
+    input: null,
+    others: () => [child, sleeper, listener],
+  },
+  again: {
+    workflow: (outside) => workflow({ name: "again" }, (ctx) => again(ctx, outside)),
+    input: null,
+    rewoundTo: "cut",
+  },
 };
