@@ -56,15 +56,18 @@ BEGIN
   END LOOP;
   -- The id of a purged run stays taken. After the insertion, for that may have waited for the purge.
   IF ids IS NULL THEN RETURN; END IF;
-  FOR one IN
-    SELECT g.i, p.workflow, p.workflow = g.workflow AND p.input_hash = g.hash AS is_same
-    FROM (SELECT p.id, p.workflow, p.input_hash FROM everstep.purged p WHERE p.id = ANY (ids)) p
-    JOIN json_to_recordset(starts) AS g (i int, id text, workflow text, hash text) ON g.id = p.id AND g.i = array_position(ids, p.id)
-  LOOP
-    DELETE FROM everstep.runs r WHERE r.no = nos[one.i];
-    nos[one.i] := NULL;
-    outcomes[one.i] := CASE WHEN one.is_same THEN 'x' ELSE 'C' || one.workflow END;
-  END LOOP;
+  PERFORM 1 FROM everstep.purged p WHERE p.id = ANY (ids);
+  IF FOUND THEN
+    FOR one IN
+      SELECT g.i, p.workflow, p.workflow = g.workflow AND p.input_hash = g.hash AS is_same
+      FROM (SELECT p.id, p.workflow, p.input_hash FROM everstep.purged p WHERE p.id = ANY (ids)) p
+      JOIN json_to_recordset(starts) AS g (i int, id text, workflow text, hash text) ON g.id = p.id AND g.i = array_position(ids, p.id)
+    LOOP
+      DELETE FROM everstep.runs r WHERE r.no = nos[one.i];
+      nos[one.i] := NULL;
+      outcomes[one.i] := CASE WHEN one.is_same THEN 'x' ELSE 'C' || one.workflow END;
+    END LOOP;
+  END IF;
   IF tags IS NOT NULL THEN PERFORM everstep.keep_marks(nos, NULL, NULL, tags); END IF;
 END`,
 };
