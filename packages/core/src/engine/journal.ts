@@ -33,6 +33,18 @@ export const OPERATOR: ReadonlySet<EntryKind> = new Set([
   "fork",
 ]);
 
+/** Outcomes other than that of a step, which its body's runner knows of. */
+const FURTHER: ReadonlySet<EntryKind> = new Set([
+  "timer",
+  "signal",
+  "call",
+  "child",
+  "pivot",
+  "start",
+  "emit",
+  "send",
+]);
+
 export class Journal {
   /** Those that count, in order. */
   readonly #entries: NewEntry[];
@@ -202,6 +214,11 @@ export class Journal {
       this.#newTags().length > 0 ||
       this.#phase !== undefined
     );
+  }
+
+  /** What is queued brings the run's code further than it has ever been. */
+  get goesFurther(): boolean {
+    return this.#unwritten.some(({ kind }) => FURTHER.has(kind));
   }
 
   /** Everything queued since the last call, as one write. */

@@ -295,8 +295,8 @@ export class Activation {
   }
 
   #submit(extras: { readonly then?: Then; readonly alone?: boolean }, done?: () => void): void {
-    // A step that settled is progress: the run is under suspicion no longer.
-    const cleared = this.#strikes > 0 && this.#runner.takeProgress();
+    // What settled is progress: the run is under suspicion no longer.
+    const cleared = this.#strikes > 0 && (this.#runner.takeProgress() || this.machine.journal.goesFurther);
     if (cleared) this.#strikes = 0;
     const write = this.machine.journal.takeWrite(
       { runId: this.runId, attempt: this.attempt },

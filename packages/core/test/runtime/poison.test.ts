@@ -147,6 +147,26 @@ test("F14 F20: a run that makes progress between crashes is under suspicion no l
   expect(supervisor.deaths).toBe(10);
 });
 
+test("F20: so is a run that has no step of its own, and waits for children, signals and time", async () => {
+  const world = new World();
+  const child = workflow<number, number>({ name: "child" }, (_ctx, n) => n);
+  const died = new Set<number>();
+  const parent = workflow({ name: "parent" }, async (ctx) => {
+    for (let n = 0; n < 10; n++) {
+      await ctx.call(child, n);
+      if (died.has(n)) continue;
+      died.add(n);
+      await supervisor.exit();
+    }
+    return "survived";
+  });
+  await world.worker([child]);
+  const supervisor: Supervisor = new Supervisor(world, [parent], 10);
+  await world.process().start(parent, undefined, { id: "p" });
+  await supervisor.until(() => world.run("p").end !== null || world.run("p").stuck !== null);
+  expect(world.run("p")).toMatchObject({ result: '"survived"', strikes: 0 });
+});
+
 test("F19: a poisoned run can be canceled, and is undone without the body that kills", async () => {
   const { world, pill, supervisor } = pillWorld();
   await world.process().start(pill, undefined, { id: "pill" });
