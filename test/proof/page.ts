@@ -38,6 +38,7 @@ const PART_NAMES: Readonly<Record<string, string>> = {
   drawn: "drawn programs, a part of the single faults",
   series: "drawn programs, crash after crash",
   simulations: "several workers and programs at once, everything breaks",
+  repairs: "the same, and persons pause, retry and rewind runs",
 };
 
 function simulatedText({ simulated }: Proof): string[] {

@@ -3,7 +3,7 @@
  * of the times between an effect and its journal entry, while the server is restarted, its disk is full, callers start runs and send
  * signals in bursts, and operators press every button. Then all is let heal, and the evidence is judged.
  *
- * Defends P1, P2, P3, P4, P5, P6, P7. Checks I1, I2, I3, I4, I5, I6, I7, I8, I9, I10, I11, I12, I13, I14, I15, I17, I18, I19, I20, I21, and
+ * Defends P1, P2, P3, P4, P5, P6, P7; F10. Checks I1, I2, I3, I4, I5, I6, I7, I8, I9, I10, I11, I12, I13, I14, I15, I16, I17, I18, I19, I20, I21, I22, and
  * L1, L2, L3, L4, L5, L6.
  *
  * EVERSTEP_KILLS and EVERSTEP_RUNS make it longer, EVERSTEP_SEED=n repeats a plan, EVERSTEP_KEEP=1 keeps the evidence.

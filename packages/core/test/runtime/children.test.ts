@@ -1,4 +1,4 @@
-/** P1, P6: `ctx.call` and `ctx.start`: one child each, whatever crashes; its end and the parent's waking are one commit. */
+/** F9, F10, F114, F122, P1, P6: `ctx.call` and `ctx.start`: one child each, whatever crashes; its end and the parent's waking are one commit. */
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { ChildFailedError, FatalError, RunConflictError, workflow } from "../../src/index.ts";
