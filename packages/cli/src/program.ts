@@ -2,8 +2,8 @@
 import { Command, CommanderError } from "commander";
 import manifest from "../package.json" with { type: "json" };
 import { addChanging } from "./commands/changing.ts";
-import { addList } from "./commands/list.ts";
-import { addWhy } from "./commands/why.ts";
+import { addCompletion } from "./commands/completion.ts";
+import { addLooking } from "./commands/looking.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { Frame, Output } from "./frame.ts";
 import type { Io } from "./io.ts";
@@ -40,10 +40,9 @@ export function programOf(frame: Frame): Command {
     .option("--codec <module>", "a module that exports `codec`, where values are sealed; else EVERSTEP_CODEC")
     .option("--json", "answer with JSON: a stable contract, see docs/cli.md")
     .option("--no-color", "no colours, as with NO_COLOR");
-  program.commandsGroup("Look:");
-  addList(program, frame);
-  addWhy(program, frame);
+  addLooking(program, frame);
   addChanging(program, frame);
+  addCompletion(program, frame);
   return program;
 }
 

@@ -1,5 +1,6 @@
 /** All runs that a filter finds, page by page: what is done to them must not change which come next, so the oldest come first. */
 import type { Client, RunSummary } from "@everstep/core";
+import { matchingRuns } from "../run-matching.ts";
 import { filterOf, type SelectionOptions } from "../run-selection.ts";
 
 const PAGE = 500;
@@ -23,7 +24,7 @@ export async function* selectedRuns(
       order: "oldest",
       ...(after === undefined ? {} : { after }),
     });
-    yield* page.runs;
+    yield* await matchingRuns(client, page.runs, options);
     after = page.next ?? undefined;
   } while (after !== undefined);
 }
