@@ -1,6 +1,7 @@
 /** F49, F50: hints are lossy, and nothing but latency depends on them. */
 import type { Hint } from "@everstep/core";
 import { describe, expect, test } from "vitest";
+import { postgres } from "../src/postgres/index.ts";
 import { Bed } from "./postgres/bed.ts";
 import { eventually, Hand, kinds, signal, start } from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
@@ -86,3 +87,22 @@ describe("F50: hints about many runs with long ids", TIMEOUT, () => {
     expect((await hand.claim()).map(({ run }) => run.id)).toEqual([id]);
   });
 });
+
+test(
+  "what a process did before it closed its store is heard of, also when it did nothing else",
+  TIMEOUT,
+  async () => {
+    const bed = new Bed();
+    const other = bed.open();
+    const hints: Hint[] = [];
+    other.watch((hint) => hints.push(hint));
+    await eventually("it listens", async () => (await bed.backends()).some(({ isSession }) => isSession));
+    const brief = postgres(bed.place.url, { schema: bed.place.schema });
+    await brief.commit({ writes: [start("a"), start("b")] });
+    await brief.close();
+    await eventually("the other store heard of both", () => {
+      const heard = new Set(hints.flatMap(({ runIds }) => runIds ?? []));
+      return heard.has("a") && heard.has("b");
+    });
+  },
+);

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Hint, Interest } from "@everstep/core";
 import type { Client } from "pg";
 import type { Database } from "./database.ts";
-import { ignore } from "./connections.ts";
+import { ignore, within } from "./connections.ts";
 import { ENDS_LOCK } from "./sql.ts";
 
 /** Hints of others come in groups: one is passed on at once, what follows after this. The same holds for our own to them. */
@@ -10,6 +10,8 @@ const GROUP_MS = 20;
 /** A notification holds less than 8,000 bytes; beyond that and some of them it says "something" (F50). */
 const PAYLOAD_MAX_BYTES = 7_000;
 const PAYLOADS_MAX = 20;
+/** A store that is closed waits no longer than this for what it has to say. */
+const FAREWELL_MAX_MS = 1_000;
 /** Undefined: nobody knows which. */
 type RunIds = readonly string[] | undefined;
 
@@ -31,6 +33,7 @@ export class Hints {
   readonly #local: Readonly<Record<Interest, Group>>;
   readonly #remote: Readonly<Record<Interest, Group>>;
   readonly #outgoing: Readonly<Record<Interest, Group>>;
+  readonly #sending = new Set<Promise<void>>();
   /** Counts what may have become due: who has seen this number has missed nothing since. */
   heard = 0;
   /** The session listens. Set by whoever opens it. */
@@ -123,12 +126,16 @@ export class Hints {
     }
   }
 
-  close(): void {
+  /** Tells others what they have not been told yet: a process that does one thing and ends would be heard of by nobody's but the slow poll. */
+  async close(): Promise<void> {
     this.#watchers.clear();
-    for (const groups of [this.#local, this.#remote, this.#outgoing]) {
+    for (const groups of [this.#local, this.#remote]) {
       groups.work.clear();
       groups.ends.clear();
     }
+    this.#outgoing.work.finish();
+    this.#outgoing.ends.finish();
+    await within(FAREWELL_MAX_MS, Promise.all(this.#sending)).catch(ignore);
   }
 
   #deliver(runIds: RunIds, interest: Interest | undefined): void {
@@ -142,12 +149,14 @@ export class Hints {
     const { channel } = this.#database;
     const payloads = this.#payloadsOf(runIds);
     // Lossy by nature: whoever misses it polls.
-    this.#database
+    const sent = this.#database
       .query("SELECT pg_notify($1, p) FROM json_array_elements_text($2::json) p", [
         interest === "work" ? channel : `${channel}_ends`,
         JSON.stringify(payloads),
       ])
-      .catch(ignore);
+      .then(ignore, ignore)
+      .finally(() => this.#sending.delete(sent));
+    this.#sending.add(sent);
   }
 
   #payloadsOf(runIds: RunIds): readonly string[] {
@@ -213,6 +222,13 @@ class Group {
     this.#timer = undefined;
     this.#immediate = undefined;
     this.#runIds = undefined;
+  }
+
+  /** Passes at once what waits. */
+  finish(): void {
+    const runIds = this.#runIds;
+    this.clear();
+    if (runIds !== undefined) this.#pass(runIds === "all" ? undefined : [...runIds]);
   }
 
   #flush(): void {

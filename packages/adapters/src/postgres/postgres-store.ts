@@ -160,7 +160,7 @@ export class PostgresStore implements Store<PostgresTx> {
   }
 
   async close(): Promise<void> {
-    this.#hints.close();
+    await this.#hints.close();
     await this.#session.close();
     await this.#database.close();
   }
