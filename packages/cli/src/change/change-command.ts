@@ -40,6 +40,10 @@ export function onOneOrPiped<Options>(
 ): (session: Session<Options & ChangeOptions>) => ReturnType<typeof runChange> {
   return async (session) => {
     const [run = "", ...words] = session.args;
-    return runChange(session, [run], await work(session, words));
+    const change = await work(session, words);
+    // Its own options are no filter, also where they have the name of one: `--error`.
+    const { dryRun, yes } = session.options;
+    const options = { ...(dryRun === undefined ? {} : { dryRun }), ...(yes === undefined ? {} : { yes }) };
+    return runChange({ ...session, options }, [run], change);
   };
 }

@@ -48,8 +48,18 @@ export function addCheck(program: Command, frame: Frame): void {
 const AT_A_TIME = 8;
 
 async function check(session: Session<Options>): Promise<ExitCode> {
-  const { options, io, out } = session;
-  divertConsole();
+  const restore = divertConsole();
+  try {
+    const document = await checked(session);
+    session.out.show(document, checkText);
+    return document.findings.length === 0 ? EXIT.done : EXIT.failed;
+  } finally {
+    restore();
+  }
+}
+
+async function checked(session: Session<Options>): Promise<CheckDocument> {
+  const { options, io } = session;
   const module = await loadWorkflows(options.workflows, io.cwd);
   const client = await clientFor(session, module);
   const names = new Set(module.workflows.map(({ name }) => name));
@@ -60,7 +70,7 @@ async function check(session: Session<Options>): Promise<ExitCode> {
     else others += 1;
   const results = await replayAll(session, client, { runs, workflows: module.workflows });
   const findings = results.flatMap(({ finding }) => finding ?? []);
-  const document: CheckDocument = {
+  return {
     checked: results.length,
     fit: results.length - findings.length,
     mended: results.flatMap(({ run, finding }) =>
@@ -69,8 +79,6 @@ async function check(session: Session<Options>): Promise<ExitCode> {
     others,
     findings,
   };
-  out.show(document, checkText);
-  return findings.length === 0 ? EXIT.done : EXIT.failed;
 }
 
 interface Result {
@@ -100,8 +108,10 @@ async function replayAll(
 }
 
 /** Handlers are called, and may print outside of their steps: that must not get into the answer. */
-function divertConsole(): void {
-  for (const level of ["log", "info", "debug"] as const) console[level] = console.error;
+function divertConsole(): () => void {
+  const { log, info, debug } = console;
+  Object.assign(console, { log: console.error, info: console.error, debug: console.error });
+  return () => void Object.assign(console, { log, info, debug });
 }
 
 function checkText({ checked, findings, mended, others }: CheckDocument, screen: Screen): string {
