@@ -89,7 +89,7 @@ export class Runs {
   /** A stuck or paused run goes on where it was; used-up retries begin anew. */
   resume(id: string, options?: OrderOptions): Promise<void>;
   resume(filter: RunFilter, options?: Bulk<OrderOptions>): Promise<BulkResult>;
-  resume(which: string | RunFilter, options: Bulk<OrderOptions> = {}): Promise<BulkResult | void> {
+  async resume(which: string | RunFilter, options: Bulk<OrderOptions> = {}): Promise<BulkResult | void> {
     return this.#each(which, options, (id) => operate(this.#core, id, "resume", options));
   }
 
@@ -99,14 +99,14 @@ export class Runs {
    */
   pause(id: string, options?: OrderOptions): Promise<void>;
   pause(filter: RunFilter, options?: Bulk<OrderOptions>): Promise<BulkResult>;
-  pause(which: string | RunFilter, options: Bulk<OrderOptions> = {}): Promise<BulkResult | void> {
+  async pause(which: string | RunFilter, options: Bulk<OrderOptions> = {}): Promise<BulkResult | void> {
     return this.#each(which, options, (id) => operate(this.#core, id, "pause", options));
   }
 
   /** Durably orders the run to be canceled, as `RunHandle.cancel` does. A canceled run is fine; `RunEndedError` for one that ended otherwise. */
   cancel(id: string, options?: CancelOptions): Promise<void>;
   cancel(filter: RunFilter, options?: Bulk<CancelOptions>): Promise<BulkResult>;
-  cancel(which: string | RunFilter, options: Bulk<CancelOptions> = {}): Promise<BulkResult | void> {
+  async cancel(which: string | RunFilter, options: Bulk<CancelOptions> = {}): Promise<BulkResult | void> {
     const { by, because } = orderOf(options);
     const order = { compensate: options.compensate, reason: because ?? undefined, by };
     return this.#each(which, options, (id) => orderCancel(this.#core, id, order));
@@ -118,7 +118,7 @@ export class Runs {
    */
   retry(id: string, options?: OrderOptions & { readonly from?: string }): Promise<void>;
   retry(filter: RunFilter, options?: Bulk<OrderOptions & { readonly from?: string }>): Promise<BulkResult>;
-  retry(
+  async retry(
     which: string | RunFilter,
     options: Bulk<OrderOptions & { readonly from?: string }> = {},
   ): Promise<BulkResult | void> {
@@ -131,7 +131,7 @@ export class Runs {
    */
   rewind(id: string, options: OrderOptions & { readonly to: string }): Promise<void>;
   rewind(filter: RunFilter, options: Bulk<OrderOptions & { readonly to: string }>): Promise<BulkResult>;
-  rewind(
+  async rewind(
     which: string | RunFilter,
     options: Bulk<OrderOptions & { readonly to: string }>,
   ): Promise<BulkResult | void> {
@@ -146,7 +146,7 @@ export class Runs {
   /** Settles a step that has no outcome yet: of a run that is stuck, paused or waiting. Of a run that is being undone, a compensation. */
   resolve(id: string, step: string, options: ResolveOptions): Promise<void>;
   resolve(filter: RunFilter, step: string, options: Bulk<ResolveOptions>): Promise<BulkResult>;
-  resolve(
+  async resolve(
     which: string | RunFilter,
     step: string,
     options: Bulk<ResolveOptions>,
@@ -158,7 +158,7 @@ export class Runs {
   /** The step comes to `undefined` without being run; or the compensation counts as done. */
   skip(id: string, step: string, options?: OrderOptions): Promise<void>;
   skip(filter: RunFilter, step: string, options?: Bulk<OrderOptions>): Promise<BulkResult>;
-  skip(
+  async skip(
     which: string | RunFilter,
     step: string,
     options: Bulk<OrderOptions> = {},
@@ -173,7 +173,7 @@ export class Runs {
    */
   move(id: string, options: MoveOptions): Promise<void>;
   move(filter: RunFilter, options: Bulk<MoveOptions>): Promise<BulkResult>;
-  move(which: string | RunFilter, options: Bulk<MoveOptions>): Promise<BulkResult | void> {
+  async move(which: string | RunFilter, options: Bulk<MoveOptions>): Promise<BulkResult | void> {
     return this.#each(which, options, (id) => move(this.#core, id, options));
   }
 
@@ -188,7 +188,7 @@ export class Runs {
   /** Forgets an ended run for good, and all that it called; or those that ended long enough ago. Their ids stay taken for 90 days. */
   purge(id: string): Promise<void>;
   purge(filter: PurgeFilter, options?: BulkOptions): Promise<Purged>;
-  purge(which: string | PurgeFilter, options: BulkOptions = {}): Promise<Purged | void> {
+  async purge(which: string | PurgeFilter, options: BulkOptions = {}): Promise<Purged | void> {
     if (typeof which !== "string") return purgeEnded(this.#core, which, options);
     checkRunId(which);
     return purgeOne(this.#core, which);

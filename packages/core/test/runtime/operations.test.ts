@@ -53,6 +53,18 @@ describe("pause and resume", () => {
     expect(paused?.by?.endsWith(`@${hostname()}`)).toBe(true);
   });
 
+  test("what can't be meant rejects, and throws nothing at once", async () => {
+    const { runs } = await many(1);
+    const by = "x".repeat(2001);
+    for (const refused of [
+      runs.resolve("w1", "step", {}),
+      runs.purge(""),
+      runs.cancel("w1", { by }),
+      runs.skip("w1", "step", { by }),
+    ])
+      await expect(refused).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
   test("is refused where it does not fit", async () => {
     const { world, runs } = await many(1);
     for (const id of ["failed", "stuck"])
