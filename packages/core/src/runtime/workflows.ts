@@ -1,6 +1,7 @@
 import { checkName } from "../engine/names.ts";
+import { listed } from "../engine/repair.ts";
 import { valuesOf } from "../engine/values.ts";
-import { StoreError } from "../errors.ts";
+import { InvalidArgumentError, StoreError } from "../errors.ts";
 import type { RunStatus, WorkflowSpec } from "../store.ts";
 import type { ClientCore } from "./client-core.ts";
 import {
@@ -49,24 +50,35 @@ export class Workflows {
 
   /**
    * None of its runs is taken on by a worker until it is resumed, whenever they are started; runs that are executed are let go of once
-   * their bodies are over. Workers hear of it within seconds.
+   * their bodies are over. Workers hear of it within seconds. Throws `InvalidArgumentError` for a name that neither workers nor runs have.
    */
-  pause(name: string, options: OrderOptions = {}): Promise<void> {
-    checkName("workflow", name);
+  async pause(name: string, options: OrderOptions = {}): Promise<void> {
+    await this.#checkKnown(name);
     const values = valuesOf(workflowNoteId(name), this.#core.codec);
     return this.#write(name, noteText(orderOf(options), values));
   }
 
   /** Its runs go on; those that are paused by themselves stay so. */
-  resume(name: string): Promise<void> {
-    checkName("workflow", name);
+  async resume(name: string): Promise<void> {
+    await this.#checkKnown(name);
     return this.#write(name, null);
   }
 
   /** Orders all its runs to be canceled that have not ended; one that is started meanwhile is not touched. */
-  cancel(name: string, options: CancelOptions & BulkOptions = {}): Promise<BulkResult> {
-    checkName("workflow", name);
+  async cancel(name: string, options: CancelOptions & BulkOptions = {}): Promise<BulkResult> {
+    await this.#checkKnown(name);
     return this.#runs.cancel({ workflow: name, status: LIVE }, options);
+  }
+
+  /** A misspelt name would stop nothing, and nobody would be told. */
+  async #checkKnown(name: string): Promise<void> {
+    checkName("workflow", name);
+    const { store } = this.#core;
+    const names = new Set((await store.workflows()).map((record) => record.name));
+    if (names.has(name) || (await store.count({ workflow: name })) > 0) return;
+    throw new InvalidArgumentError(
+      `no worker ever had a workflow ${name}, and no run is one of it; there is ${listed([...names])}`,
+    );
   }
 
   async #write(workflow: string, note: string | null): Promise<void> {

@@ -124,3 +124,10 @@ test("a replay says what would come of a run with some code, and changes nothing
   expect(world.run("r")).toEqual(before);
   expect(world.effectNames).toEqual(["a"]);
 });
+
+test("what is no workflow is refused before the run is looked at", async () => {
+  const { client } = new World().process();
+  await expect(client.runs.move("r", { to: undefined as never })).rejects.toThrow(
+    "what a run is moved to must be a workflow, as workflow() gives it, not undefined",
+  );
+});

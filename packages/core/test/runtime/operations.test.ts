@@ -206,4 +206,15 @@ describe("workflows", () => {
     });
     await world.passUntil(() => ["w1", "w2", "w3", "stuck"].every((id) => world.run(id).end === "canceled"));
   });
+
+  test("a name that nobody knows is refused, with those that there are", async () => {
+    const { client } = await many(1);
+    const message = "no worker ever had a workflow wating, and no run is one of it; there is waiting";
+    for (const refused of [
+      client.workflows.pause("wating"),
+      client.workflows.resume("wating"),
+      client.workflows.cancel("wating"),
+    ])
+      await expect(refused).rejects.toMatchObject({ code: "INVALID_ARGUMENT", message });
+  });
 });

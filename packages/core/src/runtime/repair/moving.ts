@@ -4,6 +4,7 @@ import { InvalidArgumentError, RunStateError } from "../../errors.ts";
 import type { RunDetails } from "../../store.ts";
 import type { AnyWorkflow, Workflow } from "../../definition.ts";
 import { type ClientCore, detailsOf } from "../client-core.ts";
+import { checkDefinition } from "../definition-check.ts";
 import type { OrderOptions } from "../notes.ts";
 import { goesOn } from "../recorded.ts";
 import { type Replay, replayClaim } from "../replay-stage.ts";
@@ -17,7 +18,8 @@ export interface MoveOptions extends OrderOptions {
 }
 
 /** Its journal is replayed with the new code first, without calling any body of it. */
-export function move(core: ClientCore, id: string, options: MoveOptions): Promise<void> {
+export async function move(core: ClientCore, id: string, options: MoveOptions): Promise<void> {
+  checkDefinition("what a run is moved to", options.to);
   const definition = options.to as Workflow;
   return mend(core, id, options, async (given) => {
     const { details } = given;
