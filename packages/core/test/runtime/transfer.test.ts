@@ -169,6 +169,10 @@ describe("what is imported is checked", () => {
         changed(data, { run: { ...data.run, endedAt: 5 } }),
         "run r is forward, its end is null, and it ended at 5",
       ],
+      [
+        changed(data, { run: { ...data.run, result: "1" } }),
+        "run r has not ended, and can't have come to anything",
+      ],
       [changed(data, { run: { ...data.run, createdAt: 9e15 } }), "run.createdAt must be an instant"],
       [changed(data, { run: { ...data.run, input: "\ud800" } }), "run.input must be a text"],
       [changed(data, { run: { ...data.run, workflow: "" } }), "a workflow must be a text that is not empty"],

@@ -35,6 +35,8 @@ export function checkExported(data: unknown): ExportedRun {
     throw refusal(`run ${run.id} is ${run.phase}, its end is ${run.end}, and it ended at ${run.endedAt}`);
   if (isDone && (run.stuck !== null || run.paused !== null))
     throw refusal(`run ${run.id} has ended, and can't be stuck or paused`);
+  if (!isDone && (run.result !== null || run.error !== null))
+    throw refusal(`run ${run.id} has not ended, and can't have come to anything`);
   const gap = journal.findIndex(({ seq }, index) => seq !== index + 1);
   if (gap !== -1) throw refusal(`entry ${gap + 1} of the journal of run ${run.id} is missing`);
   for (const entry of journal) checkPlain(entry);
