@@ -1,13 +1,15 @@
 /** Ids as a person types them: whole, or as much of their beginning as no other run has. */
 import type { Client } from "@everstep/core";
 import { EXIT } from "./exit-code.ts";
-import { CommandError } from "./failure.ts";
+import { CommandError, usageError } from "./failure.ts";
 import { safeText } from "./safe-text.ts";
 
 const SHOWN_MAX = 5;
 
 /** A whole id comes first: `order-4` is that run, also where there is an `order-42`. */
 export async function resolveRunId(client: Client, text: string): Promise<string> {
+  // A script's variable that is not set: every id begins so.
+  if (text === "") throw usageError("an empty text is no run's id");
   const { runs: exact } = await client.runs.list({ ids: [text], limit: 1 });
   if (exact[0] !== undefined) return exact[0].id;
   const { runs, next } = await client.runs.list({ idPrefix: text, limit: SHOWN_MAX });

@@ -85,7 +85,11 @@ describe.each(KINDS)("on %s", (kind) => {
     await operator.until("other", "completed");
     expect(bank.charges).toEqual(["order-42/charge~2", "order-42/charge~3", "other/charge"]);
 
-    expect((await operator.type(["purge", "order-4", "--yes"])).out).toBe("purged order-42\n");
+    const shortened = await operator.type(["purge", "order-4", "--yes"]);
+    expect(shortened.code).toBe(3);
+    expect(shortened.err).toContain("order-42 begins so");
+    expect((await operator.type(["purge", "", "--yes"])).code).toBe(2);
+    expect((await operator.type(["purge", "order-42", "--yes"])).out).toBe("purged order-42\n");
     expect((await operator.type(["purge", "order-42", "--yes"])).code).toBe(3);
   });
 

@@ -32,6 +32,6 @@ export async function isMeant(
 }
 
 /** A pipe that brought ids has no more to say. */
-function canAsk({ stdin, stderr }: Io): boolean {
+export function canAsk({ stdin, stderr }: Io): boolean {
   return stdin.isTTY === true && stderr.isTTY === true;
 }

@@ -13,7 +13,6 @@ import { type Refused, type TargetOptions, type Targets, targetsOf } from "./tar
 
 export interface ChangeOptions extends TargetOptions {
   readonly dryRun?: boolean;
-  readonly yes?: boolean;
 }
 
 /** What was done. */
@@ -61,10 +60,10 @@ export async function runChange(
 
 async function isWanted(
   { io, options }: Session<ChangeOptions>,
-  { runs }: Targets,
+  { runs, isGuess }: Targets,
   change: Change,
 ): Promise<boolean> {
-  if (runs.length === 0 || (runs.length === 1 && change.destructive !== true)) return true;
+  if (runs.length === 0 || (runs.length === 1 && change.destructive !== true && !isGuess)) return true;
   const what = `${change.name} ${runs.length === 1 ? `run ${runs[0]?.id}` : plural(runs.length, "run")}`;
   return isMeant({ what, details: detailsOf(runs) }, { io, yes: options.yes === true });
 }

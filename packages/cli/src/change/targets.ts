@@ -3,13 +3,15 @@ import type { Client, RunSummary } from "@everstep/core";
 import { failureOf, usageError } from "../failure.ts";
 import type { Session } from "../frame.ts";
 import { parseCount } from "../human.ts";
+import type { Io } from "../io.ts";
 import { readLines } from "../input/stdin.ts";
-import { resolveRunId } from "../run-ids.ts";
 import type { SelectionOptions } from "../run-selection.ts";
 import type { Change } from "./change.ts";
+import { namedRun } from "./named-run.ts";
 import { selectedRuns, selectsNothing } from "./selected-runs.ts";
 
 export interface TargetOptions extends SelectionOptions {
+  readonly yes?: boolean;
   readonly all?: boolean;
   readonly limit?: string;
 }
@@ -26,6 +28,8 @@ export interface Targets {
   readonly missing: readonly Refused[];
   /** One id was given: what becomes of it is the command's own end. */
   readonly single: boolean;
+  /** An id was shortened: somebody has to say that the run is meant. */
+  readonly isGuess: boolean;
 }
 
 const PAGE = 500;
@@ -41,15 +45,16 @@ export async function targetsOf(
       runs: await filtered(client, options, change, { limit, now: io.now() }),
       missing: [],
       single: false,
+      isGuess: false,
     };
   if (options.all === true || !selectsNothing(options))
     throw usageError("give ids or a filter, not both: an id already says which run is meant");
   const [first] = ids;
   if (ids.length === 1 && first !== undefined && first !== "-") {
-    const id = await resolveRunId(client, first);
-    return { runs: await summaries(client, [id]), missing: [], single: true };
+    const { id, isGuess } = await namedRun(client, first, { io, yes: options.yes === true });
+    return { runs: await summaries(client, [id]), missing: [], single: true, isGuess };
   }
-  return named(client, ids, io, limit);
+  return named(client, ids, { io, yes: options.yes === true, limit });
 }
 
 async function filtered(
@@ -70,20 +75,21 @@ async function filtered(
   return runs;
 }
 
-/** Ids that a person types may be shortened; those of a program are whole. */
 async function named(
   client: Client,
   words: readonly string[],
-  io: Session<unknown>["io"],
-  limit: number,
+  { io, yes, limit }: { readonly io: Io; readonly yes: boolean; readonly limit: number },
 ): Promise<Targets> {
   const ids = new Set<string>();
   const missing: Refused[] = [];
+  let guessed = false;
   for (const word of words)
     if (word === "-") for (const line of await readLines(io.stdin)) ids.add(line);
     else
       try {
-        ids.add(await resolveRunId(client, word));
+        const { id, isGuess } = await namedRun(client, word, { io, yes });
+        ids.add(id);
+        guessed ||= isGuess;
       } catch (error) {
         missing.push({ id: word, ...failureOf(error).error });
       }
@@ -92,7 +98,7 @@ async function named(
   const found = new Set(runs.map(({ id }) => id));
   for (const id of wanted)
     if (!found.has(id)) missing.push({ id, code: "RUN_NOT_FOUND", message: "there is no such run" });
-  return { runs, missing, single: false };
+  return { runs, missing, single: false, isGuess: guessed };
 }
 
 async function summaries(client: Client, ids: readonly string[]): Promise<readonly RunSummary[]> {

@@ -3,12 +3,14 @@ import type { Command } from "commander";
 import { ALL, type Change, ENDED, LIVE, onlyIn, orderOf, type WhoAndWhy } from "../change/change.ts";
 import { addChangeCommand, onOneOrPiped } from "../change/change-command.ts";
 import { addChangeOptions, addWhoAndWhy } from "../change/change-options.ts";
+import { isMeant } from "../change/confirmation.ts";
+import { namedRun } from "../change/named-run.ts";
 import type { ChangeOptions } from "../change/run-change.ts";
 import { withExamples } from "../examples.ts";
+import { EXIT } from "../exit-code.ts";
 import { usageError } from "../failure.ts";
 import type { Frame, Work } from "../frame.ts";
 import { addPathOption, type PathOptions, jsonOf } from "../input/session-json.ts";
-import { resolveRunId } from "../run-ids.ts";
 
 export function addRepairing(program: Command, frame: Frame): void {
   addRetry(program, frame);
@@ -194,9 +196,13 @@ function addFork(program: Command, frame: Frame): void {
   ]);
 }
 
-const fork: Work<ForkOptions> = async ({ client, out, options, args: [text = ""] }) => {
-  const run = await resolveRunId(client, text);
+const fork: Work<ForkOptions> = async ({ client, out, io, options, args: [text = ""] }) => {
+  const { id: run, isGuess } = await namedRun(client, text, { io, yes: false });
   const { from, id } = options;
+  if (isGuess && !(await isMeant({ what: `fork run ${run} at ${from}`, details: [] }, { io, yes: false }))) {
+    out.note("nothing was changed");
+    return EXIT.failed;
+  }
   const made = await client.runs.fork(run, {
     ...orderOf(options),
     from,
@@ -204,4 +210,5 @@ const fork: Work<ForkOptions> = async ({ client, out, options, args: [text = ""]
   });
   const document: ForkDocument = { operation: "fork", id: made.id, from: { run, step: from } };
   out.show(document, (shown) => `forked ${shown.from.run} at ${shown.from.step}: ${shown.id}\n`);
+  return EXIT.done;
 };

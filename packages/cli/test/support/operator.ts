@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import { postgres } from "@everstep/adapters/postgres";
 import { sqlite } from "@everstep/adapters/sqlite";
 import { type AnyWorkflow, Client, type RunStatus, type Store, Worker } from "@everstep/core";
-import pg from "pg";
+import { Client as Connection } from "pg";
 import { inject, onTestFinished } from "vitest";
 import type { Io } from "../../src/io.ts";
 import { run } from "../../src/program.ts";
@@ -103,7 +103,7 @@ function inSchema(): Place {
   const url = new URL(server);
   url.searchParams.set("schema", schema);
   onTestFinished(async () => {
-    const client = new pg.Client(server);
+    const client = new Connection(server);
     await client.connect();
     await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
     await client.end();

@@ -1,0 +1,185 @@
+/** What a command is given by scripts and by data: ids and filters (S1), paths (S2), and what it answers with (S3). */
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { workflow } from "@everstep/core";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { KINDS, Operator } from "./support/operator.ts";
+
+const TEXTS = [
+  `'`,
+  `"`,
+  `';--`,
+  `' OR '1'='1`,
+  `'; DROP TABLE everstep_runs; --`,
+  `") OR ("1"="1`,
+  `%`,
+  `_`,
+  `%' ESCAPE '`,
+  `\\`,
+  `\\'`,
+  `$1`,
+  `$$`,
+  `?1`,
+  `:id`,
+  `*/ --`,
+  `{}`,
+  `{"$ne":null}`,
+  `[]`,
+  `null`,
+  `../../x`,
+  `\u0000`,
+  `a\u0000b`,
+  `\uD800`,
+  `\u202E`,
+  `\u001b]52;c;eA==\u0007`,
+  `x`.repeat(10_000),
+  `'`.repeat(10_000),
+] as const;
+
+// oxlint-disable-next-line no-control-regex -- what must not be there are control characters
+const CONTROLS = /[\0-\x08\x0b-\x1f\x7f-\x9f\u202e]/;
+
+const quiet = workflow({ name: "quiet" }, async (ctx) => {
+  await ctx.waitForSignal("go");
+});
+
+describe.each(KINDS)("on %s", (kind) => {
+  test("S1: no text in place of an id or in a filter reaches another run", { timeout: 60_000 }, async () => {
+    const operator = new Operator(kind);
+    await operator.client.start(quiet, null, { id: "victim", tags: { customer: "ada" } });
+    const before = await operator.store.read("victim");
+    for (const text of TEXTS)
+      for (const words of [
+        ["cancel", text, "--yes"],
+        ["resume", "--workflow", text, "--yes"],
+        ["pause", "--run-version", text, "--yes"],
+        ["cancel", "--parent", text, "--yes"],
+        ["cancel", "--tag", `customer=${text}`, "--yes"],
+        ["cancel", "--tag", `${text}=ada`, "--yes"],
+      ]) {
+        const { code, out, err } = await operator.type(words);
+        const line = JSON.stringify(words).slice(0, 120);
+        // Refused; or it is a filter like any other, and finds nothing.
+        expect([0, 1, 2, 3], `${line}`).toContain(code);
+        if (code === 0) expect(out, `${line}`).toMatch(/^no run to /);
+        expect(err, `${line}`).not.toMatch(/syntax|SQLSTATE|Error:|at .*\.ts/);
+        expect(out + err, `${line}`).not.toMatch(CONTROLS);
+      }
+    const after = await operator.store.read("victim");
+    expect(after?.run).toEqual(before?.run);
+    expect(await operator.client.runs.count()).toBe(1);
+  });
+
+  test("S1: a run may have such an id, and is the only one that is meant by it", {
+    timeout: 60_000,
+  }, async () => {
+    const operator = new Operator(kind);
+    const ids = TEXTS.filter((text) => text.length < 200 && text.isWellFormed() && !CONTROLS.test(text));
+    for (const id of ids) await operator.client.start(quiet, null, { id: `${id}1` });
+    for (const id of ids) await operator.client.start(quiet, null, { id });
+    for (const [index, id] of ids.entries()) {
+      const { out } = await operator.type(["pause", "--json", "--", id]);
+      expect(JSON.parse(out), `${id}`).toMatchObject({ done: [id] });
+      expect(await operator.client.runs.count({ paused: true })).toBe(index + 1);
+    }
+    const piped = await operator.json(["resume", "-", "--yes"], { input: ids.join("\n") });
+    expect(piped).toMatchObject({ done: { length: ids.length }, refused: [] });
+  });
+
+  test("S3: what comes from data can't speak to the terminal", async () => {
+    const operator = new Operator(kind);
+    const evil = "\u001b]52;c;eA==\u0007\u009b31m\u202Etxt";
+    await operator.client.start(quiet, null, { id: "evil", tags: { note: "\u202Etxt" } });
+    await operator.type(["pause", "evil", "--because", evil]);
+    for (const words of [
+      ["resume", "evil", "--dry-run"],
+      ["retry", "evil"],
+      ["cancel", evil],
+      ["resume", "--tag", evil],
+      ["export", "evil"],
+      ["signal", "evil", evil, "1"],
+      ["start", evil],
+      ["emit", "x", evil],
+    ])
+      for (const all of [words, [...words, "--json"]]) {
+        const { out, err } = await operator.type(all);
+        expect(out + err, `${JSON.stringify(all)}`).not.toMatch(CONTROLS);
+      }
+  });
+});
+
+test("S2: files are read and written in the working directory only, and not through links", async () => {
+  const operator = new Operator("sqlite");
+  const { cwd } = operator;
+  const outside = join(dirname(cwd), `${cwd.split("/").at(-1)}-outside`);
+  const unique = `new-${outside.split("/").at(-1)}`;
+  mkdirSync(outside);
+  onTestFinished(() => rmSync(outside, { recursive: true }));
+  writeFileSync(join(outside, "secret.json"), '"secret"');
+  mkdirSync(join(cwd, "inside"));
+  symlinkSync(outside, join(cwd, "inside/link"));
+  symlinkSync(join(outside, "secret.json"), join(cwd, "secret.json"));
+  symlinkSync(join(outside, "new.json"), join(cwd, "dangling.json"));
+  await operator.client.start(quiet, null, { id: "r" });
+  const files = readdirSync(outside);
+
+  const paths = [
+    `../../${unique}`,
+    `../${outside.split("/").at(-1)}/secret.json`,
+    `inside/../../${unique}`,
+    join(outside, "secret.json"),
+    "inside/link/secret.json",
+    "secret.json",
+    "dangling.json",
+    "a\u0000b",
+    "",
+  ];
+  for (const path of paths)
+    for (const words of [
+      ["export", "r", "--out", path],
+      ["import", path],
+      ["signal", "r", "go", `@${path}`],
+      ["start", "quiet", `@${path}`],
+      ["migrate", `--sql=${path === "" ? "../y" : path}`],
+      ["init", path === "" ? ".." : path],
+    ]) {
+      const { code, out, err } = await operator.type(words);
+      expect({ code, out }, `${JSON.stringify(words)} ${err}`).toEqual({ code: 2, out: "" });
+      expect(err).not.toContain("secret\n");
+    }
+  expect(readdirSync(outside)).toEqual(files);
+  expect(existsSync(join(dirname(cwd), unique))).toBe(false);
+  expect((await operator.client.runs.read("r")).signals).toEqual([]);
+
+  const meant = await operator.type(["signal", "r", "go", "@secret.json", "--force-path"]);
+  expect(meant.code).toBe(0);
+  expect((await operator.type(["export", "r", "--out", "inside/r.json"])).code).toBe(0);
+  expect(JSON.parse(readFileSync(join(cwd, "inside/r.json"), "utf8"))).toMatchObject({ everstep: 1 });
+});
+
+test("S2: what is no module of workflows is refused, and nothing but a file is loaded", async () => {
+  const operator = new Operator("sqlite");
+  writeFileSync(join(operator.cwd, "nothing.ts"), "export const a = 1;");
+  writeFileSync(join(operator.cwd, "broken.ts"), "throw new Error('at its top');");
+  for (const [module, message] of [
+    ["data:text/javascript,process.exit(9)", "there is no such file"],
+    ["node:fs", "there is no such file"],
+    ["missing.ts", "there is no such file"],
+    [".", "there is no such file"],
+    ["a\u0000b", "there is no such file"],
+    ["nothing.ts", "exports no workflow"],
+    ["broken.ts", "could not be loaded"],
+  ] as const) {
+    const { code, err } = await operator.type(["check", "--workflows", module]);
+    expect(code, `${module}`).toBe(2);
+    expect(err).toContain(message);
+  }
+});
