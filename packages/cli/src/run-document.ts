@@ -193,7 +193,12 @@ async function childrenOf(client: Client, parent: string, levels: number): Promi
   const { runs } = await client.runs.list({ parent, limit: CHILDREN_MAX, order: "oldest" });
   return Promise.all(
     runs.map(async ({ id, workflow, version, status, parent: link }) => ({
-      ...{ id, workflow, version, status, key: link?.key ?? "", called: link?.called ?? false },
+      id,
+      workflow,
+      version,
+      status,
+      key: link?.key ?? "",
+      called: link?.called ?? false,
       children: levels > 1 ? await childrenOf(client, id, levels - 1) : [],
     })),
   );

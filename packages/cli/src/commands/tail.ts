@@ -47,9 +47,10 @@ const tail: Work<Options> = async ({ client, store, out, io, options, args: [tex
   const follower = new Tail(client, { filter, since: id === undefined ? now : 0, runsMax });
   const hints = hintsOf(store, io.interrupted);
   try {
-    while (!io.interrupted.aborted) {
+    for (let looks = 0; !io.interrupted.aborted; looks++) {
       for (const document of await follower.look()) out.showLine(document, tailText);
       if (id !== undefined && follower.isOver) return await codeOf(client, id);
+      if (looks === 0 && id === undefined) out.note("following; Ctrl-C ends it");
       await hints.next();
     }
     return EXIT.done;

@@ -30,7 +30,11 @@ const workers: Work<unknown> = async ({ store, out }) => {
   const { table } = await import("../render/table.ts");
   const document: WorkersDocument = {
     workers: records.map(({ id, host, pid, expiresAt, runs, workflows }) => ({
-      ...{ id, host, pid, runs, workflows },
+      id,
+      host,
+      pid,
+      runs,
+      workflows,
       status: expiresAt > now ? "live" : "expired",
       leaseUntil: new Date(expiresAt).toISOString(),
     })),

@@ -8,7 +8,7 @@ export interface Screen {
   readonly isTerminal: boolean;
   readonly width: number;
   readonly now: number;
-  paint(colour: Colour | undefined, text: string): string;
+  readonly paint: (colour: Colour | undefined, text: string) => string;
 }
 
 const WIDTH = 80;

@@ -124,8 +124,9 @@ function outcomeColour({ error, order }: EntryDocument): Colour | undefined {
 
 /** What was ordered, beside who and why. */
 function factText(order: Readonly<Record<string, unknown>>): string {
-  return Object.entries(order)
-    .filter(([name]) => !["by", "because", "reason"].includes(name))
+  const { operation, to, carry: _c, again: _a, by: _b, because: _e, reason: _r, ...rest } = order;
+  if (typeof operation === "string") return `${operation}, back to entry ${String(to)}`;
+  return Object.entries(to === undefined ? rest : { ...rest, to })
     .map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`)
     .join(", ");
 }
