@@ -127,11 +127,17 @@ async function sealedReport(
     input: undefined,
     ...(run.error === null ? {} : { error: sealed }),
     journal: journal.map(({ seq, kind, key, at, attempt, error }) => ({
-      ...{ seq, kind, key, attempt, at: new Date(at) },
+      seq,
+      kind,
+      key,
+      attempt,
+      at: new Date(at),
       ...(error === undefined ? {} : { error: sealed }),
     })),
     retries: retries.map(({ key, failures, nextAt, error }) => ({
-      ...{ step: key, failures, nextAt: nextAt === null ? null : new Date(nextAt) },
+      step: key,
+      failures,
+      nextAt: nextAt === null ? null : new Date(nextAt),
       ...(error === undefined ? {} : { error: sealed }),
     })),
     signals: messages
@@ -164,7 +170,12 @@ export function entries(journal: readonly JournalEntry[], payloads: boolean): re
     before = at.getTime();
     const isOrder = ORDERS.has(kind);
     return {
-      ...{ seq, kind, key, at: at.toISOString(), tookMs: before - from, attempt },
+      seq,
+      kind,
+      key,
+      at: at.toISOString(),
+      tookMs: before - from,
+      attempt,
       superseded: superseded === true,
       error: errorDocument(error),
       ...(isOrder && typeof value === "object" && value !== null ? { order: orderOf(value) } : {}),

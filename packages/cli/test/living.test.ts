@@ -156,7 +156,7 @@ describe.each(KINDS)("on %s", (kind) => {
       kind === "sqlite" ? "other.db" : onlooker.url.replace(/schema=[^&]+/, "schema=nobody_made_this");
     for (const command of ["list", "doctor", "stats", "tail"]) {
       const { code, err } = await onlooker.look([command, "--store", elsewhere], { interrupt: true });
-      expect(code, command).toBe(1);
+      expect(code, `everstep ${command}`).toBe(1);
       expect(err).toMatch(/there is no such file|there are no tables of everstep/);
       expect(err).not.toContain("postgres:postgres");
     }
