@@ -68,10 +68,10 @@ describe.each(KINDS)("on %s", (kind) => {
         const { code, out, err } = await operator.type(words);
         const line = JSON.stringify(words).slice(0, 120);
         // Refused; or it is a filter like any other, and finds nothing.
-        expect([0, 1, 2, 3], `${line}`).toContain(code);
-        if (code === 0) expect(out, `${line}`).toMatch(/^no run to /);
-        expect(err, `${line}`).not.toMatch(/syntax|SQLSTATE|Error:|at .*\.ts/);
-        expect(out + err, `${line}`).not.toMatch(CONTROLS);
+        expect([0, 1, 2, 3], `typed ${line}`).toContain(code);
+        if (code === 0) expect(out, `typed ${line}`).toMatch(/^no run to /);
+        expect(err, `typed ${line}`).not.toMatch(/syntax|SQLSTATE|Error:|at .*\.ts/);
+        expect(out + err, `typed ${line}`).not.toMatch(CONTROLS);
       }
     const after = await operator.store.read("victim");
     expect(after?.run).toEqual(before?.run);
@@ -87,7 +87,7 @@ describe.each(KINDS)("on %s", (kind) => {
     for (const id of ids) await operator.client.start(quiet, null, { id });
     for (const [index, id] of ids.entries()) {
       const { out } = await operator.type(["pause", "--json", "--", id]);
-      expect(JSON.parse(out), `${id}`).toMatchObject({ done: [id] });
+      expect(JSON.parse(out), `paused ${id}`).toMatchObject({ done: [id] });
       expect(await operator.client.runs.count({ paused: true })).toBe(index + 1);
     }
     const piped = await operator.json(["resume", "-", "--yes"], { input: ids.join("\n") });
@@ -111,7 +111,7 @@ describe.each(KINDS)("on %s", (kind) => {
     ])
       for (const all of [words, [...words, "--json"]]) {
         const { out, err } = await operator.type(all);
-        expect(out + err, `${JSON.stringify(all)}`).not.toMatch(CONTROLS);
+        expect(out + err, `typed ${JSON.stringify(all)}`).not.toMatch(CONTROLS);
       }
   });
 });
@@ -179,7 +179,7 @@ test("S2: what is no module of workflows is refused, and nothing but a file is l
     ["broken.ts", "could not be loaded"],
   ] as const) {
     const { code, err } = await operator.type(["check", "--workflows", module]);
-    expect(code, `${module}`).toBe(2);
+    expect(code, `module ${module}`).toBe(2);
     expect(err).toContain(message);
   }
 });

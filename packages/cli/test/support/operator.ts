@@ -77,7 +77,7 @@ export class Operator {
   }
 }
 
-const WAIT_MAX_MS = 10_000;
+const WAIT_MAX_MS = 60_000;
 
 export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + WAIT_MAX_MS;
