@@ -1,5 +1,6 @@
 import type { Workload } from "../workload.ts";
 import { backlog } from "./backlog.ts";
+import { command } from "./command.ts";
 import { depth } from "./depth.ts";
 import { events } from "./events.ts";
 import { fanOutAndIn } from "./fan-out.ts";
@@ -23,6 +24,7 @@ export const WORKLOADS: readonly Workload[] = [
   replay,
   sleepers,
   depth,
+  command,
   backlog,
   recovery,
   processes,
