@@ -16,7 +16,7 @@ beforeAll(async () => {
     if (!(error instanceof VoidHuntError)) throw error;
     whyVoid = error.message;
   }
-}, 600_000);
+}, 1_200_000);
 
 test("the engine itself is not caught", () => {
   expect(whyVoid, `EVERSTEP_SEED=${SEED}`).toBeUndefined();

@@ -59,6 +59,8 @@ const CANCELED: Readonly<Partial<Record<Name, number>>> = {
   grave: 0.1,
   family: 0.2,
 };
+/** Families twice: only they come to some of the points at which processes are made to die. */
+const STARTED = [...NAMES, "family"] as const;
 const UNDONE = 0.75;
 const RUNG = 0.5;
 const TROUBLED = 0.3;
@@ -144,7 +146,7 @@ export class Callers {
   async #start(): Promise<void> {
     const { random, stripe, onStarting, onGivenUp } = this.#options;
     const no = this.starts.length;
-    const workflow = random.pick(NAMES);
+    const workflow = random.pick(STARTED);
     const id = `${workflow}-${no}`;
     const via = random.pick(["client", "worker", "worker", "tx"]);
     const start: StartRecord = { id, workflow, via, tries: [] };

@@ -16,7 +16,7 @@ const PACE_MS = 20;
 /** A process meets the first of so many. */
 const TRAPS_MAX = 8;
 /** After enough runs and kills, what is still missing may happen for so long. */
-const OVERTIME_MS = 180_000;
+const OVERTIME_MS = 240_000;
 
 export interface NemesisOptions {
   readonly slots: readonly [WorkerSlot, ...WorkerSlot[]];
