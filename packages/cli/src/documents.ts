@@ -19,7 +19,7 @@ export interface RunDocument {
   readonly stuck: { readonly code: string; readonly message: string; readonly at: string } | null;
 }
 
-export interface PauseDocument {
+interface PauseDocument {
   readonly at: string;
   readonly by: string | null;
   readonly because: string | null;

@@ -49,7 +49,7 @@ export interface EntryDocument {
   readonly value?: unknown;
 }
 
-export interface RetryDocument {
+interface RetryDocument {
   readonly step: string;
   readonly failures: number;
   readonly nextAt: string | null;
@@ -216,7 +216,7 @@ async function childrenOf(client: Client, parent: string, levels: number): Promi
 }
 
 /** Values that JSON can't hold, as texts: a value is shown for people, `export` is for programs. */
-export function plain(value: unknown): unknown {
+function plain(value: unknown): unknown {
   const text = JSON.stringify(value, (_key, member: unknown) => {
     if (typeof member === "bigint") return `${member}n`;
     if (member instanceof Map) return { Map: [...member] };

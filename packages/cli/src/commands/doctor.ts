@@ -10,7 +10,7 @@ interface Options {
   readonly strict?: boolean;
 }
 
-export interface DoctorDocument {
+interface DoctorDocument {
   readonly store: string;
   readonly healthy: boolean;
   readonly findings: readonly Finding[];

@@ -7,7 +7,7 @@ interface Options {
   readonly limit: string;
 }
 
-export interface EventsDocument {
+interface EventsDocument {
   readonly events: readonly {
     readonly name: string;
     readonly id: string;

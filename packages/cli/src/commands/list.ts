@@ -17,7 +17,7 @@ interface Options extends SelectionOptions {
   readonly watch?: boolean;
 }
 
-export interface ListDocument {
+interface ListDocument {
   readonly runs: readonly RunDocument[];
   /** To be given as `--after` for the next page; null: there is none. */
   readonly next: string | null;

@@ -35,7 +35,7 @@ function asCommands(why: string, id: string, workflow: string): string {
 }
 
 /** People paste it. */
-export function shellWord(text: string): string {
+function shellWord(text: string): string {
   return /^[\w./:@%+~-]+$/.test(text) && !text.startsWith("-") && !text.startsWith("~")
     ? text
     : `'${text.replaceAll("'", `'\\''`)}'`;

@@ -3,7 +3,7 @@ import { withExamples } from "../examples.ts";
 import type { Frame, Work } from "../frame.ts";
 import { ageText } from "../human.ts";
 
-export interface WorkersDocument {
+interface WorkersDocument {
   readonly workers: readonly {
     readonly id: number;
     readonly host: string;

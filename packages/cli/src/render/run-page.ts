@@ -49,7 +49,7 @@ ${run.children.length === 0 ? "" : `<h2>Children</h2>\n${tree(run.children)}`}
 }
 
 /** Also in an attribute's value between double quotes. */
-export function escaped(text: string): string {
+function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }
 

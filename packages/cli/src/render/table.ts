@@ -77,7 +77,7 @@ function fit<Row>(
 }
 
 /** By characters as they are seen; where something was cut off there is an ellipsis. */
-export function cut(text: string, width: number): string {
+function cut(text: string, width: number): string {
   if (stringWidth(text) <= width) return text;
   let kept = "";
   for (const { segment } of new Intl.Segmenter().segment(text)) {
