@@ -51,7 +51,7 @@ export class Due<H> {
   }
 
   #awaitsChildren(): boolean {
-    return !this.#unwinding.begun && this.#settling.children.pending > 0;
+    return !this.#unwinding.begun && this.#settling.pendingChildren > 0;
   }
 
   #undoAt(now: number): number {

@@ -43,6 +43,14 @@ const OUTCOMES: ReadonlySet<NewEntry["kind"]> = new Set([
   "send",
 ]);
 
+/** Shared by all runs that nobody has sent back. */
+const NOTHING_RESET: Omit<EffectiveJournal, "entries"> = {
+  carried: new Map(),
+  generations: new Map(),
+  givenBack: [],
+  late: new Set(),
+};
+
 /** What the code was told of a change of itself stays true: entries that still count may follow from it. */
 export function staysAfter({ seq, kind }: NewEntry, to: number): boolean {
   return seq <= to || kind === "patched";
@@ -52,8 +60,7 @@ export function staysAfter({ seq, kind }: NewEntry, to: number): boolean {
 export const CLOSING: ReadonlySet<NewEntry["kind"]> = new Set(["cancel", "unwinding", "end"]);
 
 export function effectiveJournal(journal: readonly NewEntry[]): EffectiveJournal {
-  if (!journal.some(({ kind }) => kind === "reset"))
-    return { entries: journal, carried: new Map(), generations: new Map(), givenBack: [], late: new Set() };
+  if (!journal.some(({ kind }) => kind === "reset")) return { entries: journal, ...NOTHING_RESET };
   const carried = new Map<string, NewEntry>();
   const generations = new Map<string, number>();
   const late = new Set<number>();

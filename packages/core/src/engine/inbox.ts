@@ -14,7 +14,7 @@ export class Inbox {
   readonly #signals: BufferedSignal[] = [];
   readonly #cancels: Message[] = [];
   readonly #operators: Message[] = [];
-  readonly #children = new Map<number, Message>();
+  #children: Map<number, Message> | undefined;
   #lastNo = 0;
   /** The store's count as last seen: the condition of parking. */
   seen: number;
@@ -59,7 +59,7 @@ export class Inbox {
         if (!this.#late.has(message.no)) this.#cancels.push(message);
         break;
       case "child":
-        this.#children.set(message.no, message);
+        (this.#children ??= new Map()).set(message.no, message);
         break;
       case "operator":
         this.#operators.push(message);
@@ -71,11 +71,11 @@ export class Inbox {
 
   /** Ends of children that were not taken, in order of arrival. */
   children(): Iterable<Message> {
-    return this.#children.values();
+    return this.#children?.values() ?? [];
   }
 
   tookChild({ no }: Message): void {
-    this.#children.delete(no);
+    this.#children?.delete(no);
   }
 
   takeOperator(): Message | undefined {

@@ -56,7 +56,8 @@ export class Journal {
   #settled: string[] = [];
   /** Those of the run as they are stored, and those that its code has set. */
   #storedTags: Readonly<Record<string, string>>;
-  #tags: Record<string, string> = {};
+  /** Those that are not as the store has them. */
+  #newTags: Readonly<Record<string, string>> | undefined;
   #phase: Phase | undefined;
   #delivered = 0;
   readonly #replayed: number;
@@ -195,11 +196,10 @@ export class Journal {
 
   /** Also while replaying: whoever set them before may have died before they were stored. */
   tag(tags: Readonly<Record<string, string>>): void {
-    this.#tags = { ...this.#tags, ...tags };
-  }
-
-  #newTags(): [name: string, value: string][] {
-    return Object.entries(this.#tags).filter(([name, value]) => this.#storedTags[name] !== value);
+    const changed = Object.entries({ ...this.#newTags, ...tags }).filter(
+      ([name, value]) => this.#storedTags[name] !== value,
+    );
+    this.#newTags = changed.length === 0 ? undefined : Object.fromEntries(changed);
   }
 
   setPhase(phase: Phase): void {
@@ -211,7 +211,7 @@ export class Journal {
       this.#unwritten.length > 0 ||
       this.#sends.length > 0 ||
       this.#retries.size > 0 ||
-      this.#newTags().length > 0 ||
+      this.#newTags !== undefined ||
       this.#phase !== undefined
     );
   }
@@ -235,15 +235,15 @@ export class Journal {
     if (this.#sends.length > 0) write.sends = this.#sends;
     if (this.#retries.size > 0) write.retries = [...this.#retries.values()];
     if (this.#settled.length > 0) write.settled = this.#settled;
-    const tags = this.#newTags();
-    if (tags.length > 0) write.tags = Object.fromEntries(tags);
+    if (this.#newTags !== undefined) write.tags = this.#newTags;
     if (this.#phase !== undefined) write.phase = this.#phase;
     this.#unwritten = [];
     this.#consume = [];
     this.#sends = [];
     this.#retries.clear();
     this.#settled = [];
-    this.#storedTags = { ...this.#storedTags, ...write.tags };
+    if (this.#newTags !== undefined) this.#storedTags = { ...this.#storedTags, ...this.#newTags };
+    this.#newTags = undefined;
     this.#phase = undefined;
     return write;
   }

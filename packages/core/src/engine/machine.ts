@@ -264,14 +264,14 @@ export class RunMachine<H> {
 
   /** Queues at most one settlement that is due without a body; call it when quiet, until it answers false. */
   settleDue(now: number): boolean {
-    return this.stuck === undefined && this.#settling.one(now, () => this.#hasTimedOut(now));
+    return this.stuck === undefined && this.#settling.one(now, this.#hasTimedOut);
   }
 
-  #hasTimedOut(now: number): boolean {
+  readonly #hasTimedOut = (now: number): boolean => {
     if (this.#deadlineAt === null || now < this.#deadlineAt) return false;
     this.#closeFailed(new RunTimeoutError(this.run.id, this.run.timeoutMs ?? 0));
     return true;
-  }
+  };
 
   /** A person paused the run while it is executed here: nothing more is to begin. */
   get pausing(): boolean {
@@ -348,7 +348,7 @@ export class RunMachine<H> {
     if (this.journal.undelivered > 0) return undefined;
     const cause = this.#unwinding.cause;
     if (cause !== undefined) return this.#concludeClosed(cause, now);
-    if (this.#returned === undefined || this.bodies.idle > 0 || this.#settling.children.open > 0)
+    if (this.#returned === undefined || this.bodies.idle > 0 || this.#settling.openChildren > 0)
       return undefined;
     this.journal.append({ kind: "end", key: "completed" }, now);
     this.journal.markDelivered();
@@ -357,7 +357,7 @@ export class RunMachine<H> {
 
   #concludeClosed(cause: Cause, now: number): Conclusion | "queued" | undefined {
     if (!this.#unwinding.begun) {
-      if (this.#settling.children.pending > 0 && cause.compensate) return undefined;
+      if (this.#settling.pendingChildren > 0 && cause.compensate) return undefined;
       const keys = cause.compensate ? this.#unwinding.keys(this.bodies) : [];
       if (keys.length > 0) {
         this.journal.append(

@@ -9,7 +9,7 @@ const SENDS_MAX = 100;
 export class Outgoing<H> {
   readonly #journal: Journal;
   readonly #values: Values;
-  readonly #wanted = new Set<Ask<H>>();
+  #wanted: Set<Ask<H>> | undefined;
 
   constructor(journal: Journal, values: Values) {
     this.#journal = journal;
@@ -18,20 +18,21 @@ export class Outgoing<H> {
 
   /** Something is to be sent that is not queued yet. */
   get wanting(): boolean {
-    return this.#wanted.size > 0;
+    return this.#wanted !== undefined && this.#wanted.size > 0;
   }
 
   wish(ask: Ask<H>): void {
-    this.#wanted.add(ask);
+    (this.#wanted ??= new Set()).add(ask);
   }
 
   /** True when it was not sent yet, and never will be. */
   unwish(ask: Ask<H>): boolean {
-    return this.#wanted.delete(ask);
+    return this.#wanted?.delete(ask) === true;
   }
 
   /** Queues the next one, in the order in which they were asked for. Call it when nothing is undelivered but what was sent out. */
   queueOne(now: number): boolean {
+    if (this.#wanted === undefined || this.#wanted.size === 0) return false;
     // Not behind those that are on their way: all of one transaction are answered before anything else is looked at.
     if (this.#journal.inFlight || this.#journal.undelivered >= SENDS_MAX) return false;
     for (const ask of this.#wanted) {

@@ -27,16 +27,17 @@ interface Parts<H> {
 
 export class Settling<H> {
   readonly waits: Waits<H>;
-  readonly children: Children<H>;
   readonly cancels: Cancels;
   readonly #run: RunRecord;
   readonly #journal: Journal;
   readonly #inbox: Inbox;
   readonly #unwinding: Unwinding<H>;
   readonly #outgoing: Outgoing<H>;
+  readonly #values: Values;
+  #children: Children<H> | undefined;
   /** Outcomes that a person's retry keeps, by key; and the asks that get them, in order. */
   readonly #carried: ReadonlyMap<string, NewEntry>;
-  readonly #toCarry = new Set<Ask<H>>();
+  #toCarry: Set<Ask<H>> | undefined;
   /** A person paused the run while it is executed here: nothing more begins. */
   pausing: boolean = false;
 
@@ -47,12 +48,27 @@ export class Settling<H> {
     this.#unwinding = unwinding;
     this.#carried = effective.carried;
     this.waits = new Waits(run.id, asks, inbox, journal, values, accept);
-    this.children = new Children(run.id, journal, inbox, values);
+    this.#values = values;
     this.#outgoing = new Outgoing(journal, values);
     const isCanceled = effective.entries.some(({ kind }) => kind === "cancel");
     this.cancels = new Cancels(inbox, journal, values, isCanceled);
     for (const { key, value = "", at } of effective.givenBack.toReversed())
       inbox.giveBack(key.replace(/#\d+$/, ""), value, at);
+  }
+
+  /** Most runs have none: nothing is made for those, nor is it for what they don't send or carry over. */
+  get children(): Children<H> {
+    return (this.#children ??= new Children(this.#run.id, this.#journal, this.#inbox, this.#values));
+  }
+
+  /** How many children the run's code still waits for. */
+  get openChildren(): number {
+    return this.#children?.open ?? 0;
+  }
+
+  /** How many children have not ended, as far as the run knows. */
+  get pendingChildren(): number {
+    return this.#children?.pending ?? 0;
   }
 
   /** Something is to be sent out, now or once the run is not paused any more. */
@@ -63,14 +79,14 @@ export class Settling<H> {
   /** Takes an ask that is not for a body; false for all others. */
   asked(ask: Ask<H>): boolean {
     if (ask.kind === "child") this.children.asked(ask);
-    if (this.#carried.get(ask.key)?.kind === ask.kind) this.#toCarry.add(ask);
+    if (this.#carried.get(ask.key)?.kind === ask.kind) (this.#toCarry ??= new Set()).add(ask);
     else if (ask.send !== undefined) this.#outgoing.wish(ask);
     else return ask.kind !== "step";
     return true;
   }
 
   withdrawn(ask: Ask<H>): void {
-    this.#toCarry.delete(ask);
+    this.#toCarry?.delete(ask);
     this.#outgoing.unwish(ask);
     if (ask.kind === "child") this.children.giveUp(ask);
   }
@@ -81,20 +97,20 @@ export class Settling<H> {
     if (entry.kind === "call") this.children.called(ask, entry.value ?? "", entry.error);
     else if (entry.kind === "drop") this.children.dropped(ask);
     else {
-      this.#toCarry.delete(ask);
+      this.#toCarry?.delete(ask);
       if (entry.kind === "child") this.children.settled(ask);
     }
   }
 
   /** Queues at most one; false when there is none. `hasTimedOut` closes the run when its time is over. */
-  one(now: number, hasTimedOut: () => boolean): boolean {
+  one(now: number, hasTimedOut: (now: number) => boolean): boolean {
     const { closed } = this.#unwinding;
     // What was sent out is not answered yet: nothing but more of that can be queued.
     if (this.#journal.undelivered > 0) return !closed && !this.pausing && this.#outgoing.queueOne(now);
     if (this.#takeOperator(now) || this.cancels.takeOne(closed, now)) return true;
     if (closed) return this.#oneOfClosing(now);
-    if (hasTimedOut()) return true;
-    if (this.#carryOne(now) || this.children.settleOne(now)) return true;
+    if (hasTimedOut(now)) return true;
+    if (this.#carryOne(now) || this.#children?.settleOne(now) === true) return true;
     return (!this.pausing && this.#outgoing.queueOne(now)) || this.waits.settleOne(now);
   }
 
@@ -116,11 +132,12 @@ export class Settling<H> {
   /** Nothing is undone before the end of all children that it waited for. */
   #oneOfClosing(now: number): boolean {
     if (this.#unwinding.begun) return false;
-    this.children.cancelAll(this.#unwinding.cause?.compensate ?? true);
-    return this.children.settleOne(now);
+    this.#children?.cancelAll(this.#unwinding.cause?.compensate ?? true);
+    return this.#children?.settleOne(now) === true;
   }
 
   #carryOne(now: number): boolean {
+    if (this.#toCarry === undefined) return false;
     for (const ask of this.#toCarry) {
       this.#toCarry.delete(ask);
       const { kind, value } = this.#carried.get(ask.key) ?? { kind: "step" };

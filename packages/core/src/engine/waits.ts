@@ -41,6 +41,7 @@ export class Waits<H> {
    * due, earliest first. A signal that came before its wait's deadline wins over the timeout, however late both are looked at.
    */
   settleOne(now: number): boolean {
+    if (this.#asks.waits.size === 0) return false;
     let due: Ask<H> | undefined;
     for (const ask of this.#asks.waits) {
       if (ask.kind === "pivot") {
