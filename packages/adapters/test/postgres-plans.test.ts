@@ -250,6 +250,7 @@ describe(`with ${FINISHED} finished runs, analyzed`, () => {
     everything: [{}, "runs_over (created_at, no)"],
     "by id": [{ ids: ["old-7", "old-8"] }, "runs_id (id)"],
     "by id and status": [{ ids: ["old-7"], status: "completed" }, "runs_id (id)"],
+    "by the beginning of the id": [{ idPrefix: "old-777" }, "runs_id (id)"],
     stuck: [{ status: "stuck" }, "runs_stuck (created_at, no)"],
     "stuck, of one workflow": [{ status: "stuck", workflow: "order" }, "runs_stuck (created_at, no)"],
     running: [{ status: "running" }, "runs_live (created_at, no)"],

@@ -1,6 +1,7 @@
 import type { RunFilter } from "@everstep/core";
 import SqliteDatabase, { type Database } from "better-sqlite3";
 import { expect, test } from "vitest";
+import { StoreFigures } from "../src/sqlite/figures.ts";
 import { countQuery, fewEndedQuery, pageQuery } from "../src/sqlite/run-filter.ts";
 import { SqliteStore } from "../src/sqlite/sqlite-store.ts";
 import { expectStatusesOfCore } from "./every-status.ts";
@@ -12,7 +13,10 @@ interface Planned {
 }
 
 /** Every statement that a store prepares for its connection, with SQLite's plan for it. */
-function statementsOf(file: string): readonly Planned[] {
+function statementsOf(
+  file: string,
+  use: (db: Database) => void = (db) => void new SqliteStore({ db, file, lockWaitMs: 0, now: Date.now }),
+): readonly Planned[] {
   const db = new SqliteDatabase(file);
   const seen = new Set<string>();
   const prepare = db.prepare.bind(db);
@@ -22,7 +26,7 @@ function statementsOf(file: string): readonly Planned[] {
       return prepare(sql);
     },
   });
-  void new SqliteStore({ db: recording, file, lockWaitMs: 0, now: Date.now });
+  use(recording);
   const queries = [...seen].filter((sql) => /^\s*(SELECT|UPDATE|DELETE|INSERT|WITH)/.test(sql));
   const planned = queries.map((sql) => ({ sql, plan: planOf(db, sql) }));
   db.close();
@@ -157,6 +161,40 @@ test("what ended before an instant is found by it, whether few or many runs did"
   ]);
   expect(many[0]).toBe("SEARCH r USING INDEX everstep_runs_workflow (workflow=?)");
   expect(counts).toEqual(["CO-ROUTINE (subquery-1)", found]);
+});
+
+test("runs are found by the beginning of their ids, and only numbers are sorted", () => {
+  const file = tempFile();
+  openStore(file);
+  const db = new SqliteDatabase(file);
+  const plan = planOf(db, pageQuery({ idPrefix: "order-4" }, { limit: 2 }, 0).sql);
+  db.close();
+  expect(plan.filter((step) => !step.startsWith("LIST"))).toEqual(
+    expect.arrayContaining([
+      "SEARCH r USING COVERING INDEX everstep_runs_id (id>? AND id<?)",
+      "USE TEMP B-TREE FOR ORDER BY",
+    ]),
+  );
+  expect(plan.join()).not.toContain("SCAN r");
+});
+
+test("figures read the runs that live, and those that ended since", () => {
+  const file = tempFile();
+  openStore(file);
+  const statements = statementsOf(file, (db) => {
+    const figures = new StoreFigures(db);
+    figures.figures({ endedSince: 0, createdSince: 0 }, 0);
+    figures.workers();
+  });
+  const steps = statements.flatMap(({ plan }) => plan).filter((step) => step.includes("everstep_"));
+  expect(steps.toSorted()).toEqual([
+    "SCAN r USING INDEX everstep_runs_live",
+    "SCAN w USING INDEX everstep_workers_live",
+    "SEARCH everstep_runs USING COVERING INDEX everstep_runs_workflow",
+    "SEARCH r USING COVERING INDEX everstep_runs_owned (owner=?)",
+    "SEARCH r USING COVERING INDEX everstep_runs_workflow (workflow>?)",
+    "SEARCH r USING INDEX everstep_runs_ended (workflow=? AND ended=? AND ended_at>?)",
+  ]);
 });
 
 test("the SQL of every status is statusOf of core", () => expectStatusesOfCore(openStore()));

@@ -41,24 +41,23 @@ interface WorkerRow extends Pick<WorkerLoad, "id" | "expiresAt" | "host" | "pid"
   readonly workflows: string;
 }
 
-/** What there is, in numbers. */
+/** What there is, in numbers. Asked for rarely, by people: so nothing is prepared before. */
 export class StoreFigures {
-  readonly #live;
-  readonly #ended;
-  readonly #workers;
+  readonly #db: Database;
 
   constructor(db: Database) {
-    this.#live = prepare<[number], LiveFigures>(db, LIVE);
-    this.#ended = prepare<[number, number], EndedFigures>(db, ENDED);
-    this.#workers = prepare<[], WorkerRow>(db, WORKERS);
+    this.#db = db;
   }
 
   figures({ endedSince, createdSince }: FiguresSpan, now: number): Figures {
-    return { now, live: this.#live.all(now), ended: this.#ended.all(endedSince, createdSince) };
+    const live = prepare<[number], LiveFigures>(this.#db, LIVE).all(now);
+    const ended = prepare<[number, number], EndedFigures>(this.#db, ENDED).all(endedSince, createdSince);
+    return { now, live, ended };
   }
 
   workers(): readonly WorkerLoad[] {
-    return this.#workers.all().map(({ workflows, ...row }) => ({
+    const rows = prepare<[], WorkerRow>(this.#db, WORKERS).all();
+    return rows.map(({ workflows, ...row }) => ({
       ...row,
       live: true,
       workflows: JSON.parse(workflows) as readonly WorkflowRef[],
