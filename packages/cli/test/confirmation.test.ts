@@ -1,0 +1,68 @@
+/** Before much is done, or what can't be taken back, a person at a terminal is asked. */
+import { expect, test } from "vitest";
+import { workflow } from "@everstep/core";
+import { Operator } from "./support/operator.ts";
+import { hasTerminals, Terminal } from "./support/terminal.ts";
+
+const waiting = workflow({ name: "waiting" }, async (ctx) => {
+  await ctx.waitForSignal("go");
+});
+
+async function threeRuns(): Promise<Operator> {
+  const operator = new Operator("sqlite");
+  for (const id of ["run-1", "run-2", "run-3"]) await operator.client.start(waiting, null, { id });
+  return operator;
+}
+
+function at(operator: Operator, ...words: readonly string[]): Terminal {
+  return new Terminal(words, { store: operator.url, cwd: operator.cwd });
+}
+
+const OPTIONS = { timeout: 20_000 };
+
+test.skipIf(!hasTerminals)("it says how many and of what, and no changes nothing", OPTIONS, async () => {
+  const operator = await threeRuns();
+  for (const keys of ["n", "\r", "\u0003"]) {
+    const terminal = at(operator, "pause", "--workflow", "waiting", "--status", "ready");
+    await terminal.until("Pause 3 runs?");
+    await terminal.until("3 of waiting version 1, ready");
+    terminal.type(keys);
+    expect(await terminal.end()).toBe(1);
+    expect(terminal.text).toContain("nothing was changed");
+    expect(await operator.client.runs.count({ paused: true })).toBe(0);
+  }
+});
+
+test.skipIf(!hasTerminals)("yes does it", OPTIONS, async () => {
+  const operator = await threeRuns();
+  const terminal = at(operator, "pause", "--workflow", "waiting", "--status", "ready");
+  await terminal.until("Pause 3 runs?");
+  terminal.type("y");
+  expect(await terminal.end()).toBe(0);
+  expect(terminal.text).toContain("paused 3 runs");
+  expect(await operator.client.runs.count({ paused: true })).toBe(3);
+});
+
+test.skipIf(!hasTerminals)("a shortened id is asked about by the whole one", OPTIONS, async () => {
+  const operator = await threeRuns();
+  await operator.client.start(waiting, null, { id: "other-4" });
+  const terminal = at(operator, "pause", "oth");
+  await terminal.until("Pause run other-4?");
+  terminal.type("y");
+  expect(await terminal.end()).toBe(0);
+  expect((await operator.client.runs.list({ paused: true })).runs.map(({ id }) => id)).toEqual(["other-4"]);
+});
+
+test.skipIf(!hasTerminals)(
+  "what one run loses nothing by is not asked about; --yes asks nothing",
+  OPTIONS,
+  async () => {
+    const operator = await threeRuns();
+    const one = at(operator, "pause", "run-1");
+    expect(await one.end()).toBe(0);
+    expect(one.text).toBe("paused run-1\r\n");
+    const all = at(operator, "cancel", "--all", "--yes");
+    expect(await all.end()).toBe(0);
+    expect(all.text).toBe("ordered to be canceled: 3 runs\r\n");
+  },
+);
