@@ -1,7 +1,7 @@
 // Are the packages what a user needs? Builds and packs them, lets publint and attw look at the tarballs, and uses
 // the tarballs as a stranger would: Node.js imports each entry point, TypeScript compiles against it.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,9 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = (name: string): string => join(root, "node_modules/.bin", name);
 
-const PUBLISHED = ["core", "adapters"];
+const LIBRARIES = ["core", "adapters"];
+/** A command has no types, and nothing to import. */
+const COMMAND = "cli";
 
 interface Manifest {
   readonly name: string;
@@ -31,7 +33,7 @@ function install(name: string, stranger: string): Manifest {
   const target = join(stranger, "node_modules/@everstep", name);
   pnpm("--filter", `./packages/${name}`, "pack", "--out", tarball);
   run(bin("publint"), [tarball, "--strict"]);
-  run(bin("attw"), [tarball, "--profile", "esm-only"]);
+  if (name !== COMMAND) run(bin("attw"), [tarball, "--profile", "esm-only"]);
   mkdirSync(target, { recursive: true });
   run("tar", ["-xzf", tarball, "-C", target, "--strip-components=1"]);
   const manifest = readFileSync(join(target, "package.json"), "utf8");
@@ -51,6 +53,7 @@ function linkDependencies(source: string, stranger: string): void {
   const names = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
   for (const name of names.filter((each) => !each.startsWith("@everstep/"))) {
     const link = join(stranger, "node_modules", name);
+    if (existsSync(link)) continue;
     mkdirSync(join(link, ".."), { recursive: true });
     symlinkSync(join(source, "node_modules", name), link, "junction");
   }
@@ -86,14 +89,28 @@ function use(manifests: readonly Manifest[], stranger: string): void {
   run(process.execPath, ["use.js"], stranger);
 }
 
+/** Starts, and finds the drivers, in a store that the libraries made. */
+function useCommand(stranger: string): void {
+  const file = join(stranger, "shop.db");
+  const make = `import { sqlite } from "@everstep/adapters/sqlite"; await sqlite(${JSON.stringify(file)}).close();`;
+  run(process.execPath, ["--input-type=module", "--eval", make], stranger);
+  const everstep = join(stranger, "node_modules/@everstep", COMMAND, "dist/main.js");
+  for (const words of [["--version"], ["doctor", "--strict", "--store", file], ["list", "--store", file]])
+    run(process.execPath, [everstep, ...words], stranger);
+}
+
 const stranger = mkdtempSync(join(tmpdir(), "everstep-stranger-"));
 try {
   pnpm("--recursive", "--filter", "./packages/*", "build");
   use(
-    PUBLISHED.map((name) => install(name, stranger)),
+    LIBRARIES.map((name) => install(name, stranger)),
     stranger,
   );
-  console.log(`${PUBLISHED.join(" and ")}: packed, linted, imported and compiled against.`);
+  install(COMMAND, stranger);
+  useCommand(stranger);
+  console.log(
+    `${LIBRARIES.join(" and ")}: packed, linted, imported and compiled against. ${COMMAND}: started.`,
+  );
 } finally {
   rmSync(stranger, { recursive: true });
 }

@@ -220,6 +220,25 @@ describe("as a process", () => {
     expect([code, said]).toEqual([0, ""]);
   });
 
+  test("it says what to install where the driver is missing", async () => {
+    const { cwd } = looker();
+    const missing = `import { registerHooks } from "node:module";
+      registerHooks({ resolve: (name, context, next) => {
+        if (name !== "better-sqlite3" && name !== "pg") return next(name, context);
+        throw Object.assign(new Error("Cannot find package '" + name + "'"), { code: "ERR_MODULE_NOT_FOUND" });
+      } });`;
+    for (const [store, driver] of Object.entries({
+      "shop.db": "better-sqlite3",
+      "postgres://db/shop": "pg",
+    })) {
+      const hook = `--import=data:text/javascript,${encodeURIComponent(missing)}`;
+      const words = [hook, "--conditions=@everstep/source", MAIN, "list", "--json", "--store", store];
+      const failed: unknown = await exec(process.execPath, words, { cwd }).catch((error: unknown) => error);
+      expect(failed).toMatchObject({ code: 1, stdout: "" });
+      expect((failed as Started).stderr).toContain(`npm install ${driver}`);
+    }
+  });
+
   test("Ctrl-C ends what goes on for ever, in order", async () => {
     const { cwd } = looker();
     const child = spawn(
