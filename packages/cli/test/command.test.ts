@@ -3,7 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { Client, type Codec } from "@everstep/core";
+import { Client, type Codec, FatalError, Worker, workflow } from "@everstep/core";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { programOf } from "../src/program.ts";
 import { Frame } from "../src/frame.ts";
@@ -138,20 +138,37 @@ const codec: Codec = {
 
 test("S8: without the codec a run is shown as far as it is not sealed; with it, as it is", async () => {
   const onlooker = looker();
-  const client = new Client({ store: onlooker.store, codec });
-  await client.start("order", { secret: 1 }, { id: "sealed-1" });
+  const order = workflow({ name: "order" }, (ctx) =>
+    ctx.step("charge", () => {
+      throw new FatalError("no money of ada's");
+    }),
+  );
+  const { store } = onlooker;
+  const worker = new Worker({ store, workflows: [order], codec });
+  onTestFinished(async () => void (await worker.stop()));
+  await worker.start();
+  await new Client({ store, codec }).start(order, { secret: 1 }, { id: "sealed-1" });
+  await onlooker.until("sealed-1", "failed");
   writeFileSync(join(onlooker.cwd, "codec.mjs"), CODEC);
-  const withoutKey = await onlooker.look(["show", "sealed-1", "--show-payloads", "--json"]);
-  expect(JSON.parse(withoutKey.out)).toMatchObject({ id: "sealed-1", sealed: true });
-  const withKey = await onlooker.look([
-    "show",
-    "sealed-1",
-    "--show-payloads",
-    "--codec",
-    "codec.mjs",
-    "--json",
-  ]);
-  expect(JSON.parse(withKey.out)).toMatchObject({ sealed: false, input: { secret: 1 } });
+  const words = ["show", "sealed-1", "--show-payloads", "--json"];
+
+  const { out } = await onlooker.look(words);
+  expect(JSON.parse(out)).toMatchObject({
+    sealed: true,
+    status: "failed",
+    journal: [{ kind: "step", key: "charge" }, { kind: "end" }],
+  });
+  expect(await onlooker.look(["why", "sealed-1"])).toMatchObject({ code: 0 });
+  for (const command of ["show", "why"])
+    expect((await onlooker.look([command, "sealed-1"])).out).not.toContain("ada");
+  expect((await onlooker.look(["list", "--ids"])).out).toBe("sealed-1\n");
+
+  const withKey = ["--codec", "codec.mjs"];
+  expect(JSON.parse((await onlooker.look([...words, ...withKey])).out)).toMatchObject({
+    sealed: false,
+    input: { secret: 1 },
+  });
+  expect((await onlooker.look(["why", "sealed-1", ...withKey])).out).toContain("no money of ada's");
 });
 
 test("durations and instants are read as they are written", () => {

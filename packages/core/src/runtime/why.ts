@@ -86,7 +86,11 @@ export function calledBy({ run, journal }: RunDetails, values: Values): readonly
 function childIdOf(journal: readonly Entry[], key: string, values: Values): string | undefined {
   const call = journal.findLast((entry) => entry.kind === "call" && entry.key === key);
   if (call?.value === undefined) return undefined;
-  return String(values.fromText(call.value, key, `the id of child ${key}`));
+  try {
+    return String(values.fromText(call.value, key, `the id of child ${key}`));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Also without the key that it was written with: one such run must not hide all others of a list. */
@@ -176,8 +180,14 @@ function retryTexts(retries: readonly RetryState[], values: Values, now: number)
     .join("");
 }
 
+/** Also without the key that it was written with: where a run is does not depend on it. */
 function errorText(text: string | null, key: string, values: Values): string {
-  return text === null ? "" : values.errorFromText(text, key, "its error").message;
+  if (text === null) return "";
+  try {
+    return values.errorFromText(text, key, "its error").message;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 function ago(at: number | null, now: number): string {
