@@ -16,7 +16,7 @@ export interface ChangeOptions extends TargetOptions {
 }
 
 /** What was done. */
-export interface ChangeDocument {
+interface ChangeDocument {
   readonly operation: string;
   readonly done: readonly string[];
   readonly refused: readonly Refused[];
@@ -25,7 +25,7 @@ export interface ChangeDocument {
 }
 
 /** With `--dry-run`: what would be done. */
-export interface ChangePlan {
+interface ChangePlan {
   readonly operation: string;
   readonly dryRun: true;
   readonly runs: readonly {

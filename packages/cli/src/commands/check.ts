@@ -18,7 +18,7 @@ interface Options extends SelectionOptions {
   readonly workflows: string;
 }
 
-export interface CheckDocument {
+interface CheckDocument {
   /** Runs that were replayed. */
   readonly checked: number;
   /** Of those: they would go on. */

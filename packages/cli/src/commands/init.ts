@@ -9,7 +9,7 @@ import { confinedPath, writeConfined } from "../input/confined-path.ts";
 import { addPathOption, type PathOptions } from "../input/session-json.ts";
 import { starterFiles } from "../starter.ts";
 
-export interface InitDocument {
+interface InitDocument {
   readonly operation: "init";
   readonly directory: string;
   readonly files: readonly string[];

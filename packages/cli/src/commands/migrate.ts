@@ -11,7 +11,7 @@ interface Options extends PathOptions {
   readonly sql?: boolean | string;
 }
 
-export interface MigrateDocument {
+interface MigrateDocument {
   readonly operation: "migrate";
   readonly store: string;
   /** The schema's version; 0: there are no tables of everstep. */

@@ -100,7 +100,7 @@ function wholeWorkflow({ args, options }: Session<Options>): string | undefined 
 }
 
 /** What was done to a workflow, or with `dryRun` would be. */
-export interface WorkflowDocument {
+interface WorkflowDocument {
   readonly operation: Operation;
   readonly workflow: string;
   readonly dryRun: boolean;

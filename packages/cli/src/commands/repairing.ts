@@ -173,7 +173,7 @@ interface ForkOptions extends WhoAndWhy {
 }
 
 /** The new run. */
-export interface ForkDocument {
+interface ForkDocument {
   readonly operation: "fork";
   readonly id: string;
   readonly from: { readonly run: string; readonly step: string };

@@ -27,7 +27,7 @@ interface StartOptions extends PathOptions {
   readonly priority?: string;
 }
 
-export interface StartDocument {
+interface StartDocument {
   readonly operation: "start";
   readonly id: string;
   readonly workflow: string;
@@ -116,7 +116,7 @@ function signalChange(name: string, payload: unknown, id: string | undefined): C
 
 // --------------------------------------------------------------------------------------- emit
 
-export interface EmitDocument {
+interface EmitDocument {
   readonly operation: "emit";
   readonly event: string;
   /** Ids of the runs that it started, now or when it was emitted before. */

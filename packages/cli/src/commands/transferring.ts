@@ -41,7 +41,7 @@ interface ExportOptions extends PathOptions {
   readonly out?: string;
 }
 
-export interface ExportDocument {
+interface ExportDocument {
   readonly operation: "export";
   readonly runs: readonly string[];
   readonly file: string;
@@ -65,7 +65,7 @@ async function exportRuns({ client, out, io, options, args }: Session<ExportOpti
   out.show(document, (shown) => `exported ${plural(shown.runs.length, "run")} to ${shown.file}\n`);
 }
 
-export interface ImportDocument {
+interface ImportDocument {
   readonly operation: "import";
   readonly done: readonly string[];
   readonly refused: readonly { readonly where: string; readonly code: string; readonly message: string }[];
