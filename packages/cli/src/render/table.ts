@@ -1,5 +1,4 @@
 /** Tables: fitted to a terminal, or one line of cells between tabs for whatever reads a pipe. */
-import Table from "cli-table3";
 import stringWidth from "string-width";
 import { oneLine } from "../safe-text.ts";
 import type { Colour, Screen } from "./screen.ts";
@@ -17,36 +16,26 @@ const GAP = "  ";
 const FLEXIBLE_MIN = 12;
 const NOTHING = "-";
 
-const BORDERS =
-  "top top-mid top-left top-right bottom bottom-mid bottom-left bottom-right left left-mid mid mid-mid right right-mid".split(
-    " ",
-  );
-const NO_BORDERS = { ...Object.fromEntries(BORDERS.map((border) => [border, ""])), middle: GAP };
-
+/** Laid out here: cli-table3 took 11 s for a journal of 10,000 entries, and 19 ms to be loaded. */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], screen: Screen): string {
   const cells = rows.map((row) => columns.map((column) => cellText(column, row)));
-  if (!screen.isTerminal)
-    return [columns.map(({ title }) => title), ...cells].map((line) => `${line.join("\t")}\n`).join("");
+  const titles = columns.map(({ title }) => title);
+  if (!screen.isTerminal) return [titles, ...cells].map((line) => `${line.join("\t")}\n`).join("");
   const widths = fit(columns, cells, screen.width);
-  const drawn = new Table({
-    chars: NO_BORDERS,
-    style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true },
-    colAligns: columns.map(({ align }) => align ?? "left"),
-    colWidths: widths,
-  });
-  drawn.push(columns.map(({ title }) => screen.paint("bold", title)));
-  for (const [index, row] of rows.entries())
-    drawn.push(
-      columns.map(({ colour }, at) => {
-        const text = cells[index]?.[at] ?? "";
-        return screen.paint(colour?.(row), cut(text, widths[at] ?? 0));
-      }),
-    );
-  return `${drawn
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n")}\n`;
+  const lineOf = (texts: readonly string[], colourOf: (at: number) => Colour | undefined): string => {
+    const fitted = texts.map((text, at) => cut(text, widths[at] ?? 0));
+    return `${fitted
+      .map((text, at) => {
+        const painted = screen.paint(colourOf(at), text);
+        const space = " ".repeat((widths[at] ?? 0) - widthOf(text));
+        if (columns[at]?.align === "right") return space + painted;
+        return at === columns.length - 1 ? painted : painted + space;
+      })
+      .join(GAP)
+      .trimEnd()}\n`;
+  };
+  const body = rows.map((row, index) => lineOf(cells[index] ?? [], (at) => columns[at]?.colour?.(row)));
+  return lineOf(titles, () => "bold") + body.join("");
 }
 
 function cellText<Row>(column: Column<Row>, row: Row): string {
@@ -61,7 +50,7 @@ function fit<Row>(
   width: number,
 ): number[] {
   const widths = columns.map(({ title }, at) =>
-    Math.max(stringWidth(title), ...cells.map((line) => stringWidth(line[at] ?? ""))),
+    Math.min(width, Math.max(title.length, widthOfColumn(cells, at))),
   );
   let excess = widths.reduce((sum, one) => sum + one, 0) + GAP.length * (columns.length - 1) - width;
   while (excess > 0) {
@@ -76,12 +65,26 @@ function fit<Row>(
   return widths;
 }
 
+function widthOfColumn(cells: readonly (readonly string[])[], at: number): number {
+  return cells.reduce((widest, line) => Math.max(widest, widthOf(line[at] ?? "")), 0);
+}
+
+const PLAIN = /^[ -~]*$/;
+
+/** In columns of a terminal: characters may be wide, or be drawn over each other. */
+function widthOf(text: string): number {
+  return PLAIN.test(text) ? text.length : stringWidth(text);
+}
+
 /** By characters as they are seen; where something was cut off there is an ellipsis. */
 function cut(text: string, width: number): string {
-  if (stringWidth(text) <= width) return text;
+  if (widthOf(text) <= width) return text;
+  if (PLAIN.test(text)) return `${text.slice(0, width - 1)}…`;
   let kept = "";
+  let left = width - 1;
   for (const { segment } of new Intl.Segmenter().segment(text)) {
-    if (stringWidth(kept + segment) > width - 1) break;
+    left -= stringWidth(segment);
+    if (left < 0) break;
     kept += segment;
   }
   return `${kept}…`;
