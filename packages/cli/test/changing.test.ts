@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FatalError, workflow } from "@everstep/core";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { eventually, KINDS, Operator } from "./support/operator.ts";
 
 const WORKFLOWS = join(import.meta.dirname, "support/shop-2.ts");
@@ -274,6 +274,8 @@ describe.each(KINDS)("on %s", (kind) => {
     for (const { name } of v1) await operator.until(`${name}-1`, "waiting");
     await worker.stop();
 
+    const printed = vi.spyOn(console, "error").mockReturnValue();
+    onTestFinished(() => printed.mockRestore());
     const before = await Promise.all(v1.map(({ name }) => operator.store.read(`${name}-1`)));
     const checked = await operator.type(["check", "--workflows", WORKFLOWS, "--json"]);
     expect(checked.code).toBe(1);
@@ -292,6 +294,7 @@ describe.each(KINDS)("on %s", (kind) => {
       ],
     });
     expect((await operator.type(["check", "--workflows", WORKFLOWS, "--workflow", "kept"])).code).toBe(0);
+    expect(printed).toHaveBeenCalledWith("printed outside of any step");
     const after = await Promise.all(v1.map(({ name }) => operator.store.read(`${name}-1`)));
     expect(after.map((details) => details?.run)).toEqual(before.map((details) => details?.run));
 
@@ -303,6 +306,42 @@ describe.each(KINDS)("on %s", (kind) => {
     expect((await operator.type(["move", "renamed-1", "--workflows", WORKFLOWS, "--to", "3"])).code).toBe(1);
     expect((await operator.type(["move", "renamed-1", "--workflows", WORKFLOWS, "--to", "2"])).code).toBe(0);
     expect((await operator.type(["check", "--workflows", WORKFLOWS])).code).toBe(0);
+  });
+
+  test("a run that a worker executes now: its worker does it, or it is refused with the way out", async () => {
+    const operator = new Operator(kind);
+    const { promise: reply, resolve: answer } = Promise.withResolvers<string>();
+    onTestFinished(() => answer("too late"));
+    const began = vi.fn<() => Promise<string>>(() => reply);
+    await operator.worker(
+      workflow({ name: "calling" }, async (ctx) => {
+        await ctx.step("before", () => "done");
+        const said = await ctx.step("call", began);
+        await ctx.waitForSignal("go");
+        return said;
+      }),
+    );
+    await operator.client.start("calling", null, { id: "c" });
+    await eventually("its body executes", () => began.mock.calls.length === 1);
+    for (const words of [
+      ["resolve", "c", "call", "--result", "1"],
+      ["skip", "c", "call"],
+      ["rewind", "c", "--to", "before", "--yes"],
+    ]) {
+      const { code, out, err } = await operator.type(words);
+      expect({ code, out }).toEqual({ code: 1, out: "" });
+      expect(err).toMatch(/pause it first/);
+      expect((await operator.type([...words, "--dry-run"])).out).toContain("refused: ");
+    }
+    expect((await operator.type(["resume", "c"])).err).toContain("only a stuck or paused run");
+    expect((await operator.type(["pause", "c"])).code).toBe(0);
+    answer("the reply");
+    await operator.until("c", "waiting");
+    expect((await operator.type(["resume", "c"])).code).toBe(0);
+    expect((await operator.type(["signal", "c", "go"])).code).toBe(0);
+    await operator.until("c", "completed");
+    expect(await operator.client.get("c").result()).toBe("the reply");
+    expect(began).toHaveBeenCalledTimes(1);
   });
 
   test("migrate: the plan, the SQL, and the tables", async () => {

@@ -4,7 +4,7 @@ import { EXIT, type ExitCode } from "../exit-code.ts";
 import type { Session } from "../frame.ts";
 import { plural } from "../render/plural.ts";
 import { statusColour, type Screen } from "../render/screen.ts";
-import { table } from "../render/table.ts";
+import type * as tables from "../render/table.ts";
 import { carryOut, type Outcome } from "./carry-out.ts";
 import type { Change } from "./change.ts";
 import { isMeant } from "./confirmation.ts";
@@ -117,7 +117,8 @@ async function several(
     refused: [...missing, ...outcome.refused],
     left: outcome.left,
   };
-  out.show(document, (shown, screen) => changeText(shown, change, screen));
+  const { table } = await import("../render/table.ts");
+  out.show(document, (shown, screen) => changeText(shown, { change, screen, table }));
   if (outcome.failure !== undefined) throw outcome.failure;
   return exitOf(document, outcome);
 }
@@ -128,7 +129,14 @@ function exitOf({ done, refused }: ChangeDocument, { left }: Outcome): ExitCode 
   return refused.every(({ code }) => code === "RUN_NOT_FOUND") ? EXIT.notFound : EXIT.failed;
 }
 
-function changeText({ done, refused, left }: ChangeDocument, change: Change, screen: Screen): string {
+/** Tables are loaded when something is to be shown in one. */
+interface Shown {
+  readonly change: Change;
+  readonly screen: Screen;
+  readonly table: typeof tables.table;
+}
+
+function changeText({ done, refused, left }: ChangeDocument, { change, screen, table }: Shown): string {
   const head =
     done.length === 0 && refused.length === 0 && left === 0
       ? `no run to ${change.name}\n`
@@ -143,7 +151,11 @@ function changeText({ done, refused, left }: ChangeDocument, change: Change, scr
   return `${head}${table(columns, refused, screen)}${rest}`;
 }
 
-function showPlan({ out }: Session<ChangeOptions>, { runs, missing }: Targets, change: Change): ExitCode {
+async function showPlan(
+  { out }: Session<ChangeOptions>,
+  { runs, missing }: Targets,
+  change: Change,
+): Promise<ExitCode> {
   const plan: ChangePlan = {
     operation: change.name,
     dryRun: true,
@@ -156,13 +168,14 @@ function showPlan({ out }: Session<ChangeOptions>, { runs, missing }: Targets, c
     })),
     refused: missing,
   };
-  out.show(plan, (shown, screen) => planText(shown, change, screen));
+  const { table } = await import("../render/table.ts");
+  out.show(plan, (shown, screen) => planText(shown, { change, screen, table }));
   return EXIT.done;
 }
 
 type Planned = ChangePlan["runs"][number];
 
-function planText({ runs, refused }: ChangePlan, change: Change, screen: Screen): string {
+function planText({ runs, refused }: ChangePlan, { change, screen, table }: Shown): string {
   const would = runs.filter(({ refusal }) => refusal === null).length;
   const missing = refused.map(({ id, message }) => `${id}: ${message}\n`).join("");
   const head = `would ${change.name} ${plural(would, "run")}; nothing was changed\n`;
