@@ -89,6 +89,15 @@ describe.each(KINDS)("on %s", (kind) => {
     expect(shortened.code).toBe(3);
     expect(shortened.err).toContain("order-42 begins so");
     expect((await operator.type(["purge", "", "--yes"])).code).toBe(2);
+    for (const [when, purged] of [
+      ["1h", 0],
+      ["2000-01-01", 0],
+      ["0s", 2],
+    ] as const)
+      expect(await operator.json(["purge", "--ended-before", when, "--dry-run"])).toMatchObject({
+        runs: { length: purged },
+      });
+    expect((await operator.type(["purge", "order-42", "--ended-before", "1h", "--yes"])).code).toBe(2);
     expect((await operator.type(["purge", "order-42", "--yes"])).out).toBe("purged order-42\n");
     expect((await operator.type(["purge", "order-42", "--yes"])).code).toBe(3);
   });

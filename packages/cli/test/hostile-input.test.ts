@@ -165,6 +165,19 @@ test("S2: files are read and written in the working directory only, and not thro
   expect(JSON.parse(readFileSync(join(cwd, "inside/r.json"), "utf8"))).toMatchObject({ everstep: 1 });
 });
 
+test("S7: what a file holds is not quoted when it is no JSON", async () => {
+  const operator = new Operator("sqlite");
+  await operator.client.start(quiet, null, { id: "r" });
+  writeFileSync(join(operator.cwd, ".env"), "TOKEN=canary-1");
+  const file = await operator.type(["signal", "r", "go", "@.env"]);
+  const piped = await operator.type(["signal", "r", "go", "-"], { input: "TOKEN=canary-1" });
+  for (const { code, err } of [file, piped]) {
+    expect(code).toBe(2);
+    expect(err).toContain("is no JSON");
+    expect(err).not.toContain("canary");
+  }
+});
+
 test("S2: what is no module of workflows is refused, and nothing but a file is loaded", async () => {
   const operator = new Operator("sqlite");
   writeFileSync(join(operator.cwd, "nothing.ts"), "export const a = 1;");

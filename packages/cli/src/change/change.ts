@@ -10,6 +10,8 @@ export interface Change {
   readonly destructive?: true;
   /** Which runs a filter means that says no status: others it can't be done to anyway. */
   readonly statuses: readonly RunStatus[];
+  /** An option of its own says which runs a filter means, by way of `refusal`. */
+  readonly narrows?: boolean;
   /** Why the run would refuse it, as far as its summary tells; undefined when it would not. */
   readonly refusal: (run: RunSummary) => string | undefined;
   readonly act: (client: Client, run: RunSummary) => Promise<void>;

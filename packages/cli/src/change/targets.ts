@@ -47,7 +47,7 @@ export async function targetsOf(
       single: false,
       isGuess: false,
     };
-  if (options.all === true || !selectsNothing(options))
+  if (options.all === true || change.narrows === true || !selectsNothing(options))
     throw usageError("give ids or a filter, not both: an id already says which run is meant");
   const [first] = ids;
   if (ids.length === 1 && first !== undefined && first !== "-") {
@@ -60,10 +60,10 @@ export async function targetsOf(
 async function filtered(
   client: Client,
   options: TargetOptions,
-  { name, statuses }: Change,
+  { name, statuses, narrows }: Change,
   { limit, now }: { readonly limit: number; readonly now: number },
 ): Promise<readonly RunSummary[]> {
-  if (options.all !== true && selectsNothing(options))
+  if (options.all !== true && narrows !== true && selectsNothing(options))
     throw usageError(
       `say which runs to ${name}: ids, - for ids from standard input, or a filter such as --status or --workflow; --all means all`,
     );

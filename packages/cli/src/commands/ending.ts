@@ -1,12 +1,17 @@
 /** `cancel` and `purge`: what can't be taken back. */
 import type { Command } from "commander";
-import { ENDED, LIVE, onlyIn, orderOf, type WhoAndWhy } from "../change/change.ts";
+import { type Change, ENDED, LIVE, onlyIn, orderOf, type WhoAndWhy } from "../change/change.ts";
 import { addChangeCommand } from "../change/change-command.ts";
 import { failureOf } from "../failure.ts";
 import type { Frame } from "../frame.ts";
+import { parseInstant } from "../human.ts";
 
 interface CancelOptions extends WhoAndWhy {
   readonly compensate: boolean;
+}
+
+interface PurgeOptions {
+  readonly endedBefore?: string;
 }
 
 export function addEnding(program: Command, frame: Frame): void {
@@ -31,17 +36,22 @@ export function addEnding(program: Command, frame: Frame): void {
       ["cancel order-42 --no-compensate --yes", "without undoing anything"],
     ],
   });
-  addChangeCommand(program, frame, {
+  addChangeCommand<PurgeOptions>(program, frame, {
     name: "purge",
     summary: "forget ended runs for good",
     description:
       "Forgets ended runs for good, with all that they called. Their ids stay taken for 90 days. A run is kept as long as it belongs to one that has not ended.",
-    change: () => ({
+    options: (command) =>
+      command.option("--ended-before <when>", "runs that ended before: an instant, or a duration before now"),
+    change: ({ endedBefore }) => ({
       name: "purge",
       done: "purged",
       destructive: true,
       statuses: ENDED,
-      refusal: onlyIn(ENDED),
+      narrows: endedBefore !== undefined,
+      refusal: purgeRefusal(
+        endedBefore === undefined ? undefined : parseInstant(endedBefore, "--ended-before", frame.io.now()),
+      ),
       act: async (client, { id }) => {
         try {
           await client.runs.purge(id);
@@ -53,8 +63,15 @@ export function addEnding(program: Command, frame: Frame): void {
     }),
     examples: [
       ["purge order-42 --yes", "one run"],
-      ["purge --status completed --older-than 30d --dry-run", "which ones it would be"],
-      ["purge --workflow order --older-than 30d --yes", "for a cron job"],
+      ["purge --status completed --ended-before 30d --dry-run", "which ones it would be"],
+      ["purge --workflow order --ended-before 30d --yes", "for a cron job"],
     ],
   });
+}
+
+function purgeRefusal(endedBefore: number | undefined): Change["refusal"] {
+  return (run) => {
+    const isLater = endedBefore !== undefined && run.endedAt !== null && run.endedAt.getTime() >= endedBefore;
+    return isLater ? `it ended at ${run.endedAt.toISOString()}` : onlyIn(ENDED)(run);
+  };
 }
