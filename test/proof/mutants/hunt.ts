@@ -23,9 +23,11 @@ export interface Verdict {
 
 export interface HuntOptions {
   readonly seed: string;
+  /** Default: all. */
+  readonly mutants?: readonly Mutant[];
   /** Processes side by side; default 2. */
   readonly processes?: number;
-  /** What one process may take; default one minute. */
+  /** What one process may take; default two minutes. */
   readonly limitMs?: number;
   /** Told of each verdict as it comes. */
   readonly told?: (verdict: Verdict) => void;
@@ -39,7 +41,7 @@ export class VoidHuntError extends Error {
   }
 }
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 const LINE_MAX = 200;
 
 /** Slices of its own part, before the others are tried: the rarest mutants show in about every second one. */
@@ -48,9 +50,9 @@ const OTHER_PARTS: readonly PartName[] = ["series", "simulations", "sampled"];
 
 /** One verdict for each mutant, in their order. Rejects with `VoidHuntError` when the engine itself is found wanting. */
 export async function hunt(options: HuntOptions): Promise<readonly Verdict[]> {
-  const { processes = 2, limitMs = LIMIT_MS, seed, told } = options;
+  const { processes = 2, limitMs = LIMIT_MS, mutants = MUTANTS, seed, told } = options;
   const used = new Map<string, Slice>();
-  const verdicts = await sideBySide(MUTANTS, processes, async (mutant) => {
+  const verdicts = await sideBySide(mutants, processes, async (mutant) => {
     const verdict = await hunted(mutant, seed, (slice) => {
       used.set(`${slice.part} ${slice.seed}`, slice);
       return trySlice(slice, mutant, limitMs);

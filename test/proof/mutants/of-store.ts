@@ -49,7 +49,7 @@ export const OF_STORE: readonly Mutant[] = [
     [
       "takes workers over whose lease is good",
       "simulations",
-      "I4",
+      "I4 I9 L1",
       "other.live && other.expiresAt <= now",
       "other.live && other.id !== id",
     ],

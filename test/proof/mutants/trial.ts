@@ -21,12 +21,12 @@ export interface Slice {
 /** Small, so that what is found soon is found fast. Only what a slice is made of counts here. */
 const SIZES: Sizes = {
   exhaustive: 1,
-  sampled: { statements: 2, oneIn: 1, faultsOneIn: 16 },
+  sampled: { statements: 2, oneIn: 2, faultsOneIn: 16 },
   pairs: { statements: 1, pointsMax: 20, oneIn: 3 },
   drawn: 8,
   series: 300,
   simulations: 150,
-  repairs: 150,
+  repairs: 80,
 };
 
 const PROGRAM = fileURLToPath(new URL("../simulated/process.ts", import.meta.url));
