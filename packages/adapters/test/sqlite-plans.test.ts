@@ -178,6 +178,27 @@ test("runs are found by the beginning of their ids, and only numbers are sorted"
   expect(plan.join()).not.toContain("SCAN r");
 });
 
+test("what needs a person is looked for among what lives and what came to a bad end, not among all", () => {
+  const file = tempFile();
+  openStore(file);
+  const db = new SqliteDatabase(file);
+  const filter: RunFilter = { status: ["stuck", "failed"], workflow: "order" };
+  const plan = planOf(db, pageQuery(filter, { limit: 10, after: "5" }, 0).sql).filter((step) =>
+    step.includes(" r "),
+  );
+  const counting = planOf(db, countQuery(filter, 0).sql).filter((step) => step.includes(" r "));
+  db.close();
+  expect(plan).toEqual([
+    "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)",
+    "SEARCH r USING INDEX everstep_runs_stuck (no<?)",
+    "SEARCH r USING INDEX everstep_runs_unhappy (no<?)",
+  ]);
+  expect(counting).toEqual([
+    "SCAN r USING INDEX everstep_runs_stuck",
+    "SCAN r USING INDEX everstep_runs_unhappy",
+  ]);
+});
+
 test("figures read the runs that live, and those that ended since", () => {
   const file = tempFile();
   openStore(file);

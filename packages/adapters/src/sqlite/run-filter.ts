@@ -47,25 +47,66 @@ export function fewEndedQuery(filter: RunFilter): Query | undefined {
 
 /** One page of runs, and one run more if there is a next page. `fewEnded`: the answer of `fewEndedQuery`. */
 export function pageQuery(filter: RunFilter, page: PageRequest, now: number, fewEnded = false): Query {
+  const by = page.order === "oldest" ? "ASC" : "DESC";
+  const sides = fewEnded ? [filter] : sidesOf(filter);
+  const [first, second] = sides.map((side) => restQuery(side, page, now, fewEnded));
+  const { sql = "", parameters = [] } = first ?? {};
+  if (second === undefined && !fewEnded && filter.idPrefix === undefined)
+    return { sql: `SELECT ${RUN_COLUMNS} ${sql}`, parameters };
+  // What is sorted are numbers: rows with all that belongs to them could be of any size.
+  const numbers =
+    second === undefined
+      ? `SELECT r.no ${sql}`
+      : `SELECT no FROM (SELECT r.no ${sql}) UNION ALL SELECT no FROM (SELECT r.no ${second.sql}) ORDER BY no ${by} LIMIT ?`;
+  return {
+    sql: `SELECT ${RUN_COLUMNS} FROM everstep_runs r WHERE r.no IN (${numbers}) ORDER BY r.no ${by}`,
+    parameters: second === undefined ? parameters : [...parameters, ...second.parameters, page.limit + 1],
+  };
+}
+
+/** From FROM on. */
+function restQuery(filter: RunFilter, page: PageRequest, now: number, fewEnded: boolean): Query {
   const where = new Conditions();
   const { from, no } = addFilter(where, filter, now, fewEnded);
   const order = page.order === "oldest" ? { than: ">", by: "ASC" } : { than: "<", by: "DESC" };
   if (page.after !== undefined) where.add(`${no} ${order.than} ?`, Number(page.after));
-  const rest = `FROM ${from} ${where.sql} ORDER BY ${no} ${order.by} LIMIT ?`;
   return {
-    // What is sorted are numbers: rows with all that belongs to them could be of any size.
-    sql:
-      fewEnded || filter.idPrefix !== undefined
-        ? `SELECT ${RUN_COLUMNS} FROM everstep_runs r WHERE r.no IN (SELECT r.no ${rest}) ORDER BY r.no ${order.by}`
-        : `SELECT ${RUN_COLUMNS} ${rest}`,
+    sql: `FROM ${from} ${where.sql} ORDER BY ${no} ${order.by} LIMIT ?`,
     parameters: [...where.parameters, page.limit + 1],
   };
 }
 
+/**
+ * What lives and what came to a bad end are in indexes of their own, and both are few: runs that "need a person" are looked for in each,
+ * instead of among all that ended well.
+ */
+function sidesOf(filter: RunFilter): readonly RunFilter[] {
+  const { status, ids, idPrefix, parent, tag = {} } = filter;
+  const statuses = status === undefined ? [] : [status].flat();
+  const unhappy = statuses.filter((one) => UNHAPPY.has(one));
+  const live = statuses.filter((one) => !ENDED.has(one));
+  const hasBetter =
+    ids !== undefined || idPrefix !== undefined || parent !== undefined || Object.keys(tag).length > 0;
+  if (hasBetter || unhappy.length === 0 || live.length === 0) return [filter];
+  if (statuses.includes("completed")) return [filter];
+  return [
+    { ...filter, status: live },
+    { ...filter, status: unhappy },
+  ];
+}
+
 export function countQuery(filter: RunFilter, now: number): Query {
-  const where = new Conditions();
-  const { from } = addFilter(where, filter, now, fewEndedQuery(filter) !== undefined);
-  return { sql: `SELECT count(*) AS count FROM ${from} ${where.sql}`, parameters: where.parameters };
+  const counts = sidesOf(filter).map((side) => {
+    const where = new Conditions();
+    const { from } = addFilter(where, side, now, fewEndedQuery(side) !== undefined);
+    return { sql: `SELECT count(*) AS count FROM ${from} ${where.sql}`, parameters: where.parameters };
+  });
+  const [only, second] = counts;
+  if (only !== undefined && second === undefined) return only;
+  return {
+    sql: `SELECT ${counts.map(({ sql }) => `(${sql})`).join(" + ")} AS count`,
+    parameters: counts.flatMap(({ parameters }) => parameters),
+  };
 }
 
 /** The ends that runs of the filter can have. */

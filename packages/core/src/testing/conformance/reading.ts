@@ -81,6 +81,17 @@ export const reading: Cases = {
     await oneOfEach(bench);
     const status: RunStatus[] = ["stuck", "failed"];
     assert.deepEqual(await ids(bench, { status }), ["failed", "stuck", "stuck-2"]);
+    const page = { limit: 1, order: "oldest" } as const;
+    assert.deepEqual((await pages(bench, { status }, page)).flat().toSorted(), [
+      "failed",
+      "stuck",
+      "stuck-2",
+    ]);
+    const newest = (await pages(bench, { status }, { limit: 2 })).flat();
+    assert.deepEqual(newest, (await pages(bench, { status }, page)).flat().toReversed());
+    const more: RunStatus[] = ["waiting", "canceled", "ready"];
+    const found = await ids(bench, { status: more, workflow: "order" });
+    assert.deepEqual(found, ["canceled", "ready", "ready-2", "waiting", "waiting-2"]);
     assert.deepEqual(await ids(bench, { status: [] }), []);
   },
 
