@@ -1,7 +1,7 @@
 /** Every command that changes runs, on both stores: what it does, what it answers, and how it ends. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { FatalError, workflow } from "@everstep/core";
+import { Client, FatalError, Worker, workflow } from "@everstep/core";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { eventually, KINDS, Operator } from "./support/operator.ts";
 
@@ -47,6 +47,11 @@ describe.each(KINDS)("on %s", (kind) => {
       workflow: "order",
     });
     await operator.until("order-42", "failed");
+    const misspelt = await operator.type(["start", "oder", "1"]);
+    expect(misspelt.code).toBe(3);
+    expect(misspelt.err).toContain("workers have doubtful, order, waiting");
+    expect(await operator.client.runs.count()).toBe(1);
+    expect((await operator.type(["start", "to-come", "1", "--unseen"])).code).toBe(0);
 
     bank.ok = true;
     const retried = await operator.json([
@@ -173,7 +178,7 @@ describe.each(KINDS)("on %s", (kind) => {
     });
     const { out } = await operator.type(["retry", "fine", "o-1", "--dry-run"]);
     expect(out).toContain("would retry 1 run; nothing was changed");
-    expect(out).toMatch(/fine\torder@1\tcompleted\trefused: it is completed/);
+    expect(out).toMatch(/fine\torder@1\tcompleted\tbe refused: it is completed/);
     expect(await operator.client.runs.count({ status: "failed" })).toBe(3);
 
     const some = await operator.type(["retry", "-", "--yes", "--json"], { input: "o-1\nfine\n\nnobody\n" });
@@ -315,6 +320,30 @@ describe.each(KINDS)("on %s", (kind) => {
     expect((await operator.type(["move", "renamed-1", "--workflows", WORKFLOWS, "--to", "3"])).code).toBe(1);
     expect((await operator.type(["move", "renamed-1", "--workflows", WORKFLOWS, "--to", "2"])).code).toBe(0);
     expect((await operator.type(["check", "--workflows", WORKFLOWS])).code).toBe(0);
+  });
+
+  test("S8: check and move read sealed runs with the codec that the module exports", async () => {
+    const operator = new Operator(kind);
+    const { codec, sealed } = await import("./support/shop-sealed.ts");
+    const client = new Client({ store: operator.store, codec });
+    await client.start(sealed, { secret: "canary" }, { id: "s" });
+    const worker = new Worker({ store: operator.store, codec, workflows: [sealed] });
+    onTestFinished(async () => void (await worker.stop({ grace: 0 })));
+    await worker.start();
+    await operator.until("s", "waiting");
+    await worker.stop();
+    const [module, other] = ["sealed", "unsealed"].map((name) =>
+      join(import.meta.dirname, `support/shop-${name}.ts`),
+    );
+    expect(await operator.json(["check", "--workflows", module ?? ""])).toMatchObject({ checked: 1, fit: 1 });
+    const unreadable = await operator.type(["check", "--workflows", other ?? "", "--json"]);
+    expect(unreadable.code).toBe(1);
+    expect(JSON.parse(unreadable.out)).toMatchObject({ findings: [{ id: "s", verdict: "unreadable" }] });
+    expect(unreadable.out).not.toContain("canary");
+    const codecOf = ["--codec", module ?? ""];
+    expect((await operator.type([...codecOf, "check", "--workflows", other ?? ""])).code).toBe(0);
+    expect((await operator.type([...codecOf, "signal", "s", "go", '"canary"'])).code).toBe(0);
+    expect((await operator.type(["export", "s"])).out).not.toContain("canary");
   });
 
   test("a run that a worker executes now: its worker does it, or it is refused with the way out", async () => {

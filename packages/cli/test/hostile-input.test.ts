@@ -107,6 +107,7 @@ describe.each(KINDS)("on %s", (kind) => {
       ["export", "evil"],
       ["signal", "evil", evil, "1"],
       ["start", evil],
+      ["start", evil, "--unseen"],
       ["emit", "x", evil],
     ])
       for (const all of [words, [...words, "--json"]]) {

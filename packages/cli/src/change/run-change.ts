@@ -189,8 +189,8 @@ function planText({ runs, refused }: ChangePlan, { change, screen, table }: Show
       colour: ({ status }: Planned) => statusColour(status),
     },
     {
-      title: "WOULD BE",
-      of: ({ refusal }: Planned) => (refusal === null ? change.done : `refused: ${refusal}`),
+      title: "WOULD",
+      of: ({ refusal }: Planned) => (refusal === null ? change.name : `be refused: ${refusal}`),
     },
   ];
   return head + table(columns, runs, screen) + missing;

@@ -33,7 +33,7 @@ export async function findingOf(
     const { code, message } = failureOf(error).error;
     if (code === "RUN_NOT_FOUND") return "ended";
     if (code === "STORE" || code === "STORE_UNAVAILABLE") throw error;
-    return found(run, { verdict: "unreadable", message, remedy: "check the codec and its keys (--codec)" });
+    return unreadable(run, message);
   }
 }
 
@@ -46,11 +46,16 @@ function replayed(run: RunSummary, replay: Replay): Finding | undefined {
       remedy: `keep what the run has been through: under the old name (\`was\`), behind ctx.patched(), or give the new code another version and keep this one for its runs`,
     });
   if (replay.is !== "stuck") return undefined;
+  if (replay.code === "UNDECODABLE") return unreadable(run, replay.message);
   const remedy =
     replay.code === "UNDO_FAILED"
       ? "keep the compensation for the runs that are under way"
       : "mend the code, and check again";
   return found(run, { verdict: "sticks", message: `${replay.code}: ${replay.message}`, remedy });
+}
+
+function unreadable(run: RunSummary, message: string): Finding {
+  return found(run, { verdict: "unreadable", message, remedy: "check the codec and its keys (--codec)" });
 }
 
 /** Would another version of the module do? */

@@ -26,7 +26,8 @@ export function addEnding(program: Command, frame: Frame): void {
       done: "ordered to be canceled:",
       destructive: true,
       statuses: LIVE,
-      refusal: onlyIn([...LIVE, "canceled"]),
+      refusal: ({ status }) =>
+        LIVE.includes(status) || status === "canceled" ? undefined : `it is ${status}`,
       act: (client, { id }) =>
         client.runs.cancel(id, { ...orderOf(options), compensate: options.compensate }),
     }),

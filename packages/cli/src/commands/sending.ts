@@ -1,11 +1,13 @@
 /** `start`, `signal`, `emit`: what a program would send, sent by a person. Inputs are validated by whoever has the workflow's code. */
+import type { Client } from "@everstep/core";
 import type { Command } from "commander";
 import { type Change, LIVE, onlyIn } from "../change/change.ts";
 import { onOneOrPiped } from "../change/change-command.ts";
 import { addChangeOptions } from "../change/change-options.ts";
 import type { ChangeOptions } from "../change/run-change.ts";
 import { withExamples } from "../examples.ts";
-import { usageError } from "../failure.ts";
+import { EXIT } from "../exit-code.ts";
+import { CommandError, usageError } from "../failure.ts";
 import type { Frame, Work } from "../frame.ts";
 import { parseDuration } from "../human.ts";
 import { addPathOption, type PathOptions, jsonOf } from "../input/session-json.ts";
@@ -25,6 +27,7 @@ interface StartOptions extends PathOptions {
   readonly delay?: string;
   readonly tag?: readonly string[];
   readonly priority?: string;
+  readonly unseen?: boolean;
 }
 
 interface StartDocument {
@@ -45,7 +48,8 @@ function addStart(program: Command, frame: Frame): void {
     .option("--id <id>", "of the run, such as that of an order; a random one by default")
     .option("--delay <duration>", "not to be executed before this long from now")
     .option("--tag <name=value>", "can be given several times", collect)
-    .option("--priority <number>", "higher is claimed first; by default the workflow's own");
+    .option("--priority <number>", "higher is claimed first; by default the workflow's own")
+    .option("--unseen", "also of a workflow that no worker has had yet");
   addPathOption(command).action(frame.withStore<StartOptions>(start));
   withExamples(command, [
     [`start order '{ "orderId": "42" }' --id order-42`, "a run of an order"],
@@ -55,8 +59,9 @@ function addStart(program: Command, frame: Frame): void {
 
 const start: Work<StartOptions> = async ({ client, out, io, options, args }) => {
   const [workflow = "", text] = args;
-  const { id, delay, tag, priority } = options;
+  const { id, delay, tag, priority, unseen } = options;
   const input = text === undefined ? undefined : await jsonOf(text, "the input", io, options);
+  if (unseen !== true) await checkSeen(client, workflow);
   const run = await client.start(workflow, input, {
     ...(id === undefined ? {} : { id }),
     ...(delay === undefined ? {} : { delay: parseDuration(delay, "--delay") }),
@@ -66,6 +71,18 @@ const start: Work<StartOptions> = async ({ client, out, io, options, args }) => 
   const document: StartDocument = { operation: "start", id: run.id, workflow };
   out.show(document, (shown) => `started ${shown.id}\n`);
 };
+
+/** Nobody would ever execute a run of a misspelt workflow. */
+async function checkSeen(client: Client, workflow: string): Promise<void> {
+  const seen = new Set((await client.workflows.list()).map(({ name }) => name));
+  if (seen.has(workflow)) return;
+  const others = seen.size === 0 ? "none at all" : [...seen].toSorted().join(", ");
+  throw new CommandError(
+    "WORKFLOW_NOT_FOUND",
+    `no worker ever had a workflow ${workflow}; workers have ${others}. Nothing was started; say --unseen if its first worker is yet to come`,
+    EXIT.notFound,
+  );
+}
 
 function priorityOf(text: string): number {
   if (!/^-?\d{1,9}$/.test(text))
