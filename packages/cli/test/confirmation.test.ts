@@ -66,3 +66,13 @@ test.skipIf(!hasTerminals)(
     expect(all.text).toBe("ordered to be canceled: 3 runs\r\n");
   },
 );
+
+test.skipIf(!hasTerminals)("long work shows how far it is", OPTIONS, async () => {
+  const operator = new Operator("sqlite");
+  const ids = Array.from({ length: 120 }, (_, at) => `run-${at}`);
+  await Promise.all(ids.map((id) => operator.client.start(waiting, null, { id })));
+  const terminal = at(operator, "pause", "--all", "--yes");
+  expect(await terminal.end()).toBe(0);
+  expect(terminal.text).toContain("pause: 120 of 120");
+  expect(terminal.text).toContain("paused 120 runs");
+});
