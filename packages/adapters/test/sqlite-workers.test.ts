@@ -3,7 +3,8 @@ import { dirname } from "node:path";
 import { describe, expect, test } from "vitest";
 import { sqlite } from "../src/sqlite/index.ts";
 import { isFree, SideLock, sideFile } from "../src/sqlite/side-lock.ts";
-import { advance, entry, eventually, Hand, rejection, start } from "./hand.ts";
+import { SqliteStore } from "../src/sqlite/sqlite-store.ts";
+import { advance, entry, eventually, Hand, rejection, signal, start } from "./hand.ts";
 import { connect, openStore, tempFile } from "./sqlite-bed.ts";
 
 /** Renews until some worker was taken over; answers after how many milliseconds. */
@@ -146,4 +147,20 @@ describe("a side lock", () => {
   test("is not to be had where no file can be made", () => {
     expect(SideLock.take("/nowhere/at/all/shop.db.worker-1")).toBeUndefined();
   });
+});
+
+test("P7: a claim says when it began to read, so that a signal which comes while it reads does not seem to be missing", async () => {
+  const file = tempFile();
+  openStore(file);
+  let now = Date.now();
+  const store = new SqliteStore({ db: connect(file), file, lockWaitMs: 0, now: () => (now += 10) });
+  const worker = await Hand.join(store);
+  await worker.commit(start("a", { claim: true }), signal("a", "s1"));
+  const began = now;
+  const inboxes = [{ runId: "a", after: 0 }];
+  const claim = { worker: worker.id, limit: 0, workflows: [], except: [], inboxes };
+  const result = await store.claim(claim);
+  expect(result.inboxes).toMatchObject([{ runId: "a", inbox: 1 }]);
+  expect(result.now).toBe(began + 10);
+  expect(now).toBeGreaterThan(result.now);
 });

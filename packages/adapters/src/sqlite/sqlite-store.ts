@@ -124,10 +124,14 @@ export class SqliteStore implements Store<Database> {
   }
 
   async claim(request: ClaimRequest): Promise<ClaimResult> {
-    const { picked, nextDueAt, paused } = await this.#insist((now) => this.#claims.pick(request, now));
+    const { now, picked, nextDueAt, paused } = await this.#insist((at) => ({
+      now: at,
+      ...this.#claims.pick(request, at),
+    }));
     const claims = await this.#load(picked, request.worker);
     const inboxes = request.inboxes.length === 0 ? [] : await this.#read(() => this.#claims.inboxes(request));
-    return { now: this.#settings.now(), claims, inboxes, nextDueAt, paused };
+    // P7: of before the messages were read. What another process accepts after that is not among them, and must not seem to be missing.
+    return { now, claims, inboxes, nextDueAt, paused };
   }
 
   join(request: JoinRequest): Promise<Lease> {
