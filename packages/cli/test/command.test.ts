@@ -95,8 +95,11 @@ describe("the store", () => {
         JSON.stringify(name === "package.json" ? { everstep: config } : config),
       );
       mkdirSync(join(onlooker.cwd, "src"));
-      const { stdout } = await started(["list", "--ids"], { cwd: join(onlooker.cwd, "src") });
-      expect(stdout).toContain("order-1\n");
+      const { out } = await onlooker.look(["list", "--ids"], {
+        directory: "src",
+        env: { EVERSTEP_STORE: "" },
+      });
+      expect(out).toContain("order-1\n");
     },
   );
 
@@ -209,16 +212,16 @@ function started(words: readonly string[], options: { readonly cwd: string }): P
   });
 }
 
-describe("as a process", () => {
+describe("as a process", { timeout: 30_000 }, () => {
   test("it answers, and ends by itself with its exit code", async () => {
     const { cwd, client } = looker();
     await importShownRuns(client);
-    const { stdout, stderr } = await started(["show", "order-1", "--json", "--store", "shop.db"], { cwd });
+    const [{ stdout, stderr }] = await Promise.all([
+      started(["show", "order-1", "--json", "--store", "shop.db"], { cwd }),
+      expect(started(["show", "nobody", "--store", "shop.db"], { cwd })).rejects.toMatchObject({ code: 3 }),
+      expect(started(["list"], { cwd: "/" })).rejects.toMatchObject({ code: 2 }),
+    ]);
     expect([JSON.parse(stdout), stderr]).toMatchObject([{ id: "order-1" }, ""]);
-    await expect(started(["show", "nobody", "--store", "shop.db"], { cwd })).rejects.toMatchObject({
-      code: 3,
-    });
-    await expect(started(["list"], { cwd: "/" })).rejects.toMatchObject({ code: 2 });
   });
 
   test("whoever stops reading ends it quietly", async () => {

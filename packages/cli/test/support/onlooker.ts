@@ -1,4 +1,5 @@
 /** Whoever looks at a store through the command line of a test: in a terminal of some width, or through a pipe, at some time. */
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { Io } from "../../src/io.ts";
 import { run } from "../../src/program.ts";
@@ -8,6 +9,8 @@ export interface Typing {
   /** Of a terminal; without it the output is a pipe. */
   readonly columns?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Below the onlooker's own directory. */
+  readonly directory?: string;
   /** Ctrl-C, from the beginning: a command that goes on for ever looks once. */
   readonly interrupt?: boolean;
   /** Ctrl-C, once the output has this text. */
@@ -25,7 +28,7 @@ export class Onlooker extends Operator {
   }
 
   async look(words: readonly string[], typing: Typing = {}): Promise<Answer> {
-    const { columns, env = {}, interrupt = false, interruptAfter, onNote } = typing;
+    const { columns, env = {}, directory = "", interrupt = false, interruptAfter, onNote } = typing;
     const answer = { out: "", err: "" };
     const terminal = columns === undefined ? {} : { isTTY: true, columns };
     const controller = new AbortController();
@@ -47,7 +50,7 @@ export class Onlooker extends Operator {
       },
       stdin: Readable.from([]),
       env: { EVERSTEP_STORE: this.url, ...env },
-      cwd: this.cwd,
+      cwd: join(this.cwd, directory),
       now: () => this.#now,
       interrupted: controller.signal,
     };
