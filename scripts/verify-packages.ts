@@ -1,7 +1,15 @@
 // Are the packages what a user needs? Builds and packs them, lets publint and attw look at the tarballs, and uses
 // the tarballs as a stranger would: Node.js imports each entry point, TypeScript compiles against it.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
