@@ -63,7 +63,7 @@ export function forget(draft: Draft, kind: string, key: string): void {
   for (const [index, one] of draft.run.journal.entries()) one.seq = index + 1;
 }
 
-export function add(draft: Draft, kind: Entry["kind"], key: string): void {
+function add(draft: Draft, kind: Entry["kind"], key: string): void {
   const last = found(draft.run.journal.pop());
   draft.run.journal.push(
     { seq: last.seq, kind, key, at: last.at, attempt: last.attempt },

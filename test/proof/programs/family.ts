@@ -3,7 +3,7 @@ import type { Evidence, StoredRun } from "./evidence.ts";
 import { prefixOf } from "./judge-family.ts";
 
 /** Of each run: that of the roots to which it leads back, by its parents and events; undefined when to none. */
-export function rootsOf(
+function rootsOf(
   runs: readonly StoredRun[],
   roots: readonly string[],
 ): ReadonlyMap<string, string | undefined> {
