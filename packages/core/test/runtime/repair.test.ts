@@ -404,7 +404,7 @@ describe("resolve", () => {
   test("needs to be told what became of the step", async () => {
     const { world, runs } = await inDoubt();
     for (const options of [{}, { result: 1, rerun: true as const }])
-      expect(() => runs.resolve("r", "charge", options)).toThrow("say what became of the step");
+      await expect(runs.resolve("r", "charge", options)).rejects.toThrow("say what became of the step");
     expect(world.run("r").stuck?.code).toBe("IN_DOUBT");
   });
 
