@@ -50,7 +50,15 @@ function lawfulNode(node: Node): Node {
 function lawfulRepeat(node: RepeatNode): RepeatNode {
   if (node.do === "each" || node.do === "map")
     return { ...node, body: waiting(withEmits(node.body, () => false)) };
-  return node.do === "count" && needsKeys(node.body) ? { ...node, do: "keyed" } : node;
+  // Who lost in one round may emit in the next one.
+  const lawful = { ...node, body: node.body.map(withoutEmitsBeside) };
+  return lawful.do === "count" && needsKeys(lawful.body) ? { ...lawful, do: "keyed" } : lawful;
+}
+
+function withoutEmitsBeside(node: Node): Node {
+  return withBlocks(node, (block) =>
+    isParallel(node) ? withEmits(block, () => false) : block.map(withoutEmitsBeside),
+  );
 }
 
 function needsKeys(block: Block): boolean {
