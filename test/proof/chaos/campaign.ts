@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Arena } from "./arena.ts";
 import { CANARY, deciphered } from "./canary.ts";
-import { type Evidence, readAllRuns } from "./evidence.ts";
+import { doneAgain, type Evidence, readAllRuns } from "./evidence.ts";
 import { Field } from "./field.ts";
 import { type Ground, groundAt } from "./ground.ts";
 import { problemsIn } from "./invariants.ts";
@@ -85,7 +85,7 @@ class Campaign {
       return {
         problems: [...found, ...problemsIn(evidence)],
         summary: { ...summaryOf(evidence), ...this.#tally.counts },
-        zombies: zombiesIn(evidence.events).late.size,
+        zombies: zombiesIn(evidence.events, doneAgain(evidence.runs)).late.size,
         seconds: (performance.now() - startedAt) / 1000,
       };
     } finally {

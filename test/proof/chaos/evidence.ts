@@ -86,3 +86,8 @@ export function valueOf(entry: Pick<Entry, "value">): unknown {
 export function settlementsOf({ journal }: RunDetails, kind: Entry["kind"]): readonly Entry[] {
   return journal.filter((entry) => entry.kind === kind);
 }
+
+/** Runs of which a person had something done again. */
+export function doneAgain(runs: Evidence["runs"]): ReadonlySet<string> {
+  return new Set(runs.filter((details) => resetsOf(details) > 0).map((details) => details.run.id));
+}

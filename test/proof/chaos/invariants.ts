@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { Entry } from "@everstep/core";
-import { countingOf, type Evidence, resetsOf, settlementsOf, valueOf } from "./evidence.ts";
+import { countingOf, doneAgain, type Evidence, resetsOf, settlementsOf, valueOf } from "./evidence.ts";
 import { familyProblems } from "./family-invariants.ts";
 import type { LedgerEvent } from "./ledger-events.ts";
 import { compensationProblems } from "./saga-invariants.ts";
@@ -67,9 +67,8 @@ const I3_oneSettlementPerKey: Check = ({ runs }) =>
 
 /** With I18. Exempt is what a process that was frozen before the mark begins when it wakes up. */
 const I4_nothingBeginsAfterItsEntry: Check = ({ events, runs }) => {
-  // What a person has done again begins again.
-  const again = new Set(runs.filter((details) => resetsOf(details) > 0).map((details) => details.run.id));
-  const { late, problems } = zombiesIn(events);
+  const again = doneAgain(runs);
+  const { late, problems } = zombiesIn(events, again);
   const marked = new Set<string>();
   const found: string[] = [...problems];
   for (const event of events) {
@@ -85,7 +84,7 @@ const I4_nothingBeginsAfterItsEntry: Check = ({ events, runs }) => {
 
 /** E2: a body begins only when everything before it is durable, so no earlier step ever begins after it. */
 const E2_stepsBeginInOrder: Check = ({ runs, events }) => {
-  const { aside } = zombiesIn(events);
+  const { aside } = zombiesIn(events, doneAgain(runs));
   const begins = Map.groupBy(
     events.filter((event) => event.type === "begin" && !aside.has(event)),
     ({ run }) => run,

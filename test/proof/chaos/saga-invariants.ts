@@ -1,13 +1,13 @@
 /** I13: what is undone, in which order, and when. */
 import type { RunDetails } from "@everstep/core";
-import { settlementsOf, valueOf } from "./evidence.ts";
+import { doneAgain, settlementsOf, valueOf } from "./evidence.ts";
 import type { LedgerEvent } from "./ledger-events.ts";
 import { DECLINED, UNDOABLE } from "./steps.ts";
 import { zombiesIn } from "./zombies.ts";
 
 export function compensationProblems(runs: readonly RunDetails[], events: readonly LedgerEvent[]): string[] {
   const eventsOf = Map.groupBy(events, ({ run }) => run);
-  const { aside } = zombiesIn(events);
+  const { aside } = zombiesIn(events, doneAgain(runs));
   return runs
     .filter(({ run }) => run.workflow in UNDOABLE && run.end !== null)
     .flatMap((details) => {

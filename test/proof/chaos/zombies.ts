@@ -25,7 +25,8 @@ const WAKING_MS = 1_000;
 /** The branches of any workflow here that run bodies side by side. */
 const BRANCHES_MAX = 3;
 
-export function zombiesIn(events: readonly LedgerEvent[]): Zombies {
+/** `again`: runs of which a person had something done again, to which what others settled before says nothing. */
+export function zombiesIn(events: readonly LedgerEvent[], again: ReadonlySet<string>): Zombies {
   const late = new Set<LedgerEvent>();
   const aside = new Set<LedgerEvent>();
   const perFreeze = new Map<Freeze, readonly LedgerEvent[]>();
@@ -38,7 +39,7 @@ export function zombiesIn(events: readonly LedgerEvent[]): Zombies {
     if (freeze === undefined || begin.at > freeze.untilAt + WAKING_MS) continue;
     const meanwhile = (eventsOf.get(begin.run) ?? []).filter(({ no }) => no > freeze.from && no < begin.no);
     if (meanwhile.some(({ type, pid }) => type !== "mark" && pid !== begin.pid)) aside.add(begin);
-    if (!meanwhile.some((event) => forbids(event, begin))) continue;
+    if (again.has(begin.run) || !meanwhile.some((event) => forbids(event, begin))) continue;
     late.add(begin);
     perFreeze.set(freeze, [...(perFreeze.get(freeze) ?? []), begin]);
   }
