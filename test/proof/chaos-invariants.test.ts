@@ -210,3 +210,10 @@ test("exempts what a process begins when it wakes up, and had decided before", (
   ];
   expect(problemsIn(numbered({ ...SOUND, events: [...five, ...saga] }))).toEqual([]);
 });
+
+test("exempts what a person has done again, however often, in a process that was frozen shortly before", () => {
+  const again = [901, 902, 903, 904].map((at) => asZombie("regret-1", "act", at));
+  const events = [froze(8), ...SOUND.events, mark("regret-1", "act"), thawed(8, 900), ...again];
+  const problems = problemsIn(numbered({ ...SOUND, events }));
+  expect(problems.filter((problem) => problem.startsWith("I4"))).toEqual([]);
+});
