@@ -82,6 +82,10 @@ export class Journal {
     this.#at = Math.max(startedAt, last?.at ?? 0);
   }
 
+  get lastKind(): EntryKind | undefined {
+    return this.#entries.at(-1)?.kind;
+  }
+
   get lastSeq(): number {
     return this.#lastSeq;
   }

@@ -3,7 +3,7 @@ import { type Ask, suffixOf } from "./asks.ts";
 import type { Journal } from "./journal.ts";
 import type { Values } from "./values.ts";
 
-/** So many at most in one transaction: a longer one would keep others waiting. */
+/** So many children at most in one transaction: a longer one would keep others waiting. */
 const SENDS_MAX = 100;
 
 export class Outgoing<H> {
@@ -35,6 +35,8 @@ export class Outgoing<H> {
     if (this.#wanted === undefined || this.#wanted.size === 0) return false;
     // Not behind those that are on their way: all of one transaction are answered before anything else is looked at.
     if (this.#journal.inFlight || this.#journal.undelivered >= SENDS_MAX) return false;
+    // Nor behind one that the code goes on with: a replay would find more in the journal then than the code had seen.
+    if (this.#journal.undelivered > 0 && this.#journal.lastKind !== "call") return false;
     for (const ask of this.#wanted) {
       this.#wanted.delete(ask);
       this.#queue(ask, now);

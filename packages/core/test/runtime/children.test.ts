@@ -304,8 +304,8 @@ describe("a call that is given up", () => {
     const world = new World();
     const parent = workflow({ name: "parent" }, async (ctx) => {
       const { winner } = await ctx.race({
-        started: () => ctx.start(double, 1),
         called: () => ctx.call(waiting, undefined),
+        started: () => ctx.start(double, 1),
       });
       await ctx.sleep("nap", "5m");
       return winner;
@@ -314,8 +314,8 @@ describe("a call that is given up", () => {
     expect(await process.execute(parent, undefined, { id: "r" })).toBe("started");
     expect(world.run("r/waiting").end).toBe("canceled");
     expect(world.journal("r").slice(0, 4)).toEqual([
-      "start double",
       "call waiting",
+      "start double",
       "drop waiting",
       "child waiting",
     ]);
