@@ -348,8 +348,8 @@ export class RunMachine<H> {
     if (this.journal.undelivered > 0) return undefined;
     const cause = this.#unwinding.cause;
     if (cause !== undefined) return this.#concludeClosed(cause, now);
-    if (this.#returned === undefined || this.bodies.idle > 0 || this.#settling.openChildren > 0)
-      return undefined;
+    const { openChildren, wantsToSend } = this.#settling;
+    if (this.#returned === undefined || this.bodies.idle + openChildren > 0 || wantsToSend) return undefined;
     this.journal.append({ kind: "end", key: "completed" }, now);
     this.journal.markDelivered();
     return { do: "end", status: "completed", result: this.#returned.text };

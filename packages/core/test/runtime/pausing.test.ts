@@ -131,3 +131,24 @@ test("one that is resumed while a body still executes sends out what comes after
   body.open();
   expect(await world.settle(run.result())).toBe(1);
 });
+
+test("one that has returned while it was paused ends when all that it wanted to send is sent", async () => {
+  const world = new World();
+  const body = gate();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    await ctx.step("first", () => body.promise);
+    ctx.emit("done", 1).catch(() => {});
+    return "returned";
+  });
+  const process = await world.worker([definition]);
+  const run = await process.start(definition, undefined, { id: "r" });
+  await world.pass(1000);
+  await operate(process, "r", "pause", "p1");
+  await world.pass(1000);
+  body.open();
+  await world.pass(5000);
+  expect(world.journal("r")).toEqual(["pause p1", "step first"]);
+  await operate(process, "r", "resume", "p2");
+  expect(await world.settle(run.result())).toBe("returned");
+  expect(world.journal("r").slice(3)).toEqual(["emit emit done", "end completed"]);
+});
