@@ -57,8 +57,8 @@ export const OF_ENGINE: readonly Mutant[] = [
       "completes before the last steps have settled",
       "simulations",
       "L1",
-      "this.#returned === undefined || this.bodies.idle > 0 ||",
-      "this.#returned === undefined ||",
+      "this.bodies.idle + openChildren > 0 || wantsToSend",
+      "openChildren > 0 || wantsToSend",
     ],
     [
       "forgets what it decided by `patched`",

@@ -81,8 +81,8 @@ const OF_CHILDREN: readonly Mutant[] = [
       "completes before the children that it called",
       "simulations",
       "L1",
-      "|| this.#settling.openChildren > 0)",
-      ")",
+      "this.bodies.idle + openChildren > 0",
+      "this.bodies.idle > 0",
     ],
   ]),
   ...inFile("engine/unwinding.ts", [
