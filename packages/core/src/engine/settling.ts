@@ -7,6 +7,7 @@ import type { Ask, Asks } from "./asks.ts";
 import { Cancels } from "./cancels.ts";
 import { Children } from "./children.ts";
 import type { EffectiveJournal } from "./effective-journal.ts";
+import { entryCodecKey } from "./entry-codec.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Journal } from "./journal.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -52,8 +53,8 @@ export class Settling<H> {
     this.#outgoing = new Outgoing(journal, values);
     const isCanceled = effective.entries.some(({ kind }) => kind === "cancel");
     this.cancels = new Cancels(inbox, journal, values, isCanceled);
-    for (const { key, value = "", at } of effective.givenBack.toReversed())
-      inbox.giveBack(key.replace(/#\d+$/, ""), value, at);
+    for (const entry of effective.givenBack.toReversed())
+      inbox.giveBack(entryCodecKey(entry), entry.value ?? "", entry.at);
   }
 
   /** Most runs have none: nothing is made for those, nor is it for what they don't send or carry over. */
