@@ -4,10 +4,10 @@ import { inFile, type Mutant } from "./mutant.ts";
 const OF_CHILDREN: readonly Mutant[] = [
   ...inFile("engine/children.ts", [
     [
-      "cancels no child whose call was given up while it was on its way",
+      "cancels no child whose call was given up",
       "exhaustive",
       "I16",
-      'if (ask.state === "withdrawn") this.#givenUp.add(ask);',
+      "if (this.#started.has(ask)) this.#givenUp.add(ask);",
       "",
     ],
     [

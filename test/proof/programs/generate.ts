@@ -221,8 +221,8 @@ export const ALPHABET: Readonly<Record<string, readonly Node[]>> = {
     {
       do: "contest",
       branches: [
-        [{ do: "start", program: [{ do: "step", does: "ok" }] }],
         [{ do: "call", program: [{ do: "sleep", ms: 3_600_000 }] }],
+        [{ do: "start", program: [{ do: "step", does: "ok" }] }],
       ],
     },
   ],

@@ -371,6 +371,30 @@ describe("a call that is given up", () => {
     expect(await world.settle(run.result())).toEqual({ first: "timer", later: "later" });
     expect(world.run("r/waiting").end).toBe("canceled");
   });
+
+  test("cancels it also when its start was on its way", async () => {
+    const world = new World();
+    const over = new AbortController();
+    let attempts = 0;
+    const parent = workflow({ name: "parent" }, async (ctx) => {
+      const signal = attempts++ === 0 ? over.signal : new AbortController().signal;
+      void ctx.call(waiting, undefined, { signal }).catch(() => undefined);
+      return ctx.waitForSignal("stop");
+    });
+    const process = world.process();
+    const commit = process.store.commit.bind(process.store);
+    process.store.commit = async (request) => {
+      const answer = await commit(request);
+      if (world.store.dump().runs.some(({ id }) => id === "r/waiting")) over.abort();
+      return answer;
+    };
+    await process.startWorker([waiting, parent]);
+    const run = await process.start(parent, undefined, { id: "r" });
+    await world.pass(1000);
+    expect(world.run("r/waiting").end).toBe("canceled");
+    await world.settle(run.signal("stop", "stopped"));
+    expect(await world.settle(run.result())).toBe("stopped");
+  });
 });
 
 describe("a detached run", () => {
