@@ -12,7 +12,7 @@ import type { AddressInfo } from "node:net";
 import { Client, Worker } from "@everstep/core";
 import { createApi } from "./api.ts";
 import { catalogue } from "./catalogue.ts";
-import { EffectLedger, witnessed } from "./effect-ledger.ts";
+import { EffectLedger, witnessed } from "./books/effect-ledger.ts";
 import { orderWorkflow } from "./order.ts";
 import { connectStripe, Payments } from "./payments.ts";
 import { openShop } from "./shop.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import type { ViolationKind } from "../src/book-checks.ts";
-import { closeBooks } from "../src/books.ts";
-import type { Effect } from "../src/effect-ledger.ts";
-import type { Evidence } from "../src/evidence.ts";
+import type { ViolationKind } from "../src/books/book-checks.ts";
+import { closeBooks } from "../src/books/books.ts";
+import type { Effect } from "../src/books/effect-ledger.ts";
+import type { Evidence } from "../src/books/evidence.ts";
 import type { OrderRequest } from "../src/order-request.ts";
-import type { Operation } from "../src/simulator/stripe-account.ts";
+import type { Operation } from "../src/stand-ins/stripe/stripe-account.ts";
 
 function request(orderId: string): OrderRequest {
   const items = [{ productId: "lamp", quantity: 2, price: 500 }];

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Caught, chargerOf, type Scene } from "../src/demo/caught.ts";
-import type { Effect } from "../src/effect-ledger.ts";
+import type { Effect } from "../src/books/effect-ledger.ts";
 
 const begin = (pid: number, run: string, entry = "step charge-payment"): Effect => ({
   event: "begin",

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { EffectLedger } from "../src/effect-ledger.ts";
+import { EffectLedger } from "../src/books/effect-ledger.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 function ledgerPath(): string {

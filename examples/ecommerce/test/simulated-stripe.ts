@@ -1,8 +1,8 @@
 import { Stripe } from "stripe";
 import { onTestFinished } from "vitest";
-import type { FaultInput } from "../src/simulator/faults.ts";
-import type { Operation } from "../src/simulator/stripe-account.ts";
-import { startStripeServer } from "../src/simulator/stripe-server.ts";
+import type { FaultInput } from "../src/stand-ins/stripe/faults.ts";
+import type { Operation } from "../src/stand-ins/stripe/stripe-account.ts";
+import { startStripeServer } from "../src/stand-ins/stripe/stripe-server.ts";
 
 export interface SimulatedStripe {
   readonly port: number;

@@ -1,5 +1,5 @@
 import type { Client, RunSummary } from "@everstep/core";
-import type { EffectLedger } from "../effect-ledger.ts";
+import type { EffectLedger } from "../books/effect-ledger.ts";
 
 const PAGE = 500;
 

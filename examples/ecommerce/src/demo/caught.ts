@@ -1,4 +1,4 @@
-import type { Effect } from "../effect-ledger.ts";
+import type { Effect } from "../books/effect-ledger.ts";
 
 const CHARGE = "step charge-payment";
 const GIVE_BACK = "undo charge-payment";

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { CustomerRecord, Ending, ExpectedAnswer, Word } from "../evidence.ts";
+import type { CustomerRecord, Ending, ExpectedAnswer, Word } from "../books/evidence.ts";
 import type { PlannedOrder } from "./plan.ts";
 
 interface Answer {

@@ -5,8 +5,8 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "@everstep/core";
-import { EffectLedger } from "../effect-ledger.ts";
-import type { Evidence } from "../evidence.ts";
+import { EffectLedger } from "../books/effect-ledger.ts";
+import type { Evidence } from "../books/evidence.ts";
 import type { ShopDatabase } from "../shop-database.ts";
 import { openStorage } from "../storage.ts";
 import { Auditor } from "./auditor.ts";

@@ -1,6 +1,6 @@
-import type { Ending } from "../evidence.ts";
+import type { Ending } from "../books/evidence.ts";
 import type { OrderItem, OrderRequest } from "../order-request.ts";
-import type { FaultInput } from "../simulator/faults.ts";
+import type { FaultInput } from "../stand-ins/stripe/faults.ts";
 import { chance, pick, type Random, random, whole } from "./random.ts";
 
 /** An order, and what its customer and Stripe will do to it. */

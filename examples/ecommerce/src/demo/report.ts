@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
-import type { ViolationKind } from "../book-checks.ts";
-import { type Books, closeBooks, type Figures } from "../books.ts";
-import type { Sum } from "../evidence.ts";
+import type { ViolationKind } from "../books/book-checks.ts";
+import { type Books, closeBooks, type Figures } from "../books/books.ts";
+import type { Sum } from "../books/evidence.ts";
 import type { Day, Tally } from "./day.ts";
 
 export interface Planned {

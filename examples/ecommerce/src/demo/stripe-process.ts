@@ -1,6 +1,6 @@
 import { EventEmitter, once } from "node:events";
-import type { FaultInput } from "../simulator/faults.ts";
-import type { Operation } from "../simulator/stripe-account.ts";
+import type { FaultInput } from "../stand-ins/stripe/faults.ts";
+import type { Operation } from "../stand-ins/stripe/stripe-account.ts";
 import { Child } from "./child.ts";
 
 /** The Stripe simulator, which lives through the whole day. */
@@ -15,7 +15,7 @@ export class StripeProcess {
 
   static async start(): Promise<StripeProcess> {
     const held = new EventEmitter();
-    const child = await Child.start("stripe-simulator.ts", { onHeld: (orderId) => held.emit(orderId) });
+    const child = await Child.start("stand-ins/stripe/main.ts", { onHeld: (orderId) => held.emit(orderId) });
     return new StripeProcess(child, held);
   }
 

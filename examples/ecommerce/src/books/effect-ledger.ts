@@ -6,7 +6,7 @@
  * process, and survive that process; and since the write is synchronous, a body inside a database transaction can use it as well.
  */
 import { appendFileSync, readFileSync } from "node:fs";
-import type { Shop } from "./shop.ts";
+import type { Shop } from "../shop.ts";
 
 export interface Effect {
   /**

@@ -1,8 +1,8 @@
 import type { RunStatus } from "@everstep/core";
 import type { Effect } from "./effect-ledger.ts";
-import type { OrderItem, OrderRequest } from "./order-request.ts";
-import type { OrderRow, ReservationRow, StockRow } from "./shop-database.ts";
-import type { Operation } from "./simulator/stripe-account.ts";
+import type { OrderItem, OrderRequest } from "../order-request.ts";
+import type { OrderRow, ReservationRow, StockRow } from "../shop-database.ts";
+import type { Operation } from "../stand-ins/stripe/stripe-account.ts";
 
 export type Ending = "completed" | "failed" | "canceled";
 

@@ -1,9 +1,9 @@
 /**
  * The local stand-in for Stripe as a process of its own: it outlives every kill of the service, as Stripe would.
  *
- *     node src/stripe-simulator.ts [port]
+ *     node src/stand-ins/stripe/main.ts [port]
  */
-import { startStripeServer } from "./simulator/stripe-server.ts";
+import { startStripeServer } from "./stripe-server.ts";
 
 const { port } = await startStripeServer({
   port: Number(process.argv[2] ?? 0),

@@ -1,6 +1,6 @@
 import { type Accounts, type Evidence, isEnding } from "./evidence.ts";
-import { totalCents } from "./order-request.ts";
-import type { ReservationRow } from "./shop-database.ts";
+import { totalCents } from "../order-request.ts";
+import type { ReservationRow } from "../shop-database.ts";
 
 /** What a shop must never find in its books: each kind has a check below, and a case in the test. */
 export type ViolationKind =

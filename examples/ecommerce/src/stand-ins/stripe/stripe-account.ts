@@ -2,7 +2,7 @@
  * The state of one Stripe account, as far as the shop uses it: PaymentIntents, their charges, refunds.
  *
  * Owns: what each operation does to that state, and a ledger of the operations that were executed.
- * Does not own: HTTP, idempotency keys, faults (stripe-simulator.ts).
+ * Does not own: HTTP, idempotency keys, faults (stripe-server.ts).
  *
  * 1. An intent is charged at most once, whatever is asked of it.
  * 2. Refunds never add up to more than the charge.

@@ -4,7 +4,7 @@
  */
 import { checks, pieces, type Violation } from "./book-checks.ts";
 import { Accounts, type Ending, type Evidence, type Sum, sumOf } from "./evidence.ts";
-import type { ReservationRow } from "./shop-database.ts";
+import type { ReservationRow } from "../shop-database.ts";
 
 export interface Books {
   readonly figures: Figures;
