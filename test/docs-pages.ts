@@ -5,10 +5,13 @@ import { repositoryRoot, type SourceFile } from "./source-file.ts";
 
 const AT_THE_ROOT = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
 
-/** The pages at the root and all of docs/. */
+/** The pages at the root and all of docs/, with its folders. */
 export function readPages(): SourceFile[] {
-  const docs = readdirSync(join(repositoryRoot, "docs")).filter((name) => name.endsWith(".md"));
-  return [...AT_THE_ROOT, ...docs.toSorted().map((name) => `docs/${name}`)].map(readPage);
+  const found = readdirSync(join(repositoryRoot, "docs"), { recursive: true, encoding: "utf8" });
+  const docs = found
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name.replaceAll("\\", "/")}`);
+  return [...AT_THE_ROOT, ...docs.toSorted()].map(readPage);
 }
 
 export function readPage(path: string): SourceFile {
