@@ -120,6 +120,11 @@ const reported: readonly Case[] = [
     "an example's service → a server for tests",
     file("examples/a/src/b.ts", 'import "@everstep/postgres-server";'),
   ],
+  [
+    dependenciesPointOneWay,
+    "an example's page → a browser for tests",
+    file("examples/a/src/b.ts", 'import "@everstep/browser";'),
+  ],
   [dependenciesPointOneWay, "an example → the cli", file("examples/a/src/b.ts", 'import "@everstep/cli";')],
   [
     dependenciesPointOneWay,
