@@ -7,6 +7,7 @@ export interface Fault {
   /**
    * - `refuse-connection`: cut before anything is executed; `rate-limit`: 429, nothing executed;
    * - `slow`: executed `ms` later, also when the caller has gone meanwhile;
+   * - `refuse`: a 400 that is kept under the key, nothing executed, as for a refund that the shop's balance does not cover;
    * - `fail`: a 500 that is kept under the key, nothing executed; `fail-after`: the same, but executed;
    * - `drop-reply`: executed, then the connection is cut; `hold-reply`: executed, never answered, and the watcher is told.
    */
@@ -14,6 +15,7 @@ export interface Fault {
     | "refuse-connection"
     | "rate-limit"
     | "slow"
+    | "refuse"
     | "fail"
     | "fail-after"
     | "drop-reply"
@@ -31,7 +33,16 @@ export interface FaultInput extends Pick<Fault, "orderId" | "on" | "kind"> {
 export const Fault: z.ZodType<Fault, FaultInput> = z.strictObject({
   orderId: z.string(),
   on: z.enum(["create", "confirm", "cancel", "refund"]),
-  kind: z.enum(["refuse-connection", "rate-limit", "slow", "fail", "fail-after", "drop-reply", "hold-reply"]),
+  kind: z.enum([
+    "refuse-connection",
+    "rate-limit",
+    "slow",
+    "refuse",
+    "fail",
+    "fail-after",
+    "drop-reply",
+    "hold-reply",
+  ]),
   ms: z.int().min(0).default(0),
   times: z.int().min(1).default(1),
 });

@@ -109,6 +109,7 @@ class Desk {
     if (lock !== undefined) this.#locked.add(lock);
     try {
       if (fault?.kind === "slow") await delay(fault.ms);
+      if (fault?.kind === "refuse") return refused();
       const trouble = failed(500, { type: "api_error", message: "An unknown error occurred" });
       if (fault?.kind === "fail") return trouble;
       const answer = this.#execute(call);
@@ -169,6 +170,11 @@ function callOf(method: string, path: string, form: URLSearchParams): Call | und
   if (method === "POST" && (change === "confirm" || change === "cancel"))
     return { operation: change, intentId, form };
   return undefined;
+}
+
+function refused(): Answer {
+  const message = "You have insufficient funds in your Stripe account for this transaction.";
+  return failed(400, { type: "invalid_request_error", code: "balance_insufficient", message });
 }
 
 function tooMany(code: string, message: string): Answer {
