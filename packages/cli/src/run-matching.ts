@@ -1,8 +1,8 @@
-/** `--step` and `--error`: what only a look at each run can tell, since values may be sealed. */
+/** `--step` and `--failed-with`: what only a look at each run can tell, since values may be sealed. */
 import type { Client, RunReport, RunStatus, RunSummary } from "@everstep/core";
 import type { SelectionOptions } from "./run-selection.ts";
 
-type Wanted = Pick<SelectionOptions, "step" | "error">;
+type Wanted = Pick<SelectionOptions, "step" | "failedWith">;
 
 /** Those in which a step can have failed, be waited for or be in the way. */
 export const MATCHED_STATUSES: readonly RunStatus[] = [
@@ -12,8 +12,8 @@ export const MATCHED_STATUSES: readonly RunStatus[] = [
 /** Of how many runs the journals are read at a time. */
 const AT_ONCE = 16;
 
-export function needsReading({ step, error }: Wanted): boolean {
-  return step !== undefined || error !== undefined;
+export function needsReading({ step, failedWith }: Wanted): boolean {
+  return step !== undefined || failedWith !== undefined;
 }
 
 /** Those of the runs that match, in their order. Reads each of them. */
@@ -32,7 +32,7 @@ export async function matchingRuns(
   return found;
 }
 
-async function isMatch(client: Client, id: string, { step, error }: Wanted): Promise<boolean> {
+async function isMatch(client: Client, id: string, { step, failedWith }: Wanted): Promise<boolean> {
   const report = await client.runs.read(id).catch((thrown: unknown) => {
     // Purged since it was listed.
     if (thrown instanceof Error && "code" in thrown && thrown.code === "RUN_NOT_FOUND") return undefined;
@@ -41,9 +41,12 @@ async function isMatch(client: Client, id: string, { step, error }: Wanted): Pro
   if (report === undefined) return false;
   return (
     (step === undefined || stepsAt(report).includes(step)) &&
-    (error === undefined || errorsOf(report).toLowerCase().includes(error.toLowerCase()))
+    (failedWith === undefined || errorsOf(report).toLowerCase().includes(failedWith.toLowerCase()))
   );
 }
+
+/** The failed attempts of a compensation are kept under the key of its step, and this. */
+const UNDO = /#undo$/;
 
 function stepsAt({ retries, waits, journal, stuck, status }: RunReport): readonly string[] {
   const settled = journal.filter(({ kind, superseded }) => superseded === undefined && kind !== "end");
@@ -51,7 +54,7 @@ function stepsAt({ retries, waits, journal, stuck, status }: RunReport): readonl
   const begun = stuck === null ? [] : settled.filter(({ kind }) => kind === "started").map(({ key }) => key);
   const done = new Set(settled.filter(({ kind }) => kind === "step").map(({ key }) => key));
   return [
-    ...retries.map(({ step }) => step),
+    ...retries.flatMap(({ step }) => [step, step.replace(UNDO, "")]),
     ...waits.map(({ key }) => key),
     ...begun.filter((key) => !done.has(key)),
     ...(status === "failed" && failed !== undefined ? [failed.key] : []),

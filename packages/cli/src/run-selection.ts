@@ -16,15 +16,23 @@ export interface SelectionOptions {
   readonly until?: string;
   readonly olderThan?: string;
   readonly step?: string;
-  readonly error?: string;
+  readonly failedWith?: string;
 }
 
 const STATUSES: readonly RunStatus[] = [
   ...(["ready", "running", "waiting", "compensating", "stuck", "completed", "failed", "canceled"] as const),
 ];
 
-export function addSelection(command: Command): Command {
+const AT_STEP = "runs that are at this step: it fails, is waited for, or made them stuck or fail";
+
+/** Headings in the help. */
+export const WHICH = "Which runs:";
+export const OTHERS = "Options:";
+
+/** `step`: what `--step` says, where it says more than which runs. */
+export function addSelection(command: Command, step: string = AT_STEP): Command {
   return command
+    .optionsGroup(WHICH)
     .option("--status <status,…>", `runs in one of these: ${STATUSES.join(", ")}`, collectStatuses)
     .option("--workflow <name>", "runs of this workflow")
     .option("--run-version <version>", "runs of this version of their workflow")
@@ -34,8 +42,12 @@ export function addSelection(command: Command): Command {
     .option("--since <when>", "runs created at or after: an instant, or a duration before now")
     .option("--until <when>", "runs created before")
     .option("--older-than <duration>", "runs created longer ago")
-    .option("--step <key>", "runs that are at this step: it fails, is waited for, or made them stuck or fail")
-    .option("--error <text>", "runs whose last error has this text in it, in any case");
+    .option("--step <key>", step)
+    .option(
+      "--failed-with <text>",
+      "runs whose last error, or reason to be stuck, has this text in it, in any case",
+    )
+    .optionsGroup(OTHERS);
 }
 
 /** An option that is given several times. */
@@ -52,7 +64,7 @@ function collectStatuses(text: string, before: readonly RunStatus[] = []): reado
   return [...before, ...statuses];
 }
 
-/** What of it the store can tell. `--step` and `--error` are for `matching`: values may be sealed, so the store can't read them. */
+/** What of it the store can tell. `--step` and `--failed-with` are for `matching`: values may be sealed, so the store can't read them. */
 export function filterOf(options: SelectionOptions, now: number): RunFilter {
   const { status, workflow, runVersion, parent, paused, since, until, olderThan } = options;
   if (until !== undefined && olderThan !== undefined)

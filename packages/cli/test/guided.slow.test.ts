@@ -99,7 +99,7 @@ describe.each(KINDS)("on %s", (kind) => {
     expect(await shop.listed("--status", "stuck")).toEqual(["declining", "diverged", "doubtful", "poison"]);
     expect(await shop.listed("--status", "waiting", "--step", "approval")).toEqual(["unheard"]);
     expect(await shop.listed("--status", "ready")).toEqual(["orphaned"]);
-    expect(await shop.listed("--error", "declines the refund")).toEqual(["declining"]);
+    expect(await shop.listed("--failed-with", "declines the refund")).toEqual(["declining"]);
 
     for (const [id, reason] of [
       ["declining", /UNDO_FAILED.*the bank declines the refund/],

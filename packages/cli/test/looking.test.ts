@@ -47,8 +47,8 @@ describe.each(KINDS)("on %s", (kind) => {
     expect(await ids("--paused")).toEqual(["order-3/packing"]);
     expect(await ids("--parent", "order-3")).toEqual(["order-3/packing"]);
     expect(await ids("--tag", "customer=ada", "--workflow", "order")).toEqual(["order-3", "order-1"]);
-    expect(await ids("--error", "econnrefused")).toEqual(["order-3"]);
-    expect(await ids("--error", "card")).toEqual([]);
+    expect(await ids("--failed-with", "econnrefused")).toEqual(["order-3"]);
+    expect(await ids("--failed-with", "card")).toEqual([]);
     expect(await ids("--step", "charge")).toEqual(["order-3", "order-2"]);
     expect(await ids("--older-than", "1h")).toEqual([]);
     expect(await ids("--since", "2026-01-15T11:00:00.002Z")).toEqual(["order-3/packing", "order-3"]);

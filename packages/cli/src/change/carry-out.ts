@@ -48,5 +48,10 @@ export async function carryOut(
   };
   await Promise.all(Array.from({ length: Math.min(AT_A_TIME, runs.length) }, lane));
   outcome.left = runs.length - tried;
+  // In the order of the runs, not in that in which replies came.
+  const places = new Map(runs.map(({ id }, at) => [id, at]));
+  const placeOf = (id: string): number => places.get(id) ?? 0;
+  outcome.done.sort((a, b) => placeOf(a) - placeOf(b));
+  outcome.refused.sort((a, b) => placeOf(a.id) - placeOf(b.id));
   return outcome;
 }

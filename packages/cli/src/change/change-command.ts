@@ -1,7 +1,7 @@
 /** A command that does something to runs: on ids, ids from standard input, or a filter. */
 import type { Command } from "commander";
 import { type Example, withExamples } from "../examples.ts";
-import type { Frame, Session } from "../frame.ts";
+import type { Frame } from "../frame.ts";
 import type { Change, WhoAndWhy } from "./change.ts";
 import { addChangeOptions, addTargets, addWhoAndWhy } from "./change-options.ts";
 import { type ChangeOptions, runChange } from "./run-change.ts";
@@ -32,18 +32,4 @@ export function addChangeCommand<Options extends object>(
     ),
   );
   withExamples(command, examples);
-}
-
-/** Of one run, or of those whose ids come from standard input; more words follow. */
-export function onOneOrPiped<Options>(
-  work: (session: Session<Options & ChangeOptions>, words: readonly string[]) => Promise<Change>,
-): (session: Session<Options & ChangeOptions>) => ReturnType<typeof runChange> {
-  return async (session) => {
-    const [run = "", ...words] = session.args;
-    const change = await work(session, words);
-    // Its own options are no filter, also where they have the name of one: `--error`.
-    const { dryRun, yes } = session.options;
-    const options = { ...(dryRun === undefined ? {} : { dryRun }), ...(yes === undefined ? {} : { yes }) };
-    return runChange({ ...session, options }, [run], change);
-  };
 }

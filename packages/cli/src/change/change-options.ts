@@ -1,13 +1,15 @@
 /** The words that all commands share that change something. */
 import type { Command } from "commander";
-import { addSelection } from "../run-selection.ts";
+import { addSelection, OTHERS, WHICH } from "../run-selection.ts";
 
 /** For ids, ids from standard input, or a filter. */
 export function addTargets(command: Command): Command {
   command.argument("[runs...]", "ids, or the beginnings of them; - for ids from standard input");
   return addSelection(command)
+    .optionsGroup(WHICH)
     .option("--all", "all runs that it can be done to")
-    .option("-n, --limit <count>", "at most so many");
+    .option("-n, --limit <count>", "at most so many")
+    .optionsGroup(OTHERS);
 }
 
 export function addChangeOptions(command: Command): Command {

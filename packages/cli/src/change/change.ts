@@ -6,6 +6,8 @@ export interface Change {
   readonly name: string;
   /** Of the run that it was done to: `canceled`. */
   readonly done: string;
+  /** What more of it a person should know who is asked whether it is meant. */
+  readonly says?: string;
   /** What cannot be taken back, or does something outside: it asks also where one run is meant. */
   readonly destructive?: true;
   /** Which runs a filter means that says no status: others it can't be done to anyway. */

@@ -65,7 +65,8 @@ async function isWanted(
 ): Promise<boolean> {
   if (runs.length === 0 || (runs.length === 1 && change.destructive !== true && !isGuess)) return true;
   const what = `${change.name} ${runs.length === 1 ? `run ${runs[0]?.id}` : plural(runs.length, "run")}`;
-  return isMeant({ what, details: detailsOf(runs) }, { io, yes: options.yes === true });
+  const details = [...(change.says === undefined ? [] : [change.says]), ...detailsOf(runs)];
+  return isMeant({ what, details }, { io, yes: options.yes === true });
 }
 
 const DETAILS_MAX = 6;

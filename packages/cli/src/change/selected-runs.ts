@@ -1,14 +1,13 @@
 /** All runs that a filter finds, page by page: what is done to them must not change which come next, so the oldest come first. */
 import type { Client, RunSummary } from "@everstep/core";
-import { matchingRuns } from "../run-matching.ts";
+import { matchingRuns, needsReading } from "../run-matching.ts";
 import { filterOf, type SelectionOptions } from "../run-selection.ts";
 
 const PAGE = 500;
 
 /** Says nothing: it would find every run there is. */
 export function selectsNothing(options: SelectionOptions): boolean {
-  const { step, error } = options;
-  return step === undefined && error === undefined && Object.keys(filterOf(options, 0)).length === 0;
+  return !needsReading(options) && Object.keys(filterOf(options, 0)).length === 0;
 }
 
 export async function* selectedRuns(

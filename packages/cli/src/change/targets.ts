@@ -101,9 +101,12 @@ async function named(
   return { runs, missing, single: false, isGuess: guessed };
 }
 
+/** In the order of the ids. */
 async function summaries(client: Client, ids: readonly string[]): Promise<readonly RunSummary[]> {
-  const runs: RunSummary[] = [];
-  for (let at = 0; at < ids.length; at += PAGE)
-    runs.push(...(await client.runs.list({ ids: ids.slice(at, at + PAGE), limit: PAGE })).runs);
-  return runs;
+  const found = new Map<string, RunSummary>();
+  for (let at = 0; at < ids.length; at += PAGE) {
+    const { runs } = await client.runs.list({ ids: ids.slice(at, at + PAGE), limit: PAGE });
+    for (const run of runs) found.set(run.id, run);
+  }
+  return ids.flatMap((id) => found.get(id) ?? []);
 }

@@ -33,7 +33,7 @@ export function addList(program: Command, frame: Frame): void {
     .alias("ls")
     .summary("runs, newest first, by status, workflow, tag, age, step, error")
     .description(
-      "Lists runs, newest first. --step and --error read each run that the other options find: say more of them on a big store.",
+      "Lists runs, newest first. --step and --failed-with read each run that the other options find: say more of them on a big store.",
     );
   addSelection(command)
     .option("--oldest", "oldest first")
@@ -45,7 +45,7 @@ export function addList(program: Command, frame: Frame): void {
   withExamples(command, [
     ["list --status stuck,failed", "what needs a person"],
     ["list --workflow order --older-than 2h --status running,waiting", "orders that take long"],
-    ["list --error ECONNREFUSED --since 1h", "what met the outage"],
+    ["list --failed-with ECONNREFUSED --since 1h", "what met the outage"],
     ["list --tag customer=ada --json", "all of Ada's runs, for a script"],
   ]);
 }

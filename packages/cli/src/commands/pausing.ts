@@ -22,7 +22,7 @@ export function addPausing(program: Command, frame: Frame): void {
     examples: [
       ["resume order-42 --because 'the bank is back'", "one run"],
       ["resume --status stuck --workflow order --dry-run", "which ones it would be"],
-      ["list --error ECONNREFUSED --ids | everstep resume - --yes", "those that another command found"],
+      ["list --failed-with ECONNREFUSED --ids | everstep resume - --yes", "those that another command found"],
       ["resume --workflow order", "end the pause of a whole workflow"],
     ],
   });
@@ -94,8 +94,21 @@ function pauseRefusal({ status }: RunSummary): string | undefined {
 /** Its name, where nothing else says which runs are meant. */
 function wholeWorkflow({ args, options }: Session<Options>): string | undefined {
   const { workflow, all, limit, status, runVersion, tag, parent, paused } = options;
-  const { since, until, olderThan, step, error } = options;
-  const others = [all, limit, status, runVersion, tag, parent, paused, since, until, olderThan, step, error];
+  const { since, until, olderThan, step, failedWith } = options;
+  const others = [
+    all,
+    limit,
+    status,
+    runVersion,
+    tag,
+    parent,
+    paused,
+    since,
+    until,
+    olderThan,
+    step,
+    failedWith,
+  ];
   return args.length === 0 && others.every((other) => other === undefined) ? workflow : undefined;
 }
 

@@ -1,10 +1,6 @@
-/** `start`, `signal`, `emit`: what a program would send, sent by a person. Inputs are validated by whoever has the workflow's code. */
+/** `start` and `emit`: what a program would send, sent by a person. Inputs are validated by whoever has the workflow's code. */
 import type { Client } from "@everstep/core";
 import type { Command } from "commander";
-import { type Change, LIVE, onlyIn } from "../change/change.ts";
-import { onOneOrPiped } from "../change/change-command.ts";
-import { addChangeOptions } from "../change/change-options.ts";
-import type { ChangeOptions } from "../change/run-change.ts";
 import { withExamples } from "../examples.ts";
 import { EXIT } from "../exit-code.ts";
 import { CommandError, usageError } from "../failure.ts";
@@ -13,10 +9,11 @@ import { parseDuration } from "../human.ts";
 import { addPathOption, type PathOptions, jsonOf } from "../input/session-json.ts";
 import { plural } from "../render/plural.ts";
 import { collect, tagsOf } from "../run-selection.ts";
+import { addSignaling } from "./signaling.ts";
 
 export function addSending(program: Command, frame: Frame): void {
   addStart(program, frame);
-  addSignal(program, frame);
+  addSignaling(program, frame);
   addEmit(program, frame);
 }
 
@@ -88,47 +85,6 @@ function priorityOf(text: string): number {
   if (!/^-?\d{1,9}$/.test(text))
     throw usageError(`--priority is a whole number, not ${JSON.stringify(text)}`);
   return Number(text);
-}
-
-// --------------------------------------------------------------------------------------- signal
-
-function addSignal(program: Command, frame: Frame): void {
-  const command = program
-    .command("signal")
-    .summary("send a signal to a run")
-    .description(
-      "Sends a signal to a run: it reaches the next wait for that name, also one that comes later. Refused when the run has ended.",
-    )
-    .argument("<run>", "its id, or the beginning of it; - for ids from standard input")
-    .argument("<name>", "the signal's name")
-    .argument("[payload]", "JSON, or @file")
-    .option("--id <id>", "of the signal: one with the same id is the same signal, and reaches the run once");
-  addPathOption(addChangeOptions(command)).action(
-    frame.withStore<ChangeOptions & PathOptions & { readonly id?: string }>(
-      onOneOrPiped(async ({ io, options, args }, [name = "", text]) => {
-        if (text === "-" && args[0] === "-")
-          throw usageError(
-            "ids and the payload can't both come from standard input: give the payload as @file",
-          );
-        const payload = text === undefined ? undefined : await jsonOf(text, "the payload", io, options);
-        return signalChange(name, payload, options.id);
-      }),
-    ),
-  );
-  withExamples(command, [
-    [`signal order-42 approval '{ "by": "ada" }'`, "what the run waits for"],
-    ["signal order-42 paid @event.json --id evt_7", "once, however often it is sent"],
-  ]);
-}
-
-function signalChange(name: string, payload: unknown, id: string | undefined): Change {
-  return {
-    name: "signal",
-    done: `sent ${name} to`,
-    statuses: LIVE,
-    refusal: onlyIn(LIVE),
-    act: (client, run) => client.get(run.id).signal(name, payload, id === undefined ? {} : { id }),
-  };
 }
 
 // --------------------------------------------------------------------------------------- emit

@@ -37,7 +37,7 @@ export function addTail(program: Command, frame: Frame): void {
 }
 
 const tail: Work<Options> = async ({ client, store, out, io, options, args: [text] }) => {
-  if (needsReading(options)) throw usageError("tail can't select by --step or --error");
+  if (needsReading(options)) throw usageError("tail can't select by --step or --failed-with");
   const { Tail } = await import("../tailing.ts");
   const { tailText } = await import("../render/tail-text.ts");
   const id = text === undefined ? undefined : await resolveRunId(client, text);
