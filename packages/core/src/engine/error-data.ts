@@ -38,6 +38,21 @@ export function readable(thrown: unknown): unknown {
   return new Error(dataOf(thrown).message);
 }
 
+/**
+ * What an error says in one line, with its causes: of a request to nobody, Node's own message is "fetch failed", and only the cause
+ * says ECONNREFUSED. A cause that the message repeats is left out.
+ */
+export function sentenceOf(thrown: unknown): string {
+  return sentence(dataOf(thrown));
+}
+
+function sentence({ name, message, props, cause }: ErrorData): string {
+  const code = props?.["code"];
+  const own = message !== "" ? message : typeof code === "string" ? code : name;
+  const because = cause === undefined ? "" : sentence(cause);
+  return own.includes(because) ? own : `${own}, caused by ${because}`;
+}
+
 function ofError(error: Error, depth: number): ErrorData {
   const props = propsOf(error);
   return {

@@ -14,7 +14,7 @@ import {
 import { type Ask, suffixOf } from "../engine/asks.ts";
 import type { AttemptEnd, FailedEnd } from "../engine/bodies.ts";
 import { durationMs, INSTANT_MAX } from "../engine/duration.ts";
-import { readable } from "../engine/error-data.ts";
+import { readable, sentenceOf } from "../engine/error-data.ts";
 import type { NewEntry } from "../store.ts";
 import type { Activation } from "./activation.ts";
 import { Attempt, type AttemptResult } from "./attempt.ts";
@@ -228,7 +228,7 @@ export class BodyRunner {
     const failures = (ask.retry?.failures ?? 0) + 1;
     if (failures < WARN_FAILURES) return;
     const { runId, host } = this.#run;
-    const last = toLog(error instanceof Error ? error.message : String(error), this.#run);
+    const last = toLog(sentenceOf(error), this.#run);
     host.logger.warn(
       `run ${runId}: step ${ask.key} failed ${failures} times, the last with: ${last}. It is tried again; throw FatalError to fail it for good.`,
     );

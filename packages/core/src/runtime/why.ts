@@ -1,4 +1,5 @@
 /** Why a run is where it is, in words for the person on call. */
+import { sentenceOf } from "../engine/error-data.ts";
 import { statusOf } from "../engine/status.ts";
 import type { Values } from "../engine/values.ts";
 import type { Entry, PauseNote, RetryState, RunDetails, RunRecord, RunStatus, WaitNote } from "../store.ts";
@@ -184,7 +185,7 @@ function retryTexts(retries: readonly RetryState[], values: Values, now: number)
 function errorText(text: string | null, key: string, values: Values): string {
   if (text === null) return "";
   try {
-    return values.errorFromText(text, key, "its error").message;
+    return sentenceOf(values.errorFromText(text, key, "its error"));
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

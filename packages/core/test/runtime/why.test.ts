@@ -96,6 +96,32 @@ test("retrying: attempt, last error, next try", async () => {
   );
 });
 
+test("retrying: what caused the last error, unless its message says so", async () => {
+  const world = new World();
+  const refused = Object.assign(new AggregateError([]), { code: "ECONNREFUSED" });
+  const errors = [
+    new Error("fetch failed", { cause: refused }),
+    new Error("no: shut", { cause: new Error("shut") }),
+  ];
+  const definition = workflow({ name: "order" }, (ctx) =>
+    ctx.step(
+      "charge-payment",
+      ({ attempt }) => {
+        throw errors[attempt - 1];
+      },
+      { retry: { initialDelay: "10m", factor: 1, maxDelay: "10m" } },
+    ),
+  );
+  const process = await world.worker([definition]);
+  await process.start(definition, undefined, { id: "r" });
+  for (const [index, said] of ["fetch failed, caused by ECONNREFUSED;", "no: shut;"].entries()) {
+    await world.passUntil(
+      () => world.run("r").retries[0]?.failures === index + 1 && world.run("r").owner === null,
+    );
+    expect(await why(world)).toContain(`last error: ${said}`);
+  }
+});
+
 test("being undone, with the undo that fails", async () => {
   const world = new World();
   const definition = workflow({ name: "order" }, async (ctx) => {
