@@ -5,6 +5,7 @@ import { addChanging } from "./commands/changing.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addLooking } from "./commands/looking.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
+import { usageError } from "./failure.ts";
 import { Frame, Output } from "./frame.ts";
 import type { Io } from "./io.ts";
 import { safeText } from "./safe-text.ts";
@@ -12,22 +13,27 @@ import { safeText } from "./safe-text.ts";
 const WIDTH_MAX = 110;
 
 export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
+  const isJson = argv.includes("--json");
   const frame = new Frame(io);
-  const program = programOf(frame);
+  const program = programOf(frame, { isJson });
   try {
     await program.parseAsync([...argv], { from: "user" });
     return frame.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    frame.fail(error, new Output(io, { json: argv.includes("--json") }));
+    if (error instanceof CommanderError && (!isJson || error.exitCode === 0))
+      return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    const failure =
+      error instanceof CommanderError ? usageError(error.message.replace(/^error: /, "")) : error;
+    frame.fail(failure, new Output(io, { json: isJson }));
     return frame.exitCode;
   }
 }
 
-export function programOf(frame: Frame): Command {
+/** `isJson`: what can't be understood is not told in text. */
+export function programOf(frame: Frame, { isJson = false }: { readonly isJson?: boolean } = {}): Command {
   const program = new Command("everstep");
   // Before any command is made: they inherit it.
-  configure(program, frame.io);
+  configure(program, frame.io, isJson);
   program
     .description(
       "See what durable runs do, why they are stuck, and mend them: straight on the store, without the workflows' code.",
@@ -46,14 +52,16 @@ export function programOf(frame: Frame): Command {
   return program;
 }
 
-function configure(program: Command, io: Io): void {
+function configure(program: Command, io: Io, isJson: boolean): void {
   program
     .exitOverride()
     .showHelpAfterError("(--help says more)")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
-      writeErr: (text) => void io.stderr.write(safeText(text)),
+      writeErr: (text) => {
+        if (!isJson) io.stderr.write(safeText(text));
+      },
       getOutHelpWidth: () => Math.min(io.stdout.columns ?? 80, WIDTH_MAX),
       getErrHelpWidth: () => Math.min(io.stderr.columns ?? 80, WIDTH_MAX),
       getOutHasColors: () => false,

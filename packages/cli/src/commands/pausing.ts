@@ -158,7 +158,8 @@ async function checkWorkflow(client: Client, operation: Operation, workflow: str
       `no worker ever had a workflow ${workflow}, and no run is one of it`,
       EXIT.notFound,
     );
-  if (operation === "resume" && known.every(({ paused }) => paused === null))
+  // Of a workflow that only runs have, nobody can tell whether it is paused.
+  if (operation === "resume" && known.length > 0 && known.every(({ paused }) => paused === null))
     throw new CommandError(
       "WORKFLOW_STATE",
       `workflow ${workflow} is not paused as a whole; for its stuck runs say --status stuck as well, for those that are paused by themselves --paused`,
