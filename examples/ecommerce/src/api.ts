@@ -3,19 +3,22 @@ import {
   type Client,
   RunConflictError,
   RunEndedError,
-  type RunHandle,
   RunNotFoundError,
   StoreUnavailableError,
   type Workflow,
 } from "@everstep/core";
-import express, { type ErrorRequestHandler, type Express, type Response } from "express";
+import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from "express";
 import { z } from "zod";
 import { Id, OrderRequest, type Receipt } from "./order-request.ts";
-import { endOf, type OrderView, viewOf } from "./order-view.ts";
+import { endOf, type OrderView, type Sought, viewOf } from "./order-view.ts";
+import type { ShopDatabase } from "./shop-database.ts";
 
 export interface ApiOptions {
   readonly client: Client;
   readonly order: Workflow<OrderRequest, Receipt>;
+  readonly orders: Pick<ShopDatabase, "receipt">;
+  /** What answers `POST /webhooks/stripe`; without it there is no such path. */
+  readonly webhooks?: readonly RequestHandler[] | undefined;
   /** How long `POST /orders` waits for the order's end before it answers 202; default 250 ms. */
   readonly waitMs?: number;
 }
@@ -25,15 +28,18 @@ export interface ApiOptions {
  *
  * - `POST /orders`: 200 when the order has ended, 202 and where to look when it has not; the same order again is the same order.
  * - `GET /orders/:id`: how it stands.
- * - `POST /orders/:id/cancel`: 202; what was done is undone, unless the order ended before.
+ * - `POST /orders/:id/cancel`: 202; what was done is undone, unless the order was confirmed before.
+ * - `POST /webhooks/stripe`: Stripe's hints.
  */
-export function createApi({ client, order, waitMs = 250 }: ApiOptions): Express {
+export function createApi({ client, order, orders, webhooks, waitMs = 250 }: ApiOptions): Express {
   const api = express();
-  const runOf = (orderId: string): RunHandle<Receipt> => {
+  const sought = (orderId: string): Sought => {
     if (!Id.safeParse(orderId).success) throw new RunNotFoundError(orderId);
-    return client.get<Receipt>(orderId);
+    return { run: client.get<Receipt>(orderId), orders };
   };
   api.disable("x-powered-by");
+  // Before what parses bodies: a signature is one of the bytes.
+  if (webhooks !== undefined) api.post("/webhooks/stripe", ...webhooks);
   api.use(express.json({ limit: "64kb" }));
 
   api.post("/orders", async (request, response) => {
@@ -41,17 +47,17 @@ export function createApi({ client, order, waitMs = 250 }: ApiOptions): Express 
       return refuse(response, 415, "not_json", "Send the order as application/json.");
     const wish = OrderRequest.parse(request.body);
     const run = await client.start(order, wish, { id: wish.orderId, tags: { user: wish.userId } });
-    return answer(response, await endOf(run, waitMs));
+    return answer(response, await endOf({ run, orders }, waitMs));
   });
 
   api.get("/orders/:id", async (request, response) => {
-    response.json(await viewOf(runOf(request.params.id)));
+    response.json(await viewOf(sought(request.params.id)));
   });
 
   api.post("/orders/:id/cancel", async (request, response) => {
-    const run = runOf(request.params.id);
-    await run.cancel({ reason: "canceled by the customer" });
-    answer(response, await viewOf(run));
+    const canceled = sought(request.params.id);
+    await canceled.run.cancel({ reason: "canceled by the customer" });
+    answer(response, await viewOf(canceled));
   });
 
   api.use(onError);

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { type OrderRequest, totalCents } from "./order-request.ts";
+import type { Paid } from "./shop-database.ts";
 
 /** The event of a completed order, which starts all that follows it. */
 export interface OrderCompleted {
@@ -20,3 +22,15 @@ export const OrderCompleted: z.ZodType<OrderCompleted> = z.strictObject({
   itemCount: z.int().min(1),
   completedAt: z.iso.datetime(),
 });
+
+/** What the event says of an order that is paid and confirmed. */
+export function orderCompleted({ orderId, userId, items }: OrderRequest, paid: Paid): OrderCompleted {
+  return {
+    orderId,
+    userId,
+    chargeId: paid.chargeId,
+    totalCents: totalCents(items),
+    itemCount: items.reduce((sum, { quantity }) => sum + quantity, 0),
+    completedAt: paid.at.toISOString(),
+  };
+}

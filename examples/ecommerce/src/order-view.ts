@@ -6,6 +6,7 @@ import {
   type RunHandle,
 } from "@everstep/core";
 import type { Receipt } from "./order-request.ts";
+import type { ShopDatabase } from "./shop-database.ts";
 
 /** An order as its customer sees it. */
 export type OrderView =
@@ -14,20 +15,28 @@ export type OrderView =
   | { readonly orderId: string; readonly status: "failed"; readonly code: string; readonly reason: string }
   | { readonly orderId: string; readonly status: "canceled" };
 
+export interface Sought {
+  readonly run: RunHandle<Receipt>;
+  readonly orders: Pick<ShopDatabase, "receipt">;
+}
+
 /** The order as it is now. Throws `RunNotFoundError`. */
-export async function viewOf(run: RunHandle<Receipt>): Promise<OrderView> {
+export async function viewOf({ run, orders }: Sought): Promise<OrderView> {
   const status = await run.status();
   const ended = status === "completed" || status === "failed" || status === "canceled";
   // A stuck run is a matter of ours: to the customer it is still under way, and it will be once somebody has mended it.
-  return ended ? endOf(run) : { orderId: run.id, status: "processing" };
+  return ended ? endOf({ run, orders }) : { orderId: run.id, status: "processing" };
 }
 
 /** The order's end, or where it is after `timeout` milliseconds. */
-export async function endOf(run: RunHandle<Receipt>, timeout?: number): Promise<OrderView> {
+export async function endOf({ run, orders }: Sought, timeout?: number): Promise<OrderView> {
   try {
     return await run.result(timeout === undefined ? {} : { timeout });
   } catch (error) {
     if (error instanceof ResultTimeoutError) return { orderId: run.id, status: "processing" };
+    // A cancel that came behind the point of no return ends the run, and undoes nothing: the order stands.
+    const receipt = await orders.receipt(run.id);
+    if (receipt !== undefined) return receipt;
     if (error instanceof RunCanceledError) return { orderId: run.id, status: "canceled" };
     if (error instanceof RunFailedError) return { orderId: run.id, status: "failed", ...reasonOf(error) };
     throw error;

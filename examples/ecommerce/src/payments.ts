@@ -1,9 +1,7 @@
-import { FatalError, type StepContext } from "@everstep/core";
+import { FatalError } from "@everstep/core";
 import { Stripe } from "stripe";
+import { type BodyStep, orAborted } from "./body-step.ts";
 import { type OrderRequest, totalCents } from "./order-request.ts";
-
-/** What a payment needs to know of the step that it runs in. */
-export type PaymentStep = Pick<StepContext, "idempotencyKey" | "attempt" | "signal">;
 
 /**
  * The shop's payments, in two steps, so that a charge whose reply was lost can always be looked up:
@@ -22,7 +20,7 @@ export class Payments {
   }
 
   /** Opens a payment of the order's total and answers its id. Opened twice by bad luck, one of the two is never charged. */
-  async open(request: OrderRequest, step: PaymentStep): Promise<string> {
+  async open(request: OrderRequest, step: BodyStep): Promise<string> {
     const params: Stripe.PaymentIntentCreateParams = {
       amount: totalCents(request.items),
       currency: "usd",
@@ -36,14 +34,14 @@ export class Payments {
     return intent.id;
   }
 
-  /** Charges an open payment, unless an attempt before did, and answers the charge's id. */
-  async charge(intentId: string, step: PaymentStep): Promise<string> {
+  /** Charges an open payment, unless an attempt before did, and answers the charge's id; null while Stripe is still at it. */
+  async charge(intentId: string, step: BodyStep): Promise<string | null> {
     const known = await this.#look(intentId, step);
     return chargeOf(known.status === "requires_confirmation" ? await this.#confirm(intentId, step) : known);
   }
 
   /** Undoes a charge, also one of which nobody knows whether it happened: refunds it, or makes sure that it never will. */
-  async giveBack(intentId: string, step: PaymentStep): Promise<void> {
+  async giveBack(intentId: string, step: BodyStep): Promise<void> {
     const { status } = await this.#look(intentId, step);
     if (status === "canceled") return;
     if (status === "succeeded") await this.#refund(intentId, step);
@@ -51,17 +49,17 @@ export class Payments {
     else await this.#cancel(intentId, step);
   }
 
-  #look(intentId: string, step: PaymentStep): Promise<Stripe.PaymentIntent> {
+  #look(intentId: string, step: BodyStep): Promise<Stripe.PaymentIntent> {
     return send(step, step.idempotencyKey, () => this.#stripe.paymentIntents.retrieve(intentId));
   }
 
-  #confirm(intentId: string, step: PaymentStep): Promise<Stripe.PaymentIntent> {
+  #confirm(intentId: string, step: BodyStep): Promise<Stripe.PaymentIntent> {
     return send(step, step.idempotencyKey, (idempotencyKey) =>
       this.#stripe.paymentIntents.confirm(intentId, { off_session: true }, { idempotencyKey }),
     );
   }
 
-  async #refund(intentId: string, step: PaymentStep): Promise<void> {
+  async #refund(intentId: string, step: BodyStep): Promise<void> {
     const refund = (idempotencyKey: string): Promise<Stripe.Refund> =>
       this.#stripe.refunds.create({ payment_intent: intentId }, { idempotencyKey });
     try {
@@ -72,26 +70,26 @@ export class Payments {
   }
 
   /** Not under the refund's key: a confirmation may win the race, and then the next attempt refunds. */
-  #cancel(intentId: string, step: PaymentStep): Promise<Stripe.PaymentIntent> {
+  #cancel(intentId: string, step: BodyStep): Promise<Stripe.PaymentIntent> {
     return send(step, `${step.idempotencyKey}/cancel`, (idempotencyKey) =>
       this.#stripe.paymentIntents.cancel(intentId, {}, { idempotencyKey }),
     );
   }
 }
 
-/** The charge of a payment that went through; throws what the order should know of any other. */
+/** The charge of a payment that went through, null of one that is under way; throws what the order should know of any other. */
 function chargeOf({
   id,
   status,
   latest_charge: charge,
   last_payment_error: error,
-}: Stripe.PaymentIntent): string {
+}: Stripe.PaymentIntent): string | null {
   switch (status) {
     case "succeeded":
       if (charge === null) throw new Error(`payment ${id} succeeded, but its charge is not known yet`);
       return typeof charge === "string" ? charge : charge.id;
     case "processing":
-      throw new Error(`payment ${id} is still being processed`);
+      return null;
     case "requires_payment_method":
       throw declined(error ?? {});
     default:
@@ -104,7 +102,7 @@ function chargeOf({
  * once more under a key of this attempt. That can't do it twice: an intent is charged once, and refunded no more than it was.
  */
 async function send<T>(
-  step: PaymentStep,
+  step: BodyStep,
   key: string,
   request: (idempotencyKey: string) => Promise<T>,
 ): Promise<T> {
@@ -116,19 +114,6 @@ async function send<T>(
   return orAborted(step.signal, () => request(`${key}/${step.attempt}`)).catch((error: unknown) => {
     throw translated(error);
   });
-}
-
-/** The SDK can't abort a request, so an aborted step stops waiting for it: as after a lost reply, nobody knows what it did. */
-async function orAborted<T>(signal: AbortSignal, request: () => Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason as Error);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([request(), aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 function isReplayedFailure(error: unknown): boolean {

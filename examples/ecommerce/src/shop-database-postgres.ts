@@ -1,10 +1,13 @@
 import { transaction } from "@everstep/adapters/postgres";
 import type { Context } from "@everstep/core";
 import { type ClientBase, Pool } from "pg";
-import { type OrderRequest, totalCents } from "./order-request.ts";
+import type { OrderCompleted } from "./order-completed.ts";
+import { type OrderRequest, type Receipt, totalCents } from "./order-request.ts";
 import {
   type OrderRow,
   type Paid,
+  pointsFor,
+  type PointsRow,
   type Product,
   type ReservationRow,
   reservationLost,
@@ -40,12 +43,21 @@ const TABLES = `
     charge_id text NOT NULL UNIQUE,
     completed_at timestamptz NOT NULL
   );
+  CREATE TABLE IF NOT EXISTS shop.loyalty_points (
+    order_id text PRIMARY KEY,
+    user_id text NOT NULL,
+    points integer NOT NULL,
+    at timestamptz NOT NULL
+  );
 `;
 
 const ORDERS = `
   SELECT order_id AS "orderId", user_id AS "userId", total_cents AS "totalCents", charge_id AS "chargeId",
     (extract(epoch FROM completed_at) * 1000)::float8 AS "completedAt"
   FROM shop.orders`;
+const POINTS = `
+  SELECT order_id AS "orderId", user_id AS "userId", points, (extract(epoch FROM at) * 1000)::float8 AS at
+  FROM shop.loyalty_points`;
 const STOCK = `
   SELECT product_id AS "productId", name, received, available FROM shop.stock JOIN shop.products USING (product_id)`;
 const RESERVATIONS = `
@@ -83,6 +95,8 @@ const RECEIVE = `
   INSERT INTO shop.stock SELECT product_id, received, received FROM delivery ON CONFLICT DO NOTHING`;
 
 const CONNECTIONS_MAX = 4;
+/** How long a statement of the points may take, the wait for a lock included, before it fails and is tried again. */
+const AWARD_PATIENCE = "15s";
 
 /** The shop's tables in a Postgres database, with connections of their own for what is not part of a step's transaction. */
 export class PostgresShopDatabase implements ShopDatabase {
@@ -129,8 +143,17 @@ export class PostgresShopDatabase implements ShopDatabase {
     await this.#pool.query(RECEIVE, columns);
   }
 
+  async receipt(orderId: string): Promise<Receipt | undefined> {
+    const { rows } = await this.#pool.query<OrderRow>(`${ORDERS} WHERE order_id = $1`, [orderId]);
+    return rows[0] && { orderId, chargeId: rows[0].chargeId, status: "completed" };
+  }
+
   async orders(): Promise<readonly OrderRow[]> {
     return (await this.#pool.query<OrderRow>(ORDERS)).rows;
+  }
+
+  async points(): Promise<readonly PointsRow[]> {
+    return (await this.#pool.query<PointsRow>(POINTS)).rows;
   }
 
   async stock(): Promise<readonly StockRow[]> {
@@ -170,5 +193,14 @@ export class PostgresShopTables implements ShopTables {
     if (rowCount !== items.length) throw reservationLost();
     const row = [orderId, userId, totalCents(items), chargeId, at];
     await this.#client.query("INSERT INTO shop.orders VALUES ($1, $2, $3, $4, $5)", row);
+  }
+
+  async award(order: OrderCompleted): Promise<void> {
+    await this.#client.query(`SET LOCAL statement_timeout = '${AWARD_PATIENCE}'`);
+    const row = [order.orderId, order.userId, pointsFor(order), order.completedAt];
+    await this.#client.query(
+      "INSERT INTO shop.loyalty_points VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+      row,
+    );
   }
 }

@@ -1,10 +1,13 @@
 import { transaction } from "@everstep/adapters/sqlite";
 import type { Context } from "@everstep/core";
 import Sqlite, { type Database } from "better-sqlite3";
-import { type OrderRequest, totalCents } from "./order-request.ts";
+import type { OrderCompleted } from "./order-completed.ts";
+import { type OrderRequest, type Receipt, totalCents } from "./order-request.ts";
 import {
   type OrderRow,
   type Paid,
+  pointsFor,
+  type PointsRow,
   type Product,
   type ReservationRow,
   reservationLost,
@@ -37,12 +40,19 @@ const TABLES = `
     charge_id TEXT NOT NULL UNIQUE,
     completed_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS loyalty_points (
+    order_id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    points INTEGER NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
 `;
 
 const ORDERS =
   "SELECT order_id AS orderId, user_id AS userId, total_cents AS totalCents, charge_id AS chargeId, completed_at AS completedAt FROM orders";
 const STOCK =
   "SELECT product_id AS productId, name, received, available FROM stock JOIN products USING (product_id)";
+const POINTS = "SELECT order_id AS orderId, user_id AS userId, points, at FROM loyalty_points";
 const RESERVATIONS = "SELECT order_id AS orderId, product_id AS productId, quantity FROM reservations";
 
 /** The shop's tables in a SQLite file, with a connection of their own for what is not part of a step's transaction. */
@@ -88,8 +98,17 @@ export class SqliteShopDatabase implements ShopDatabase {
     })();
   }
 
+  async receipt(orderId: string): Promise<Receipt | undefined> {
+    const row = this.#db.prepare<[string], OrderRow>(`${ORDERS} WHERE order_id = ?`).get(orderId);
+    return row && { orderId, chargeId: row.chargeId, status: "completed" };
+  }
+
   async orders(): Promise<readonly OrderRow[]> {
     return this.#db.prepare<[], OrderRow>(ORDERS).all();
+  }
+
+  async points(): Promise<readonly PointsRow[]> {
+    return this.#db.prepare<[], PointsRow>(POINTS).all();
   }
 
   async stock(): Promise<readonly StockRow[]> {
@@ -132,6 +151,13 @@ export class SqliteShopTables implements ShopTables {
     this.#db
       .prepare("INSERT INTO orders VALUES (?, ?, ?, ?, ?)")
       .run(orderId, userId, totalCents(items), chargeId, at.getTime());
+  }
+
+  /** Nothing bounds it: the wait for the file's lock, 5 seconds at most, is over when this is called, and it then waits for nobody. */
+  award(order: OrderCompleted): void {
+    this.#db
+      .prepare("INSERT INTO loyalty_points VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
+      .run(order.orderId, order.userId, pointsFor(order), Date.parse(order.completedAt));
   }
 
   #stockOf(productId: string): StockRow | undefined {

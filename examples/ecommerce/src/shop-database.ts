@@ -4,9 +4,11 @@
  *
  * 1. Of each product: received = available + what all reservations hold.
  * 2. A reservation is sold once its order has a row in `orders`; until then it is held.
+ * 3. An order gets its points once: they are booked under its id.
  */
 import { type Context, FatalError } from "@everstep/core";
-import type { OrderRequest } from "./order-request.ts";
+import type { OrderCompleted } from "./order-completed.ts";
+import type { OrderRequest, Receipt } from "./order-request.ts";
 
 export interface ShopDatabase {
   /**
@@ -18,7 +20,10 @@ export interface ShopDatabase {
   release(orderId: string): Promise<void>;
   /** Products that the shop knows already stay as they are. */
   receive(products: readonly Product[]): Promise<void>;
+  /** What a confirmed order answers; undefined when there is no such order, or it is not confirmed. */
+  receipt(orderId: string): Promise<Receipt | undefined>;
   orders(): Promise<readonly OrderRow[]>;
+  points(): Promise<readonly PointsRow[]>;
   stock(): Promise<readonly StockRow[]>;
   reservations(): Promise<readonly ReservationRow[]>;
   close(): Promise<void>;
@@ -30,6 +35,8 @@ export interface ShopTables {
   reserve(request: OrderRequest): void | Promise<void>;
   /** Writes the row of an order that is paid. It fails for good when the stock is no longer held. */
   confirm(request: OrderRequest, paid: Paid): void | Promise<void>;
+  /** Books the customer's points for a completed order, unless it has them: also when a person has the step done again. */
+  award(order: OrderCompleted): void | Promise<void>;
 }
 
 export interface Paid {
@@ -60,6 +67,18 @@ export interface OrderRow {
   readonly totalCents: number;
   readonly chargeId: string;
   readonly completedAt: number;
+}
+
+export interface PointsRow {
+  readonly orderId: string;
+  readonly userId: string;
+  readonly points: number;
+  readonly at: number;
+}
+
+/** One for each whole dollar. */
+export function pointsFor({ totalCents }: Pick<OrderCompleted, "totalCents">): number {
+  return Math.floor(totalCents / 100);
 }
 
 /** Why nothing could be held, in words for the customer. `row`: the product's, unless there is no such product. */

@@ -4,8 +4,10 @@ import { Client, type Logger, Worker, type Workflow } from "@everstep/core";
 import { onTestFinished } from "vitest";
 import { createApi } from "../src/api.ts";
 import { orderWorkflow } from "../src/order.ts";
+import type { OrderCompleted } from "../src/order-completed.ts";
 import type { OrderRequest, Receipt } from "../src/order-request.ts";
 import { Payments } from "../src/payments.ts";
+import { postOrderWorkflow } from "../src/post-order.ts";
 import { openShop, type Shop } from "../src/shop.ts";
 import type { ShopDatabase, ShopTables } from "../src/shop-database.ts";
 import { openStorage } from "../src/storage.ts";
@@ -20,6 +22,9 @@ export interface OpenShop {
   /** Sends a request to the shop's API. */
   readonly send: (method: string, path: string, body?: unknown) => Promise<{ status: number; body: unknown }>;
   readonly url: string;
+  /** What was handed to the mail server, and to Tinybird. */
+  readonly mails: readonly OrderCompleted[];
+  readonly figures: readonly object[];
 }
 
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -37,12 +42,19 @@ export async function openedShop({
   const simulator = await simulatedStripe();
   const { store, database } = await openStorage(await emptyDatabase(engine));
   await database.receive([{ productId: "lamp", name: "Desk lamp", received: 3 }]);
-  const shop = openShop(database, new Payments(simulator.stripe));
+  const mails: OrderCompleted[] = [];
+  const figures: object[] = [];
+  const shop = openShop({
+    database,
+    payments: new Payments(simulator.stripe),
+    mail: { confirm: (order) => Promise.resolve(void mails.push(order)) },
+    tinybird: { append: (_, rows) => Promise.resolve(void figures.push(...rows)) },
+  });
   const order = orderWorkflow(changed(shop, instead));
-  const worker = new Worker({ store, workflows: [order], logger: silent });
+  const worker = new Worker({ store, workflows: [order, postOrderWorkflow(shop)], logger: silent });
   await worker.start();
   const client = new Client({ store });
-  const server = createApi({ client, order, waitMs }).listen(0, "127.0.0.1");
+  const server = createApi({ client, order, orders: database, waitMs }).listen(0, "127.0.0.1");
   await once(server, "listening");
   onTestFinished(async () => {
     server.closeAllConnections();
@@ -58,13 +70,14 @@ export async function openedShop({
     const response = await fetch(url + path, { method, headers, ...content });
     return { status: response.status, body: await response.json() };
   };
-  return { simulator, database, client, order, send, url };
+  return { simulator, database, client, order, send, url, mails, figures };
 }
 
 function changed(shop: Shop, instead: Partial<ShopTables>): Shop {
   const changedTables = (tables: ShopTables): ShopTables => ({
     reserve: (request) => tables.reserve(request),
     confirm: (request, paid) => tables.confirm(request, paid),
+    award: (order) => tables.award(order),
     ...instead,
   });
   return {

@@ -2,7 +2,8 @@ import { FatalError } from "@everstep/core";
 import { Stripe } from "stripe";
 import { describe, expect, test } from "vitest";
 import type { OrderRequest } from "../src/order-request.ts";
-import { connectStripe, Payments, type PaymentStep } from "../src/payments.ts";
+import type { BodyStep } from "../src/body-step.ts";
+import { connectStripe, Payments } from "../src/payments.ts";
 import { simulatedStripe } from "./simulated-stripe.ts";
 
 const order: OrderRequest = {
@@ -12,7 +13,7 @@ const order: OrderRequest = {
   paymentMethodId: "pm_card_visa",
 };
 
-function stepOf(idempotencyKey: string, attempt = 1): PaymentStep {
+function stepOf(idempotencyKey: string, attempt = 1): BodyStep {
   return { idempotencyKey, attempt, signal: new AbortController().signal };
 }
 

@@ -6,6 +6,7 @@
  * process, and survive that process; and since the write is synchronous, a body inside a database transaction can use it as well.
  */
 import { appendFileSync, readFileSync } from "node:fs";
+import type { BodyStep } from "../body-step.ts";
 import type { Shop } from "../shop.ts";
 
 export interface Effect {
@@ -68,10 +69,13 @@ export function witnessed(shop: Shop, ledger: EffectLedger): Shop {
       ledger.around(runOf(step), "step charge-payment", () => shop.charge(paymentId, step)),
     giveBack: (paymentId, step) =>
       ledger.around(runOf(step), "undo charge-payment", () => shop.giveBack(paymentId, step)),
+    sendConfirmation: (order, step) =>
+      ledger.around(runOf(step), "step send-confirmation", () => shop.sendConfirmation(order, step)),
+    track: (order, step) => ledger.around(runOf(step), "step track-analytics", () => shop.track(order, step)),
   };
 }
 
-/** A step's key begins with its run's id, which holds no slash: it is an order's. */
-function runOf({ idempotencyKey }: { readonly idempotencyKey: string }): string {
-  return idempotencyKey.slice(0, idempotencyKey.indexOf("/"));
+/** A step's key begins with its run's id, whose own slashes are escaped, and a slash. */
+function runOf({ idempotencyKey }: BodyStep): string {
+  return decodeURIComponent(idempotencyKey.slice(0, idempotencyKey.indexOf("/")));
 }

@@ -1,0 +1,58 @@
+/* oxlint-disable oxc/no-async-endpoint-handlers -- Express 5 hands what a handler rejects with to the error handler. */
+import { type Client, RunEndedError, RunNotFoundError } from "@everstep/core";
+import express, { type RequestHandler } from "express";
+import { Stripe } from "stripe";
+import { Id } from "./order-request.ts";
+
+export interface WebhookOptions {
+  readonly client: Client;
+  /** Of the endpoint, `whsec_…`: with it Stripe signs what it sends. */
+  readonly secret: string;
+}
+
+/** What a run is told: no more than that it should look. What a payment has come to is asked of Stripe itself. */
+export interface PaymentHint {
+  readonly intentId: string;
+  readonly type: string;
+}
+
+/**
+ * Stripe's webhooks about payments, as signals to the orders that they are about. They may be late, repeated, out of order or lost:
+ * an order that waits for its payment looks at it when one comes, and also when none does.
+ *
+ * 200 says that Stripe need not send it again: the signal is durable, or nobody waits for it. 400: it is not signed by Stripe, or was
+ * signed more than five minutes ago. An error of the store is left to the API, whose 503 makes Stripe send it again.
+ */
+export function stripeWebhooks({ client, secret }: WebhookOptions): RequestHandler[] {
+  return [
+    express.raw({ type: "application/json", limit: "256kb" }),
+    async (request, response) => {
+      const event = verified(request.body, request.get("stripe-signature"), secret);
+      if (event === undefined) return void response.status(400).json({ error: "bad_signature" });
+      if (event.type.startsWith("payment_intent.")) await tell(client, event);
+      return void response.json({ received: true });
+    },
+  ];
+}
+
+function verified(body: unknown, signature: string | undefined, secret: string): Stripe.Event | undefined {
+  if (!Buffer.isBuffer(body) || signature === undefined) return undefined;
+  try {
+    return Stripe.webhooks.constructEvent(body, signature, secret);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same event twice is one signal. */
+async function tell(client: Client, { id, type, data }: Stripe.Event): Promise<void> {
+  const intent = data.object as Stripe.PaymentIntent;
+  const orderId = Id.safeParse(intent.metadata["order_id"]);
+  if (!orderId.success) return;
+  const hint: PaymentHint = { intentId: intent.id, type };
+  try {
+    await client.get(orderId.data).signal("payment", hint, { id });
+  } catch (error) {
+    if (!(error instanceof RunNotFoundError || error instanceof RunEndedError)) throw error;
+  }
+}
