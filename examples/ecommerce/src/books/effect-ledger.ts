@@ -66,7 +66,8 @@ export function witnessed(shop: Shop, ledger: EffectLedger): Shop {
     openPayment: (request, step) =>
       ledger.around(request.orderId, "step open-payment", () => shop.openPayment(request, step)),
     charge: (paymentId, step) =>
-      ledger.around(runOf(step), "step charge-payment", () => shop.charge(paymentId, step)),
+      // A payment that takes its time is looked at by other steps later.
+      ledger.around(runOf(step), `step ${keyOf(step)}`, () => shop.charge(paymentId, step)),
     giveBack: (paymentId, step) =>
       ledger.around(runOf(step), "undo charge-payment", () => shop.giveBack(paymentId, step)),
     sendConfirmation: (order, step) =>
@@ -78,4 +79,10 @@ export function witnessed(shop: Shop, ledger: EffectLedger): Shop {
 /** A step's key begins with its run's id, whose own slashes are escaped, and a slash. */
 function runOf({ idempotencyKey }: BodyStep): string {
   return decodeURIComponent(idempotencyKey.slice(0, idempotencyKey.indexOf("/")));
+}
+
+/** Behind it comes the step's own, and a count when a person had it done again. */
+function keyOf({ idempotencyKey }: BodyStep): string {
+  const key = idempotencyKey.slice(idempotencyKey.indexOf("/") + 1);
+  return decodeURIComponent(key.replace(/~\d+$/, ""));
 }
