@@ -65,12 +65,21 @@ export class Tinybird {
     return Rows.parse(await response.json()).data as readonly Row[];
   }
 
-  async #fetch(path: string, request: RequestInit): Promise<Response> {
-    const headers = { ...request.headers, authorization: `Bearer ${this.#token}` };
-    const response = await fetch(new URL(path, this.#url), { ...request, headers });
+  async #fetch(path: string, { headers, ...request }: Asking): Promise<Response> {
+    const response = await fetch(new URL(path, this.#url), {
+      ...request,
+      headers: { ...headers, authorization: `Bearer ${this.#token}` },
+    });
     if (!response.ok) throw await refusal(response);
     return response;
   }
+}
+
+interface Asking {
+  readonly method?: "POST";
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal: AbortSignal;
 }
 
 async function refusal(response: Response): Promise<Error> {

@@ -20,7 +20,7 @@ export class DatafileError extends Error {
 export function sectionsOf(text: string): readonly Section[] {
   const sections: { directive: string; lines: string[] }[] = [];
   for (const line of text.split(/\r?\n/)) {
-    if (/^\s*$/.test(line) || /^#/.test(line)) continue;
+    if (line.trim() === "" || line.startsWith("#")) continue;
     if (/^\s/.test(line)) {
       const open = sections.at(-1);
       if (open === undefined) throw new DatafileError(`"${line.trim()}" belongs to no directive`);

@@ -18,7 +18,10 @@ if (process.send === undefined) console.log(`Tinybird stand-in: http://127.0.0.1
 
 /** Leaves no temporary folder behind. */
 function end(): void {
-  void server.close().then(() => process.exit());
+  server.close().then(
+    () => process.exit(),
+    () => process.exit(1),
+  );
 }
 process.on("SIGINT", end);
 process.on("SIGTERM", end);
