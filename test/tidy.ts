@@ -112,7 +112,9 @@ function wrongFile(path: string, target: string): string | undefined {
 /** Relative imports stay in the package; those of what is published stay in `src`, beside the manifest. */
 function leavesHome(path: string, target: string): boolean {
   const [home] =
-    /^(?:packages|examples)\/[^/]+\/|^bench\/|^test\/(?:browser|proof|postgres-server)\//.exec(path) ?? [];
+    /^(?:packages|examples)\/[^/]+\/|^bench\/|^test\/(?:browser|proof|postgres-server|recipes)\//.exec(
+      path,
+    ) ?? [];
   if (home === undefined || target === `${home}package.json`) return false;
   const source = `${home}src/`;
   return !target.startsWith(path.startsWith(source) ? source : home);
@@ -131,7 +133,9 @@ function wrongPackage(path: string, from: string): string | undefined {
     return needsServer(path) ? undefined : `only tests, benchmarks and the demo import ${from}`;
   if (from === "@everstep/browser") return isProduct(path) ? `only tests import ${from}` : undefined;
   if (/^@everstep\/example-ecommerce(?:\/|$)/.test(from))
-    return path.startsWith("test/proof/") ? undefined : `only the proof imports ${from}`;
+    return /^test\/(?:proof|recipes)\//.test(path)
+      ? undefined
+      : `only the proof and the recipes import ${from}`;
   if (ENTRY_POINTS.has(from) || /^@everstep\/adapters\/[a-z-]+$/.test(from)) return undefined;
   return `${from} is not a published entry point`;
 }
