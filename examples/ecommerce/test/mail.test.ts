@@ -1,0 +1,136 @@
+import { describe, expect, onTestFinished, test } from "vitest";
+import { FatalError } from "@everstep/core";
+import type { BodyStep } from "../src/body-step.ts";
+import { Mail } from "../src/mail.ts";
+import type { OrderCompleted } from "../src/order-completed.ts";
+import { type MailServer, startMailServer } from "../src/stand-ins/mail/mail-server.ts";
+import type { Trouble } from "../src/stand-ins/mail/smtp-desk.ts";
+
+const order: OrderCompleted = {
+  orderId: "o-1",
+  userId: "ada",
+  chargeId: "ch_1",
+  totalCents: 123_456,
+  itemCount: 3,
+  completedAt: "2026-01-01T00:00:00.000Z",
+};
+
+function stepOf(idempotencyKey: string, signal = new AbortController().signal): BodyStep {
+  return { idempotencyKey, attempt: 1, signal };
+}
+
+interface PostOffice extends MailServer {
+  readonly mail: Mail;
+  readonly send: (key?: string) => Promise<void>;
+  readonly outage: (on: boolean) => Promise<unknown>;
+  readonly trouble: (kind: Trouble["kind"], times?: number) => Promise<unknown>;
+  readonly url: string;
+}
+
+/** A mail server of its own, for one test. */
+async function openedPostOffice(): Promise<PostOffice> {
+  const server = await startMailServer();
+  onTestFinished(() => server.close());
+  const mail = new Mail({
+    url: `smtp://127.0.0.1:${server.smtpPort}`,
+    from: "The shop <orders@shop.example>",
+  });
+  const url = `http://127.0.0.1:${server.httpPort}`;
+  const post = async (path: string, body: object): Promise<unknown> => {
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(`${url}/_sim/${path}`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+    });
+    return response.json();
+  };
+  return {
+    ...server,
+    mail,
+    url,
+    send: (key = "o-1/mail") => mail.confirm(order, stepOf(key)),
+    outage: (on) => post("outage", { on }),
+    trouble: (kind, times = 1) => post("trouble", { kind, times }),
+  };
+}
+
+test("a confirmation names the order, its pieces and its total, and goes to the customer's mailbox", async () => {
+  const { send, url } = await openedPostOffice();
+  await send();
+  const mails = (await (await fetch(`${url}/messages`)).json()) as unknown;
+  expect(mails).toEqual([
+    {
+      id: expect.stringMatching(/^<[0-9a-f]{32}@shop\.example>$/) as string,
+      to: "ada@customers.example",
+      subject: "Your order o-1",
+      text: "Thank you for your order o-1: 3 pieces for $1,234.56. It is paid and on its way.",
+      at: expect.any(String) as string,
+      deliveries: 1,
+    },
+  ]);
+  expect(await (await fetch(url)).text()).toContain("Your order o-1");
+});
+
+test("a mail whose acceptance got lost is sent again, and is known by its Message-ID to be the same", async () => {
+  const { send, trouble, mails } = await openedPostOffice();
+  await trouble("lose-reply");
+  await expect(send()).rejects.toMatchObject({ code: "ECONNECTION" });
+  await send();
+  expect(mails()).toMatchObject([{ deliveries: 2 }]);
+});
+
+test("two steps send two mails", async () => {
+  const { send, mails } = await openedPostOffice();
+  await send("o-1/mail");
+  await send("o-2/mail");
+  expect(new Set(mails().map(({ id }) => id)).size).toBe(2);
+});
+
+describe("what a later try may not meet is left to be retried:", () => {
+  test("a server that says 421", async () => {
+    const { send, outage, mails } = await openedPostOffice();
+    await outage(true);
+    await expect(send()).rejects.toMatchObject({ responseCode: 421 });
+    await outage(false);
+    await send();
+    expect(mails()).toHaveLength(1);
+  });
+
+  test("a mailbox that is busy", async () => {
+    const { send, trouble } = await openedPostOffice();
+    await trouble("try-later");
+    await expect(send()).rejects.toMatchObject({ responseCode: 451 });
+    await expect(send()).resolves.toBeUndefined();
+  });
+
+  test("a server that is not there", async () => {
+    const { send, close } = await openedPostOffice();
+    await close();
+    await expect(send()).rejects.not.toThrow(FatalError);
+  });
+});
+
+test("an address that is refused is refused for good", async () => {
+  const { send, trouble, mails } = await openedPostOffice();
+  await trouble("refuse");
+  const refusal = send();
+  await expect(refusal).rejects.toThrow(FatalError);
+  await expect(refusal).rejects.toMatchObject({
+    code: "mail_refused",
+    message: expect.stringContaining("There is no such mailbox") as string,
+  });
+  expect(mails()).toEqual([]);
+});
+
+test("an aborted step waits for no server", async () => {
+  const { mail } = await openedPostOffice();
+  const aborted = AbortSignal.abort(new Error("canceled"));
+  await expect(mail.confirm(order, stepOf("o-1/mail", aborted))).rejects.toThrow("canceled");
+});
+
+test("the page shows what a customer wrote as text", async () => {
+  const { mail, url } = await openedPostOffice();
+  await mail.confirm({ ...order, orderId: "<b>o</b>" }, stepOf("o-1/mail"));
+  expect(await (await fetch(url)).text()).toContain("&lt;b>o&lt;/b>");
+});
