@@ -3,6 +3,7 @@ import { onTestFinished } from "vitest";
 import type { FaultInput } from "../src/stand-ins/stripe/faults.ts";
 import type { Operation } from "../src/stand-ins/stripe/stripe-account.ts";
 import { startStripeServer } from "../src/stand-ins/stripe/stripe-server.ts";
+import type { WebhookTarget } from "../src/stand-ins/stripe/webhooks.ts";
 
 export interface SimulatedStripe {
   readonly port: number;
@@ -11,6 +12,10 @@ export interface SimulatedStripe {
   readonly held: Promise<string>;
   readonly fault: (fault: FaultInput) => Promise<void>;
   readonly forgetKeys: () => Promise<void>;
+  /** From now on it sends its webhooks there. */
+  readonly sendWebhooks: (target: WebhookTarget) => Promise<void>;
+  /** From now on every answer takes so long. */
+  readonly slowDown: (ms: number) => Promise<void>;
   /** Every operation that was executed, and the kinds of them. */
   readonly ledger: () => Promise<readonly Operation[]>;
   readonly executed: () => Promise<readonly Operation["kind"][]>;
@@ -36,6 +41,8 @@ export async function simulatedStripe(): Promise<SimulatedStripe> {
     held: held.promise,
     fault: (fault) => post("faults", fault),
     forgetKeys: () => post("forget-keys", {}),
+    sendWebhooks: (target) => post("webhooks", target),
+    slowDown: (ms) => post("latency", { ms }),
     executed: async () => (await ledger()).map(({ kind }) => kind),
     ledger,
   };

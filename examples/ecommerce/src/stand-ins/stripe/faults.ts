@@ -9,6 +9,7 @@ export interface Fault {
    * - `slow`: executed `ms` later, also when the caller has gone meanwhile;
    * - `refuse`: a 400 that is kept under the key, nothing executed, as for a refund that the shop's balance does not cover;
    * - `fail`: a 500 that is kept under the key, nothing executed; `fail-after`: the same, but executed;
+   * - `process`: a confirmation is answered with "processing", and its end comes `ms` later;
    * - `drop-reply`: executed, then the connection is cut; `hold-reply`: executed, never answered, and the watcher is told.
    */
   readonly kind:
@@ -18,6 +19,7 @@ export interface Fault {
     | "refuse"
     | "fail"
     | "fail-after"
+    | "process"
     | "drop-reply"
     | "hold-reply";
   readonly ms: number;
@@ -40,12 +42,16 @@ export const Fault: z.ZodType<Fault, FaultInput> = z.strictObject({
     "refuse",
     "fail",
     "fail-after",
+    "process",
     "drop-reply",
     "hold-reply",
   ]),
   ms: z.int().min(0).default(0),
   times: z.int().min(1).default(1),
 });
+
+/** What every answer waits for. */
+export const Latency: z.ZodType<{ readonly ms: number }> = z.strictObject({ ms: z.int().min(0) });
 
 export class Faults {
   readonly #waiting: Fault[] = [];

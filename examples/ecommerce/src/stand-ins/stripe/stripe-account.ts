@@ -9,6 +9,7 @@
  * 3. The ledger has one line per executed operation; an answer replayed from a key adds none.
  */
 import { randomBytes } from "node:crypto";
+import type { IntentEvent } from "./webhooks.ts";
 
 export interface PaymentIntent {
   readonly id: string;
@@ -20,7 +21,7 @@ export interface PaymentIntent {
   readonly metadata: Readonly<Record<string, string>>;
   amount_received: number;
   payment_method: string | null;
-  status: "requires_payment_method" | "requires_confirmation" | "succeeded" | "canceled";
+  status: "requires_payment_method" | "requires_confirmation" | "processing" | "succeeded" | "canceled";
   latest_charge: string | null;
   last_payment_error: StripeFault | null;
 }
@@ -86,6 +87,12 @@ export class StripeAccount {
   readonly operations: Operation[] = [];
   readonly #intents = new Map<string, PaymentIntent>();
   readonly #refunds: Refund[] = [];
+  readonly #tell: (type: IntentEvent, intent: PaymentIntent) => void;
+
+  /** `tell`: hears of every change of an intent, and may keep what it is given. */
+  constructor(tell: (type: IntentEvent, intent: PaymentIntent) => void) {
+    this.#tell = (type, intent) => tell(type, structuredClone(intent));
+  }
 
   intent(id: string): PaymentIntent | undefined {
     return this.#intents.get(id);
@@ -103,27 +110,37 @@ export class StripeAccount {
     const intent = newIntent(form, amount);
     this.#intents.set(intent.id, intent);
     this.#record("opened", intent, amount);
+    this.#tell("payment_intent.created", intent);
     return form.get("confirm") === "true" ? this.confirm(intent.id, form) : { status: 200, body: intent };
   }
 
   confirm(id: string, form: URLSearchParams): Answer {
+    const intent = this.#confirmable(id, form);
+    return "id" in intent ? this.#conclude(intent) : intent;
+  }
+
+  /** A confirmation that takes its time: the answer is that it is under way, and `settle` ends it. */
+  process(id: string, form: URLSearchParams): Answer {
+    const intent = this.#confirmable(id, form);
+    if (!("id" in intent)) return intent;
+    intent.status = "processing";
+    this.#tell("payment_intent.processing", intent);
+    return { status: 200, body: intent };
+  }
+
+  /** Ends what `process` began. */
+  settle(id: string): void {
     const intent = this.#intents.get(id);
-    if (intent === undefined) return missing("intent", id);
-    if (intent.status === "succeeded" || intent.status === "canceled")
-      return unexpectedState("confirm", intent);
-    intent.payment_method = form.get("payment_method") ?? intent.payment_method;
-    if (intent.payment_method === null) return unexpectedState("confirm", intent);
-    const decline = DECLINES[intent.payment_method];
-    return decline === undefined ? this.#charge(intent) : this.#decline(intent, decline);
+    if (intent?.status === "processing") this.#conclude(intent);
   }
 
   cancel(id: string): Answer {
     const intent = this.#intents.get(id);
     if (intent === undefined) return missing("intent", id);
-    if (intent.status === "succeeded" || intent.status === "canceled")
-      return unexpectedState("cancel", intent);
+    if (isUnderWayOrOver(intent)) return unexpectedState("cancel", intent);
     intent.status = "canceled";
     this.#record("canceled", intent, 0);
+    this.#tell("payment_intent.canceled", intent);
     return { status: 200, body: intent };
   }
 
@@ -161,12 +178,27 @@ export class StripeAccount {
     return { status: 200, body: refund };
   }
 
+  /** The intent with its payment method, or why it can't be confirmed. */
+  #confirmable(id: string, form: URLSearchParams): PaymentIntent | Answer {
+    const intent = this.#intents.get(id);
+    if (intent === undefined) return missing("intent", id);
+    if (isUnderWayOrOver(intent)) return unexpectedState("confirm", intent);
+    intent.payment_method = form.get("payment_method") ?? intent.payment_method;
+    return intent.payment_method === null ? unexpectedState("confirm", intent) : intent;
+  }
+
+  #conclude(intent: PaymentIntent): Answer {
+    const decline = DECLINES[intent.payment_method ?? ""];
+    return decline === undefined ? this.#charge(intent) : this.#decline(intent, decline);
+  }
+
   #charge(intent: PaymentIntent): Answer {
     intent.status = "succeeded";
     intent.amount_received = intent.amount;
     intent.latest_charge = newId("ch");
     intent.last_payment_error = null;
     this.#record("charged", intent, intent.amount);
+    this.#tell("payment_intent.succeeded", intent);
     return { status: 200, body: intent };
   }
 
@@ -176,6 +208,7 @@ export class StripeAccount {
     intent.payment_method = null;
     intent.last_payment_error = error;
     this.#record("declined", intent, 0);
+    this.#tell("payment_intent.payment_failed", intent);
     return failed(402, { ...error, payment_intent: intent });
   }
 
@@ -223,6 +256,10 @@ function metadataOf(form: URLSearchParams): Record<string, string> {
     return key === undefined ? [] : [[key, value] as const];
   });
   return Object.fromEntries(fields);
+}
+
+function isUnderWayOrOver({ status }: PaymentIntent): boolean {
+  return status === "processing" || status === "succeeded" || status === "canceled";
 }
 
 function invalid(message: string, param: string): Answer {

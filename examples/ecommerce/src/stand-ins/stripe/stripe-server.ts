@@ -8,9 +8,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
-import { Fault, Faults } from "./faults.ts";
+import { Fault, Faults, Latency } from "./faults.ts";
 import { IdempotencyKeys, type Reply, replyOf } from "./idempotency-keys.ts";
 import { type Answer, failed, newId, StripeAccount } from "./stripe-account.ts";
+import { Webhooks, WebhookTarget } from "./webhooks.ts";
 
 export interface StripeServerOptions {
   /** Default: one that is free. */
@@ -38,29 +39,40 @@ export async function startStripeServer(options: StripeServerOptions = {}): Prom
   });
   // Loopback only: this stand-in takes any test key.
   await new Promise<void>((done) => server.listen(options.port ?? 0, "127.0.0.1", done));
-  return { port: (server.address() as AddressInfo).port, close: () => close(server) };
+  return { port: (server.address() as AddressInfo).port, close: () => close(server, desk) };
 }
 
-function close(server: Server): Promise<void> {
+function close(server: Server, desk: Desk): Promise<void> {
+  desk.close();
   server.closeAllConnections();
   return new Promise((done) => server.close(() => done()));
 }
 
 class Desk {
-  readonly #account = new StripeAccount();
+  readonly #webhooks = new Webhooks();
+  readonly #account = new StripeAccount((type, intent) => this.#webhooks.send(type, intent));
   readonly #keys = new IdempotencyKeys();
   readonly #faults = new Faults();
   readonly #locked = new Set<string>();
   readonly #onHeld: (orderId: string) => void;
+  readonly #processing = new Set<NodeJS.Timeout>();
+  #latencyMs = 0;
 
   constructor(onHeld: (orderId: string) => void) {
     this.#onHeld = onHeld;
+  }
+
+  /** What is under way stays so. */
+  close(): void {
+    this.#webhooks.close();
+    for (const timer of this.#processing) clearTimeout(timer);
   }
 
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = new URL(request.url ?? "/", "http://stripe").pathname;
     const body = await text(request);
     if (path.startsWith("/_sim/")) return this.#control(`${request.method} ${path}`, body, response);
+    if (this.#latencyMs > 0) await delay(this.#latencyMs);
     if (request.headers.authorization?.startsWith("Bearer sk_test_") !== true) {
       return send(
         response,
@@ -110,6 +122,7 @@ class Desk {
     try {
       if (fault?.kind === "slow") await delay(fault.ms);
       if (fault?.kind === "refuse") return refused();
+      if (fault?.kind === "process") return this.#process(call, fault);
       const trouble = failed(500, { type: "api_error", message: "An unknown error occurred" });
       if (fault?.kind === "fail") return trouble;
       const answer = this.#execute(call);
@@ -117,6 +130,15 @@ class Desk {
     } finally {
       if (lock !== undefined) this.#locked.delete(lock);
     }
+  }
+
+  #process({ intentId = "", form }: Call, { ms }: Fault): Answer {
+    const timer = setTimeout(() => {
+      this.#processing.delete(timer);
+      this.#account.settle(intentId);
+    }, ms);
+    this.#processing.add(timer);
+    return this.#account.process(intentId, form);
   }
 
   #execute({ operation, intentId = "", form }: Call): Answer {
@@ -147,6 +169,12 @@ class Desk {
         });
       case "POST /_sim/faults":
         this.#faults.add(Fault.parse(JSON.parse(body)));
+        break;
+      case "POST /_sim/webhooks":
+        this.#webhooks.aim(WebhookTarget.parse(JSON.parse(body)));
+        break;
+      case "POST /_sim/latency":
+        this.#latencyMs = Latency.parse(JSON.parse(body)).ms;
         break;
       case "POST /_sim/forget-keys":
         this.#keys.forget();
