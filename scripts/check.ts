@@ -10,7 +10,7 @@ const CHECKS: Readonly<Record<string, string>> = {
   unit: "vitest run --project unit --reporter=dot",
   unused: "knip --no-config-hints",
   lint: "oxlint",
-  types: "tsc -p tsconfig.json",
+  types: "tsc -p tsconfig.json && tsc -p examples/ecommerce/src/operations/page",
   declarations: "tsc -p tsconfig.declarations.json --noEmit",
   format: "biome format",
 };

@@ -1,0 +1,21 @@
+/**
+ * The page for operations, as a process of its own.
+ *
+ *     TINYBIRD_URL          the local stand-in by default, http://127.0.0.1:12113
+ *     TINYBIRD_READ_TOKEN   a token that may read the pipes; the stand-in's by default
+ *     PORT                  3001
+ */
+import { Tinybird } from "../tinybird.ts";
+import { startOperations } from "./operations-server.ts";
+
+// Started by another process, such as the demo: don't outlive it.
+process.on("disconnect", () => process.exit(1));
+
+const { env } = process;
+const tinybird = new Tinybird({
+  url: env["TINYBIRD_URL"] ?? "http://127.0.0.1:12113",
+  token: env["TINYBIRD_READ_TOKEN"] ?? "local_read",
+});
+const { port } = await startOperations({ tinybird, port: Number(env["PORT"] ?? 3001) });
+process.send?.({ listening: port });
+if (process.send === undefined) console.log(`The page for operations: http://127.0.0.1:${port}`);
