@@ -69,6 +69,13 @@ test("ids may be shortened where one run has such an id, and a whole id comes fi
   const onlooker = looker();
   await importShownRuns(onlooker.client);
   expect((await onlooker.look(["why", "order-3/"])).code).toBe(0);
+  await onlooker.client.runs.import(
+    JSON.stringify(await onlooker.client.runs.export("order-3")).replaceAll("order-3", "basket-77"),
+  );
+  await onlooker.client.runs.import(
+    JSON.stringify(await onlooker.client.runs.export("order-3/packing")).replaceAll("order-3", "basket-77"),
+  );
+  expect((await onlooker.look(["why", "bask"])).out).toContain("Run basket-77 of");
   expect((await onlooker.look(["why", "order-3"])).out).toContain("Run order-3 of");
   expect(await onlooker.look(["why", "order-"])).toMatchObject({
     code: 2,

@@ -2,8 +2,9 @@ import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import type { Frame, Work } from "../frame.ts";
 import { writeConfined } from "../input/confined-path.ts";
-import { safeData } from "../safe-text.ts";
+import { safeData, safeText } from "../safe-text.ts";
 import { resolveRunId } from "../run-ids.ts";
+import { whyText } from "../why-text.ts";
 
 interface Options {
   readonly showPayloads?: boolean;
@@ -39,6 +40,7 @@ const show: Work<Options> = async ({ client, store, out, io, options, args: [tex
   }
   const { runPage } = await import("../render/run-page.ts");
   const place = { cwd: io.cwd, forced: options.forcePath };
-  const file = await writeConfined(options.html, runPage(safeData(document), io.now()), place);
+  const page = runPage(safeData(document), { now: io.now(), why: safeText(await whyText(client, id)) });
+  const file = await writeConfined(options.html, page, place);
   out.show({ id, file }, (written) => `${written.file}\n`);
 };

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import type { Frame, Work } from "../frame.ts";
 import { resolveRunId } from "../run-ids.ts";
+import { whyText } from "../why-text.ts";
 
 export function addWhy(program: Command, frame: Frame): void {
   const command = program
@@ -18,25 +19,5 @@ export function addWhy(program: Command, frame: Frame): void {
 
 const why: Work<unknown> = async ({ client, out, args: [text = ""] }) => {
   const id = await resolveRunId(client, text);
-  const { runs } = await client.runs.list({ ids: [id], limit: 1 });
-  const paragraph = asCommands(await client.runs.why(id), id, runs[0]?.workflow ?? "");
-  out.show({ id, why: paragraph }, (document) => `${document.why}\n`);
+  out.show({ id, why: await whyText(client, id) }, (document) => `${document.why}\n`);
 };
-
-/** The library tells its callers which method helps; here a command does. */
-function asCommands(why: string, id: string, workflow: string): string {
-  return why
-    .replaceAll(`client.runs.resume("${id}")`, `everstep resume ${shellWord(id)}`)
-    .replaceAll(`client.runs.move("${id}", { to })`, `everstep move ${shellWord(id)}`)
-    .replaceAll(
-      `client.workflows.resume("${workflow}")`,
-      `everstep resume --workflow ${shellWord(workflow)}`,
-    );
-}
-
-/** People paste it. */
-function shellWord(text: string): string {
-  return /^[\w./:@%+~-]+$/.test(text) && !text.startsWith("-") && !text.startsWith("~")
-    ? text
-    : `'${text.replaceAll("'", `'\\''`)}'`;
-}

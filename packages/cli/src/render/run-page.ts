@@ -1,97 +1,80 @@
 /** A run as one page that needs nothing else: no script, no other file, and nothing in it but text that came from data (S5). */
 import { createHash } from "node:crypto";
-import { durationText } from "../human.ts";
-import type { ChildDocument, EntryDocument, ShowDocument } from "../run-document.ts";
-import { factsOf, keyText, outcomeText } from "./timeline.ts";
+import { ageText } from "../human.ts";
+import type { ChildDocument, ShowDocument } from "../run-document.ts";
+import { PAGE_STYLE } from "./page-style.ts";
+import { escaped } from "./page-text.ts";
+import { timelineHtml } from "./page-timeline.ts";
+import { errorText, factsOf } from "./timeline.ts";
 
-const STYLE = `
-:root { color-scheme: light dark; --line: #8884; --dim: #888; --bad: #d33; --good: #2a2; --order: #b80; --bar: #48c; }
-body { font: 14px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.3rem; overflow-wrap: anywhere; } h2 { font-size: 1rem; margin-top: 2rem; }
-.status { border: 1px solid currentcolor; border-radius: 1rem; padding: 0 .6rem; font-size: .9rem; }
-.stuck, .failed, .error { color: var(--bad); } .completed { color: var(--good); } .order { color: var(--order); }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; } dt { color: var(--dim); }
-dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th { text-align: left; color: var(--dim); font-weight: normal; } td, th { padding: .2rem .5rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-td.text { overflow-wrap: anywhere; white-space: pre-wrap; max-width: 30rem; } tr.superseded { opacity: .5; text-decoration: line-through; }
-svg { width: 12rem; height: .8rem; } svg rect { fill: var(--bar); } .error svg rect { fill: var(--bad); }
-footer { margin-top: 2rem; color: var(--dim); }
-`;
-
-/** Of a neutralised document. */
-export function runPage(run: ShowDocument, now: number): string {
-  const hash = createHash("sha256").update(STYLE).digest("base64");
+/** Of a neutralised document. `why`: the sentence that says why it does not get on, and what to do. */
+export function runPage(
+  run: ShowDocument,
+  { now, why }: { readonly now: number; readonly why: string },
+): string {
+  const hash = createHash("sha256").update(PAGE_STYLE).digest("base64");
   const policy = `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
+  const sections = [
+    header(run, why),
+    facts(run, now),
+    retries(run, now),
+    timelineHtml(run),
+    run.children.length === 0
+      ? ""
+      : `<h2>Children</h2>\n<div class="card children">${tree(run.children)}</div>`,
+    `<footer>Written by everstep at ${escaped(new Date(now).toISOString())}; ages are as of then.</footer>`,
+  ];
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width">
 <meta name="referrer" content="no-referrer">
-<title>${escaped(run.id)}</title>
-<style>${STYLE}</style>
-<h1>${escaped(run.id)} <span class="status ${escaped(run.status)}">${escaped(run.status)}</span></h1>
-<p>${escaped(`${run.workflow}, version ${run.version}`)}</p>
-<dl>
-${factsOf(run, now)
-  .map(
-    ([name, text]) =>
-      `<dt>${name}</dt><dd${name === "stuck" || name === "error" ? ' class="error"' : ""}>${escaped(text)}</dd>`,
-  )
-  .join("\n")}
-</dl>
-${timeline(run)}
-${run.children.length === 0 ? "" : `<h2>Children</h2>\n${tree(run.children)}`}
-<footer>everstep, ${escaped(new Date(now).toISOString())}</footer>
+<title>${escaped(`${run.id}: ${run.status}`)}</title>
+<style>${PAGE_STYLE}</style>
+${sections.filter((section) => section !== "").join("\n")}
 </html>
 `;
 }
 
-/** Also in an attribute's value between double quotes. */
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+function header({ id, workflow, version, status, paused, error }: ShowDocument, why: string): string {
+  const statusText = paused === null ? status : `${status}, paused`;
+  const isBad = status === "stuck" || status === "failed";
+  const said = status === "failed" && error !== null ? errorText(error) : why;
+  const callout =
+    status === "completed" ? "" : `\n<p class="callout${isBad ? " bad" : ""}">${escaped(said)}</p>`;
+  return `<header><p>${escaped(`${workflow}, version ${version}`)}</p>
+<h1>${escaped(id)}<span class="status ${escaped(status)}">${escaped(statusText)}</span></h1></header>${callout}`;
 }
 
-function timeline(run: ShowDocument): string {
-  if (run.journal.length === 0) return "";
-  const from = Date.parse(run.createdAt);
-  const to = Math.max(from + 1, ...run.journal.map(({ at }) => Date.parse(at)));
-  const rows = run.journal.map((entry) => row(entry, { from, to }));
-  const head = ["#", "at", "took", "", "kind", "key", "outcome"].map((title) => `<th>${title}</th>`).join("");
-  return `<h2>Timeline</h2>\n<table>\n<tr>${head}</tr>\n${rows.join("\n")}\n</table>`;
+/** What the header says, or what needs room of its own. */
+const SAID: ReadonlySet<string> = new Set(["stuck", "error"]);
+const WIDE: ReadonlySet<string> = new Set(["input", "result"]);
+
+function facts(run: ShowDocument, now: number): string {
+  const items = factsOf(run, now)
+    .filter(([name]) => !SAID.has(name))
+    .map(
+      ([name, text]) =>
+        `<div${WIDE.has(name) ? ' class="wide"' : ""}><dt>${name}</dt><dd${WIDE.has(name) ? ' class="data"' : ""}>${escaped(text)}</dd></div>`,
+    );
+  return `<dl class="facts">\n${items.join("\n")}\n</dl>`;
 }
 
-interface Span {
-  readonly from: number;
-  readonly to: number;
-}
-
-function row(entry: EntryDocument, { from, to }: Span): string {
-  const at = Date.parse(entry.at);
-  const left = (1000 * (at - entry.tookMs - from)) / (to - from);
-  const width = Math.max(6, (1000 * entry.tookMs) / (to - from));
-  const bar = `<svg viewBox="0 0 1000 10" preserveAspectRatio="none"><rect x="${Math.max(0, left).toFixed(1)}" width="${width.toFixed(1)}" height="10"/></svg>`;
-  const classes = [
-    entry.superseded ? "superseded" : "",
-    entry.error === null ? "" : "error",
-    entry.order === undefined ? "" : "order",
-  ];
-  const cells = [
-    String(entry.seq),
-    `<time datetime="${escaped(entry.at)}" title="${escaped(entry.at)}">+${durationText(at - from)}</time>`,
-    durationText(entry.tookMs),
-    bar,
-    escaped(entry.kind),
-  ].map((cell) => `<td>${cell}</td>`);
-  const texts = [keyText(entry), outcomeText(entry)].map((text) => `<td class="text">${escaped(text)}</td>`);
-  return `<tr class="${classes.join(" ").trim()}">${[...cells, ...texts].join("")}</tr>`;
+function retries({ retries: all }: ShowDocument, now: number): string {
+  if (all.length === 0) return "";
+  const items = all.map(({ step, failures, nextAt, error }) => {
+    const next = nextAt === null ? "tried again when a person says so" : `next try ${ageText(nextAt, now)}`;
+    const last = error === null ? "" : `<span class="error">${escaped(errorText(error))}</span>`;
+    return `<p><span class="key">${escaped(step)}</span>failed ${failures}×, ${escaped(next)}${last}</p>`;
+  });
+  return `<h2>Steps that failed so far</h2>\n<div class="card retries">${items.join("\n")}</div>`;
 }
 
 function tree(children: readonly ChildDocument[]): string {
   const items = children.map(
-    ({ id, key, workflow, status, children: theirs }) =>
-      `<li>${escaped(`${id} (${workflow}, as ${key})`)} <span class="${escaped(status)}">${escaped(status)}</span>${theirs.length === 0 ? "" : tree(theirs)}</li>`,
+    ({ id, key, workflow, version, status, called, children: theirs }) =>
+      `<li><span class="key">${escaped(id)}</span>${escaped(`${workflow}@${version}, ${called ? "called" : "started"} as ${key}`)}<span class="status ${escaped(status)}">${escaped(status)}</span>${theirs.length === 0 ? "" : tree(theirs)}</li>`,
   );
   return `<ul>${items.join("")}</ul>`;
 }

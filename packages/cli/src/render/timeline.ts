@@ -68,9 +68,15 @@ function payloadText(run: ShowDocument, name: "input" | "result"): string {
   return name in run ? JSON.stringify(run[name]) : "hidden (--show-payloads)";
 }
 
-export function errorText(error: ErrorDocument): string {
-  const cause = error.cause === null ? "" : `, caused by ${errorText(error.cause)}`;
-  return `${error.name}: ${error.message}${cause}`;
+export function errorText({ name, message, cause }: ErrorDocument): string {
+  return `${name}: ${message}${cause === null ? "" : causeText(cause, message)}`;
+}
+
+/** An error often says what its cause said: it is not said again. */
+function causeText(error: ErrorDocument, said: string): string {
+  const { name, message, cause } = error;
+  const text = said.includes(message) ? name : `${name}: ${message}`;
+  return `, caused by ${text}${cause === null ? "" : causeText(cause, `${said}\n${message}`)}`;
 }
 
 function entryColumns(run: ShowDocument): readonly Column<EntryDocument>[] {
