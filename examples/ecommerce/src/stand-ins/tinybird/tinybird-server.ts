@@ -27,6 +27,8 @@ export interface TinybirdServerOptions {
   readonly port?: number;
   /** Of the datafiles; default: those of this repository. */
   readonly folder?: string;
+  /** The clock of the rate limit, in milliseconds. */
+  readonly now?: () => number;
 }
 
 export interface TinybirdServer {
@@ -44,7 +46,7 @@ export async function startTinybird(options: TinybirdServerOptions = {}): Promis
   const folder = options.folder ?? fileURLToPath(new URL("../../../../../tinybird", import.meta.url));
   const project = readProject(folder);
   const warehouse = await Warehouse.open(project);
-  const workspace = new Workspace(project, warehouse);
+  const workspace = new Workspace(project, warehouse, options.now ?? Date.now);
   const server = createServer((request, response) => {
     // A caller that hangs up half-way through its request has asked for nothing.
     workspace.serve(request, response).catch(() => response.destroy());
@@ -72,10 +74,12 @@ class Workspace {
   readonly #warehouse: Warehouse;
   readonly #rate = new RequestRate();
   readonly #troubles = new Troubles();
+  readonly #now: () => number;
 
-  constructor(project: Project, warehouse: Warehouse) {
+  constructor(project: Project, warehouse: Warehouse, now: () => number) {
     this.#project = project;
     this.#warehouse = warehouse;
+    this.#now = now;
   }
 
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -117,7 +121,7 @@ class Workspace {
   }
 
   #withinLimit(name: string): Readonly<Record<string, string>> {
-    const { allowed, remaining, resetSeconds } = this.#rate.take(name, Date.now());
+    const { allowed, remaining, resetSeconds } = this.#rate.take(name, this.#now());
     const headers = {
       "x-ratelimit-limit": String(REQUESTS_MAX),
       "x-ratelimit-remaining": String(remaining),
