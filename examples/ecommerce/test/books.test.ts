@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { ViolationKind } from "../src/books/book-checks.ts";
 import { closeBooks } from "../src/books/books.ts";
 import type { Effect } from "../src/books/effect-ledger.ts";
 import type { Evidence } from "../src/books/evidence.ts";
+import type { ViolationKind } from "../src/books/violation.ts";
 import type { OrderRequest } from "../src/order-request.ts";
 import type { Operation } from "../src/stand-ins/stripe/stripe-account.ts";
 
@@ -55,6 +55,10 @@ const balanced: Evidence = {
   orders: [{ orderId: "good", userId: "u-1", totalCents: 1000, chargeId: "ch_good", completedAt: 0 }],
   stock: [{ productId: "lamp", name: "Lamp", received: 10, available: 8 }],
   reservations: [{ orderId: "good", productId: "lamp", quantity: 2 }],
+  postOrders: [{ orderId: "good", status: "completed" }],
+  points: [{ orderId: "good", points: 10 }],
+  mails: [{ orderId: "good", messageId: "<good@shop>", deliveries: 3 }],
+  warehouse: { orders: 1, cents: 1000, rows: 2, attempts: 5, failedAttempts: 1 },
   stripe: [
     opened,
     charged,
@@ -69,7 +73,15 @@ const balanced: Evidence = {
 
 const [good, back, poor] = balanced.customers;
 const [row] = balanced.orders;
-if (good === undefined || back === undefined || poor === undefined || row === undefined)
+const [mail] = balanced.mails;
+const { warehouse } = balanced;
+if (
+  good === undefined ||
+  back === undefined ||
+  poor === undefined ||
+  row === undefined ||
+  mail === undefined
+)
   throw new Error("no evidence");
 
 describe("books in order", () => {
@@ -85,6 +97,8 @@ describe("books in order", () => {
       refunded: { count: 1, cents: 1000 },
       soldCents: 1000,
       stock: { received: 10, available: 8, held: 0, sold: 2 },
+      mails: { received: 1, again: 2 },
+      points: 10,
       bodies: { begun: 2, again: 1 },
     });
   });
@@ -218,6 +232,54 @@ const spoiled: readonly (readonly [
     "unwitnessed",
     "good step charge-payment",
   ],
+  ["an order that nothing follows", { postOrders: [] }, "post-order", "good"],
+  [
+    "a run after an order that is stuck",
+    { postOrders: [{ orderId: "good", status: "stuck" }] },
+    "post-order",
+    "good",
+  ],
+  [
+    "two runs after one order",
+    { postOrders: [...balanced.postOrders, ...balanced.postOrders] },
+    "post-order",
+    "good",
+  ],
+  [
+    "a run after an order that was canceled",
+    { postOrders: [...balanced.postOrders, { orderId: "back", status: "completed" }] },
+    "post-order",
+    "back",
+  ],
+  ["an order without a mail", { mails: [] }, "lost-mail", "good"],
+  [
+    "two mails that don't say that they are the same",
+    { mails: [mail, { ...mail, messageId: "<other@shop>" }] },
+    "wrong-mail",
+    "good",
+  ],
+  [
+    "a mail about an order that was canceled",
+    { mails: [mail, { ...mail, orderId: "back" }] },
+    "wrong-mail",
+    "back",
+  ],
+  ["an order without points", { points: [] }, "points", "good"],
+  ["too few points", { points: [{ orderId: "good", points: 9 }] }, "points", "good"],
+  ["points that were booked twice", { points: [...balanced.points, ...balanced.points] }, "points", "good"],
+  [
+    "points for an order that was canceled",
+    { points: [...balanced.points, { orderId: "back", points: 10 }] },
+    "points",
+    "back",
+  ],
+  [
+    "an order that the warehouse counts twice",
+    { warehouse: { ...warehouse, orders: 2 } },
+    "warehouse",
+    "orders",
+  ],
+  ["another revenue in the warehouse", { warehouse: { ...warehouse, cents: 999 } }, "warehouse", "revenue"],
 ];
 
 describe("books out of order are found out:", () => {
@@ -239,6 +301,11 @@ describe("books out of order are found out:", () => {
       stock: true,
       "rerun-after-journal": true,
       unwitnessed: true,
+      "post-order": true,
+      "lost-mail": true,
+      "wrong-mail": true,
+      points: true,
+      warehouse: true,
     };
     expect(new Set(spoiled.map(([, , kind]) => kind))).toEqual(new Set(Object.keys(kinds)));
   });

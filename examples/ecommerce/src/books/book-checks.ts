@@ -1,29 +1,8 @@
-import { type Accounts, type Evidence, isEnding } from "./evidence.ts";
+import { type Check, found } from "./violation.ts";
+import { isEnding } from "./evidence.ts";
 import { totalCents } from "../order-request.ts";
+import { postOrderChecks } from "./post-order-checks.ts";
 import type { ReservationRow } from "../shop-database.ts";
-
-/** What a shop must never find in its books: each kind has a check below, and a case in the test. */
-export type ViolationKind =
-  | "lost-order"
-  | "ghost-charge"
-  | "double-charge"
-  | "wrong-charge"
-  | "wrong-ending"
-  | "broken-word"
-  | "wrong-answer"
-  | "orders-table"
-  | "stock"
-  | "rerun-after-journal"
-  | "unwitnessed";
-
-export interface Violation {
-  readonly kind: ViolationKind;
-  /** The order, product or step that it is about. */
-  readonly about: string;
-  readonly what: string;
-}
-
-export type Check = (evidence: Evidence, accounts: Accounts) => Violation[];
 
 const lostOrders: Check = ({ customers }, { status }) =>
   customers.flatMap(({ accepted, request: { orderId } }) => {
@@ -166,11 +145,8 @@ export const checks: readonly Check[] = [
   wrongGoods,
   reruns,
   unwitnessed,
+  ...postOrderChecks,
 ];
-
-function found(wrong: boolean, kind: ViolationKind, about: string, what: string): Violation[] {
-  return wrong ? [{ kind, about, what }] : [];
-}
 
 export function pieces(rows: readonly Pick<ReservationRow, "quantity">[]): number {
   return rows.reduce((sum, { quantity }) => sum + quantity, 0);

@@ -1,10 +1,11 @@
 /**
- * Closes the books of the shop: four records that were kept apart (what customers were told, what the shop's tables say, what
- * Stripe executed, what the witness saw) have to agree. Pure: evidence in, figures and violations out.
+ * Closes the books of the shop: records that were kept apart (what customers were told, what the shop's tables say, what Stripe
+ * executed, what lies in the mailboxes and in the warehouse, what the witness saw) have to agree. Pure: evidence in, figures and violations out.
  */
-import { checks, pieces, type Violation } from "./book-checks.ts";
+import { checks, pieces } from "./book-checks.ts";
 import { Accounts, type Ending, type Evidence, type Sum, sumOf } from "./evidence.ts";
 import type { ReservationRow } from "../shop-database.ts";
+import type { Violation } from "./violation.ts";
 
 export interface Books {
   readonly figures: Figures;
@@ -23,6 +24,9 @@ export interface Figures {
     readonly held: number;
     readonly sold: number;
   };
+  /** Mails that customers have, and how often one of them was delivered again. */
+  readonly mails: { readonly received: number; readonly again: number };
+  readonly points: number;
   /** Bodies begun, and those of them whose body had begun before: it failed, or its process was killed. */
   readonly bodies: { readonly begun: number; readonly again: number };
 }
@@ -34,7 +38,7 @@ export function closeBooks(evidence: Evidence): Books {
 }
 
 function figuresOf(
-  { customers, orders, stock: products, reservations, stripe, effects }: Evidence,
+  { customers, orders, stock: products, reservations, points, mails, stripe, effects }: Evidence,
   accounts: Accounts,
 ): Figures {
   const begun = effects.filter(({ event }) => event === "begin").map(({ run, entry }) => `${run} ${entry}`);
@@ -53,6 +57,8 @@ function figuresOf(
       held: pieces(reservations.filter((row) => !isSold(row))),
       sold: pieces(reservations.filter(isSold)),
     },
+    mails: { received: mails.length, again: mails.reduce((sum, { deliveries }) => sum + deliveries - 1, 0) },
+    points: points.reduce((sum, row) => sum + row.points, 0),
     bodies: { begun: begun.length, again: begun.length - new Set(begun).size },
   };
 }

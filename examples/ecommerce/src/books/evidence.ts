@@ -30,14 +30,50 @@ export interface CustomerRecord {
   readonly mayEnd: readonly Ending[];
 }
 
-/** What the four records say that were kept apart: by the customers, the shop, Stripe, and the witness. */
+/** The run that an order's event started. */
+export interface PostOrder {
+  readonly orderId: string;
+  readonly status: RunStatus;
+}
+
+/** What a customer got for an order. */
+export interface BookedPoints {
+  readonly orderId: string;
+  readonly points: number;
+}
+
+/** A mail in a customer's mailbox. */
+export interface ReceivedMail {
+  readonly orderId: string;
+  readonly messageId: string;
+  /** How often the mail server took it: a mail whose acceptance was not heard of is sent again. */
+  readonly deliveries: number;
+}
+
+/** What the pipes answer, summed up; or what was sent, where there are no pipes. */
+export interface WarehouseSums {
+  readonly orders: number;
+  readonly cents: number;
+  /** Of orders, as they came: those that were sent again among them. */
+  readonly rows: number;
+  /** Of the steps of all runs. */
+  readonly attempts: number;
+  readonly failedAttempts: number;
+}
+
+/** What the records say that were kept apart: by the customers, the shop, Stripe, the mailboxes, the warehouse and the witness. */
 export interface Evidence {
   readonly customers: readonly CustomerRecord[];
   readonly answers: readonly ExpectedAnswer[];
+  /** Of orders. */
   readonly runs: readonly { readonly id: string; readonly status: RunStatus }[];
+  readonly postOrders: readonly PostOrder[];
   readonly orders: readonly OrderRow[];
   readonly stock: readonly StockRow[];
   readonly reservations: readonly ReservationRow[];
+  readonly points: readonly BookedPoints[];
+  readonly mails: readonly ReceivedMail[];
+  readonly warehouse: WarehouseSums;
   readonly stripe: readonly Operation[];
   readonly effects: readonly Effect[];
 }

@@ -1,5 +1,6 @@
 import type { Client, RunSummary } from "@everstep/core";
 import type { EffectLedger } from "../books/effect-ledger.ts";
+import type { Evidence } from "../books/evidence.ts";
 
 const PAGE = 500;
 
@@ -41,6 +42,16 @@ export class Auditor {
       after = page.next ?? undefined;
     } while (after !== undefined);
     return all;
+  }
+
+  /** Orders, and the runs that their events started. */
+  async runsByKind(): Promise<Pick<Evidence, "runs" | "postOrders">> {
+    const all = await this.runs();
+    const started = all.flatMap(({ event, status }) =>
+      // Name and id of the event: it has the order's.
+      event === null ? [] : [{ orderId: event.split("/")[1] ?? event, status }],
+    );
+    return { runs: all.filter(({ event }) => event === null), postOrders: started };
   }
 
   #mark(run: string, entry: string): void {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { CustomerRecord, Ending, ExpectedAnswer, Word } from "../books/evidence.ts";
-import type { PlannedOrder } from "./plan.ts";
+import type { PlannedOrder } from "./fates.ts";
 
 interface Answer {
   readonly code: number;

@@ -1,129 +1,124 @@
-import type { Ending } from "../books/evidence.ts";
-import type { OrderItem, OrderRequest } from "../order-request.ts";
-import type { FaultInput } from "../stand-ins/stripe/faults.ts";
-import { chance, pick, type Random, random, whole } from "./random.ts";
+/**
+ * An hour of a busy day, in a minute: who orders what and when, when processes are killed, and what is down meanwhile. The same
+ * seed makes the same plan; what the kills hit is up to the clock.
+ */
+import { invalidOrders, isPlain, type PlannedOrder, planOrder } from "./fates.ts";
+import { type Random, random, whole } from "./random.ts";
 
-/** An order, and what its customer and Stripe will do to it. */
-export interface PlannedOrder {
-  readonly request: OrderRequest;
-  readonly mayEnd: readonly Ending[];
-  /** Trouble that its payment meets. */
-  readonly fault: FaultInput | undefined;
-  /** Sent twice at the same time. */
-  readonly twice: boolean;
-  /** Canceled by the customer as soon as it is accepted. */
-  readonly canceled: boolean;
-  /** Afterwards somebody sends another order under the same id. */
-  readonly impostor: boolean;
+export interface Visit {
+  /** After the shop opened. */
+  readonly atMs: number;
+  readonly order: PlannedOrder;
 }
 
-/** What happens until a process of the service is killed, and started again. */
-export interface Round {
-  readonly orders: readonly PlannedOrder[];
-  /** When: as this order is charged and the process has not heard of it, or some time after so many orders were served. */
-  readonly kill: { readonly whenCharged: string } | RandomKill;
-}
-
-/** Counted in orders too, since a loaded machine gets nothing done in a few hundred milliseconds. */
-export interface RandomKill {
+/** A process of the service is killed with SIGKILL, and started again. */
+export interface PlannedKill {
+  readonly atMs: number;
+  /** So many orders have ended since the kill before, if that does not take too long. */
   readonly afterEnded: number;
-  readonly afterMs: number;
+  /** An order that comes just then: it is charged, and the process is killed before it has heard of that. */
+  readonly target: PlannedOrder | undefined;
+  /** All processes at once; and Stripe forgets all idempotency keys, as it may after 24 hours. */
+  readonly blackout: boolean;
+}
+
+/** A part of the day in which something outside is not as it should be. */
+export interface Spell {
+  readonly what: "no-mail" | "slow-stripe" | "troubled-figures";
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 export interface Plan {
-  readonly rounds: readonly Round[];
-  /**
-   * The round in which Stripe forgets all idempotency keys, as it may after 24 hours, and all processes of the service are
-   * killed at once.
-   */
-  readonly blackoutRound: number;
-  /** Those that the customers send before the first round: each must be refused with 422. */
+  readonly ms: number;
+  /** In the order of their times, as the kills; without those that a kill is aimed at. */
+  readonly visits: readonly Visit[];
+  readonly kills: readonly PlannedKill[];
+  readonly spells: readonly Spell[];
+  /** Those that customers send before all others: each must be refused with 422. */
   readonly invalid: readonly unknown[];
 }
 
-/** Every third kill is aimed between the charge and its journal entry. */
+/** 5,000 orders a day, a hundred times as fast. */
+const ORDERS_PER_SECOND = (5_000 * 100) / 86_400;
+const PEAK_PER_SECOND = 40;
+/** Of all orders: of 520, 200 come in five seconds. */
+const PEAK_SHARE = 200 / 520;
+/** Every third kill is aimed between a charge and its journal entry. */
 const AIMED_EVERY = 3;
+/** Of those who cancel, every third one's refund is refused, until somebody has filled up the balance. */
+const REFUSED_EVERY = 3;
 
-/** The same seed makes the same plan; what the kills hit is up to the clock. */
+const SPELLS: readonly (readonly [Spell["what"], from: number, to: number])[] = [
+  ["slow-stripe", 0.1, 0.28],
+  ["no-mail", 0.3, 0.64],
+  ["troubled-figures", 0.68, 0.9],
+];
+
+/** Of all who come. */
+export function ordersOf({ visits, kills }: Pick<Plan, "visits" | "kills">): readonly PlannedOrder[] {
+  const targets = kills.flatMap(({ target }) => target ?? []);
+  return [...visits.map(({ order }) => order), ...targets];
+}
+
 export function makePlan(seed: number, size: { readonly orders: number; readonly kills: number }): Plan {
   const draw = random(seed);
-  const rounds = Array.from({ length: size.kills }, (_, index) => {
-    const from = Math.floor((index * size.orders) / size.kills);
-    const to = Math.floor(((index + 1) * size.orders) / size.kills);
-    const orders = Array.from({ length: to - from }, (_, at) =>
-      planOrder(draw, `order-${seed}-${from + at + 1}`),
-    );
-    return planRound(draw, index, orders);
+  const { ms, times } = arrivals(draw, size.orders);
+  const orders = times.map((_, index) => planOrder(draw, `order-${seed}-${index + 1}`));
+  const visits = withRefusedRefunds(orders).map((order, index) => ({ atMs: times[index] ?? 0, order }));
+  return {
+    ...withKills(draw, { visits, count: size.kills, ms }),
+    ms,
+    spells: SPELLS.map(([what, from, to]) => ({ what, fromMs: from * ms, toMs: to * ms })),
+    invalid: invalidOrders(),
+  };
+}
+
+/** Even over the day, as people come, and the peak in the middle of its second half. */
+function arrivals(draw: Random, count: number): { readonly ms: number; readonly times: readonly number[] } {
+  const inPeak = Math.round(count * PEAK_SHARE);
+  const calmMs = ((count - inPeak) / ORDERS_PER_SECOND) * 1_000;
+  const peakMs = (inPeak / PEAK_PER_SECOND) * 1_000;
+  const peakFromMs = 0.7 * calmMs;
+  const calm = Array.from({ length: count - inPeak }, () => draw() * calmMs);
+  const peak = Array.from({ length: inPeak }, () => peakFromMs + draw() * peakMs);
+  const shifted = calm.map((atMs) => (atMs < peakFromMs ? atMs : atMs + peakMs));
+  return { ms: calmMs + peakMs, times: [...shifted, ...peak].toSorted((a, b) => a - b) };
+}
+
+function withRefusedRefunds(orders: readonly PlannedOrder[]): readonly PlannedOrder[] {
+  const canceled = orders.filter((order) => order.canceled);
+  const refused = new Set(canceled.filter((_, index) => index % REFUSED_EVERY === 0));
+  return orders.map((order) => {
+    if (!refused.has(order)) return order;
+    const { orderId } = order.request;
+    return { ...order, faults: [...order.faults, { orderId, on: "refund", kind: "refuse" }] };
   });
-  return { rounds, blackoutRound: Math.floor(size.kills / 2), invalid: invalidOrders() };
 }
 
-function planRound(draw: Random, index: number, orders: readonly PlannedOrder[]): Round {
-  const target = orders.find(({ fault, mayEnd }) => fault === undefined && mayEnd.join() === "completed");
-  const kill = { afterEnded: whole(draw, 0, 8), afterMs: whole(draw, 20, 400) };
-  if (index % AIMED_EVERY !== 0 || target === undefined) return { orders, kill };
-  const { orderId } = target.request;
-  const held: PlannedOrder = { ...target, fault: { orderId, on: "confirm", kind: "hold-reply" } };
-  return { orders: orders.map((order) => (order === target ? held : order)), kill: { whenCharged: orderId } };
+/** A kill that is aimed takes the first plain order after its time, of which Stripe then holds the answer back. */
+function withKills(
+  draw: Random,
+  { visits, count, ms }: { readonly visits: readonly Visit[]; readonly count: number; readonly ms: number },
+): Pick<Plan, "visits" | "kills"> {
+  const targets = new Set<PlannedOrder>();
+  const kills = Array.from({ length: count }, (_, index): PlannedKill => {
+    const killAtMs = ((index + 0.2 + 0.6 * draw()) / count) * ms;
+    const isTarget = ({ atMs, order }: Visit): boolean =>
+      atMs >= killAtMs && isPlain(order) && !targets.has(order);
+    const target = index % AIMED_EVERY === 0 ? visits.find(isTarget)?.order : undefined;
+    if (target !== undefined) targets.add(target);
+    return {
+      atMs: killAtMs,
+      afterEnded: whole(draw, 3, 8),
+      target: target && withHeldReply(target),
+      blackout: index === Math.floor(count / 2),
+    };
+  });
+  return { kills, visits: visits.filter(({ order }) => !targets.has(order)) };
 }
 
-const DECLINES = [
-  "pm_card_visa_chargeDeclined",
-  "pm_card_visa_chargeDeclinedInsufficientFunds",
-  "pm_card_chargeDeclinedProcessingError",
-] as const;
-
-function planOrder(draw: Random, orderId: string): PlannedOrder {
-  const request = {
-    orderId,
-    userId: `user-${whole(draw, 1, 80)}`,
-    items: basket(draw),
-    paymentMethodId: "pm_card_visa",
-  };
-  const order: PlannedOrder = {
-    request,
-    mayEnd: ["completed"],
-    fault: undefined,
-    twice: chance(draw, 0.1),
-    canceled: false,
-    impostor: chance(draw, 0.03),
-  };
-  const fate = draw();
-  if (fate < 0.08)
-    return { ...order, request: { ...request, paymentMethodId: pick(draw, DECLINES) }, mayEnd: ["failed"] };
-  if (fate < 0.13)
-    return { ...order, request: { ...request, items: [lastLamp] }, mayEnd: ["completed", "failed"] };
-  const slow: FaultInput = { orderId, on: "confirm", kind: "slow", ms: whole(draw, 2_000, 4_000) };
-  // The payment is slow, so that the wish to cancel finds the charge under way.
-  if (fate < 0.17) return { ...order, canceled: true, fault: slow, mayEnd: ["completed", "canceled"] };
-  if (fate < 0.2) return { ...order, fault: slow };
-  if (fate < 0.3) return { ...order, fault: trouble(draw, orderId) };
-  return order;
-}
-
-/** Cut twice, since the SDK itself tries a cut connection once more. */
-function trouble(draw: Random, orderId: string): FaultInput {
-  const kinds = ["drop-reply", "refuse-connection", "rate-limit", "fail", "fail-after"] as const;
-  return { orderId, on: pick(draw, ["create", "confirm"] as const), kind: pick(draw, kinds), times: 2 };
-}
-
-const PRICES: Readonly<Record<string, number>> = { "desk-lamp": 4_900, mug: 1_250, notebook: 799, tea: 640 };
-const lastLamp: OrderItem = { productId: "last-lamp", quantity: 1, price: 2_500 };
-
-function basket(draw: Random): OrderItem[] {
-  const wanted = Object.entries(PRICES).filter(() => chance(draw, 0.5));
-  const lines = wanted.length === 0 ? [["mug", 1_250] as const] : wanted;
-  return lines.map(([productId, price]) => ({ productId, quantity: whole(draw, 1, 4), price }));
-}
-
-function invalidOrders(): unknown[] {
-  const good = { orderId: "invalid", userId: "user-1", items: [lastLamp], paymentMethodId: "pm_card_visa" };
-  return [
-    {},
-    { ...good, items: [] },
-    { ...good, items: [{ ...lastLamp, quantity: 0 }] },
-    { ...good, items: [{ ...lastLamp, price: 0.5 }] },
-    { ...good, orderId: "../etc" },
-    { ...good, discount: 100 },
-  ];
+function withHeldReply(order: PlannedOrder): PlannedOrder {
+  const { orderId } = order.request;
+  return { ...order, faults: [{ orderId, on: "confirm", kind: "hold-reply" }] };
 }

@@ -7,6 +7,8 @@ import { Client } from "pg";
 export interface Premises {
   /** Of the service, and of whoever looks at its books. */
   readonly env: Readonly<Record<string, string>>;
+  /** As the command `everstep` is told it. */
+  readonly address: string;
   readonly processes: number;
   /** `keep`: for somebody who wants to look at it afterwards. Answers where it is. */
   leave(options: { readonly keep: boolean }): Promise<string | undefined>;
@@ -15,7 +17,7 @@ export interface Premises {
 /** A file in `folder`, and one process. */
 export function sqlitePremises(folder: string): Premises {
   const path = join(folder, "shop.db");
-  return { env: { STORE: "sqlite", SHOP_DB: path }, processes: 1, leave: async () => path };
+  return { env: { STORE: "sqlite", SHOP_DB: path }, address: path, processes: 1, leave: async () => path };
 }
 
 /** A new database of the server at DATABASE_URL, else of one that is started for the day and gone after it; and four processes. */
@@ -32,6 +34,7 @@ export async function postgresPremises(): Promise<Premises> {
   url.pathname = `/${name}`;
   return {
     env: { STORE: url.href },
+    address: url.href,
     processes: 4,
     leave: async ({ keep }) => {
       const outlivesUs = server.own === null;

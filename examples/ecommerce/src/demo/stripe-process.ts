@@ -3,6 +3,9 @@ import type { FaultInput } from "../stand-ins/stripe/faults.ts";
 import type { Operation } from "../stand-ins/stripe/stripe-account.ts";
 import { Child } from "./child.ts";
 
+/** With which Stripe signs its webhooks. */
+export const WEBHOOK_SECRET = "whsec_demo";
+
 /** The Stripe simulator, which lives through the whole day. */
 export class StripeProcess {
   readonly #child: Child;
@@ -15,7 +18,9 @@ export class StripeProcess {
 
   static async start(): Promise<StripeProcess> {
     const held = new EventEmitter();
-    const child = await Child.start("stand-ins/stripe/main.ts", { onHeld: (orderId) => held.emit(orderId) });
+    const child = await Child.start("stand-ins/stripe/main.ts", {
+      onNews: (news) => void (news.held !== undefined && held.emit(news.held)),
+    });
     return new StripeProcess(child, held);
   }
 
@@ -23,12 +28,21 @@ export class StripeProcess {
     return this.#child.port;
   }
 
-  async cause(fault: FaultInput): Promise<void> {
-    await fetch(this.#url("faults"), { method: "POST", body: JSON.stringify(fault) });
+  cause(fault: FaultInput): Promise<void> {
+    return this.#child.tell("/_sim/faults", fault);
   }
 
-  async forgetKeys(): Promise<void> {
-    await fetch(this.#url("forget-keys"), { method: "POST" });
+  forgetKeys(): Promise<void> {
+    return this.#child.tell("/_sim/forget-keys");
+  }
+
+  /** Each answer takes that long from now on. */
+  slowDown(ms: number): Promise<void> {
+    return this.#child.tell("/_sim/latency", { ms });
+  }
+
+  sendWebhooksTo(url: string): Promise<void> {
+    return this.#child.tell("/_sim/webhooks", { url, secret: WEBHOOK_SECRET });
   }
 
   /** True once it has executed the charge and holds the answer back; false when that takes too long. */
@@ -41,16 +55,11 @@ export class StripeProcess {
 
   /** All that was executed. */
   async operations(): Promise<readonly Operation[]> {
-    const answer = await fetch(this.#url("ledger"));
-    const { operations } = (await answer.json()) as { readonly operations: readonly Operation[] };
+    const { operations } = await this.#child.ask<{ operations: readonly Operation[] }>("/_sim/ledger");
     return operations;
   }
 
-  async end(): Promise<void> {
-    await this.#child.end("SIGKILL");
-  }
-
-  #url(path: string): string {
-    return `http://127.0.0.1:${this.port}/_sim/${path}`;
+  async end(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+    await this.#child.end(signal);
   }
 }
