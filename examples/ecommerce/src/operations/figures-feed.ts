@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { RetryAfterError } from "@everstep/core";
 import { z } from "zod";
 import type { Tinybird } from "../tinybird.ts";
@@ -55,7 +54,7 @@ export class FiguresFeed {
 
   async #read(): Promise<void> {
     while (this.#watchers.size > 0) {
-      const period = delay(this.#everyMs);
+      const period = new Promise((over) => setTimeout(over, this.#everyMs));
       const answers = Object.values(this.#figures).map((figure) => figure.refresh());
       // A pipe that is slow to answer holds up neither the others nor the news that it is slow.
       await Promise.race([Promise.all(answers), period]);

@@ -11,7 +11,7 @@ import {
   timeOfDay,
 } from "./wording.js";
 
-/** @import { Snapshot } from "../figures-feed.ts" */
+/** @import { Reading, Snapshot } from "../figures-feed.ts" */
 
 const HOUR = 3600;
 
@@ -34,7 +34,7 @@ export function revenueChart({ revenue, now }) {
     format: roundDollars,
     isWhole: true,
     leastMax: 100,
-    empty: "No orders in the last 24 hours",
+    empty: emptiness(revenue, "No orders in the last 24 hours"),
   });
 }
 
@@ -53,7 +53,7 @@ export function orderChart({ orders, now, window }) {
     format: number,
     isWhole: true,
     leastMax: 4,
-    empty: `No orders in the last ${window.minutes} minutes`,
+    empty: emptiness(orders, `No orders in the last ${window.minutes} minutes`),
   });
 }
 
@@ -74,9 +74,12 @@ export function failureChart({ attempts, now, window }) {
     format: percent,
     isWhole: false,
     leastMax: 0.1,
-    empty: `No steps in the last ${window.minutes} minutes`,
+    empty: emptiness(attempts, `No steps in the last ${window.minutes} minutes`),
   });
 }
+
+/** Nothing is known of what never came. @param {Reading<unknown>} reading @param {string} words */
+const emptiness = ({ age }, words) => (age === null ? "No figures yet" : words);
 
 /** The last minutes by the server's clock, to the end of the interval that is under way. @param {number} now @param {Snapshot["window"]} window */
 function lately(now, { minutes, seconds }) {

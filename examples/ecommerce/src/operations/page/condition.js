@@ -18,13 +18,13 @@ const FRESH_MAX_MS = 5000;
 const NAMES = ["revenue", "orders", "attempts", "latencies", "stuck"];
 
 /**
- * How old a figure is that should be fresh; null for one that is. Infinity: it never came.
+ * How old a figure is that should be fresh; null for one that is, or is on its way. Infinity: it never came.
  *
  * @param {Reading<unknown>} reading @param {Known} known
  */
 export function staleness({ age, trouble }, { sinceMs }) {
-  const now = age === null ? Infinity : age + sinceMs;
-  return trouble === null && now <= FRESH_MAX_MS ? null : now;
+  if (age === null) return trouble === null ? null : Infinity;
+  return trouble === null && age + sinceMs <= FRESH_MAX_MS ? null : age + sinceMs;
 }
 
 /** @param {Known} known @returns {Condition} */
