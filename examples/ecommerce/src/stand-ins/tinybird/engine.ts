@@ -40,6 +40,8 @@ interface Chdb {
     path: string | undefined,
     options: { readonly connectionArgs: readonly string[] },
   ) => EngineSession;
+  /** Resolves when what ran at the time of a `close` has come to its end. */
+  drainPending(): Promise<void>;
 }
 
 /** True when the version that the manifest asks for is there, whole. */
@@ -83,4 +85,10 @@ export async function installEngine(onProgress: (line: string) => void = () => u
 export function openEngine(): EngineSession {
   const { Session } = load("chdb") as Chdb;
   return new Session(undefined, { connectionArgs: ["--session_timezone=UTC"] });
+}
+
+/** Another one can be opened once this resolves. */
+export async function closeEngine(session: EngineSession): Promise<void> {
+  session.close();
+  await (load("chdb") as Chdb).drainPending();
 }

@@ -59,7 +59,7 @@ export async function startTinybird(options: TinybirdServerOptions = {}): Promis
     port: (server.address() as AddressInfo).port,
     close: async () => {
       await close(server);
-      warehouse.close();
+      await warehouse.close();
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { Datasource } from "./datasource.ts";
-import { type EngineSession, openEngine } from "./engine.ts";
+import { closeEngine, type EngineSession, openEngine } from "./engine.ts";
 import type { QuarantinedRow, Row, SortedRows } from "./events.ts";
 import type { Pipe } from "./pipe.ts";
 import type { Project } from "./project.ts";
@@ -42,8 +42,8 @@ export class Warehouse {
     return answer.text();
   }
 
-  close(): void {
-    this.#engine.close();
+  close(): Promise<void> {
+    return closeEngine(this.#engine);
   }
 
   async #insert(table: string, rows: readonly (Row | ReturnType<typeof quarantineRow>)[]): Promise<void> {
