@@ -1,7 +1,7 @@
 /** Simulations: the same seed is the same simulation; everything breaks; what is wrong is found, with the seed that repeats it. */
 import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { type Duration, workflow } from "../../src/index.ts";
+import { type Duration, transactStep, workflow } from "../../src/index.ts";
 import { type FaultRates, type Outside, simulate, SimulationError } from "../../src/testing/index.ts";
 import { rejection } from "../support/world.ts";
 
@@ -187,4 +187,19 @@ test("what drives it may take real time, and is named when it takes too much", a
   await drivenFor(50);
   const never = simulate(() => [], { seed: 1, drive: () => new Promise(() => {}) });
   expect((await rejection(never)).message).toContain("drive is still under way");
+});
+
+test("the SQL of a worker that has lost its run may begin, as its fence comes after it", async () => {
+  const ledger = workflow({ name: "ledger" }, async (ctx) => {
+    await transactStep<void>(ctx, "post", () => {});
+    await ctx.sleep("a while", "30s");
+  });
+  const drive = async ({ start }: Outside): Promise<void> => {
+    await Promise.all([1, 2, 3, 4, 5].map((no) => start(ledger, undefined, { id: `run-${no}` })));
+  };
+  // In each of these a worker thaws without its lease and goes on with a transaction that another one has committed.
+  for (const seed of [15, 23, 29]) {
+    const { bodies } = await simulate(() => [ledger], { seed, drive, faults: { freeze: 0.2 } });
+    expect(bodies.length).toBeGreaterThan(5);
+  }
 });

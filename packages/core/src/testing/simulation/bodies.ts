@@ -46,7 +46,8 @@ export class Bodies {
     const attempt = step?.attempt ?? 1;
     this.all.push({ kind, runId, name, idempotencyKey, stepKey: key, isCompensated, attempt, process });
     const run = this.#audit.run(runId);
-    if (key === undefined || kind === "lookUp") return [];
+    // The SQL of a worker that has lost its run may still begin: the fence comes after it, and rolls it back.
+    if (key === undefined || kind === "lookUp" || kind === "transaction") return [];
     const isUndo = kind === "undo";
     const what = `run ${runId}: the body of ${kind} ${key} began`;
     return [
