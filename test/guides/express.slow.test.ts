@@ -1,9 +1,13 @@
 // docs/guides/express.md: the handler and the order that becomes of it, through the failures of its table.
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { type SimulatedStripe, simulatedStripe } from "../../examples/ecommerce/test/simulated-stripe.ts";
-import { runGuide } from "./guide-program.ts";
+import { runGuide, writeGuide } from "./guide-program.ts";
 
 interface Tables {
   exec(sql: string): void;
@@ -193,4 +197,44 @@ test("the order: a violated constraint is tried again, and goes on when it is me
   shop.db.exec("DELETE FROM orders");
   await vi.waitFor(async () => expect(await shop.look("o-1")).toMatchObject({ status: 200 }), 10_000);
   expect(await shop.executed()).toEqual(["opened", "charged"]);
+});
+
+/** The guide's program as a process, with what the page only declares. */
+const PROCESS = `
+import { Stripe } from "stripe";
+const [port, schema] = process.argv.slice(2);
+globalThis.stripe = new Stripe("sk_test_local", { host: "127.0.0.1", port, protocol: "http", maxNetworkRetries: 0, telemetry: false });
+globalThis.mailer = { sendMail: async () => {} };
+globalThis.figures = { append: async () => {} };
+const { app, db } = await import("./program.ts");
+if (schema !== undefined) db.exec(schema);
+const server = app.listen(0, () => process.send(server.address().port));
+`;
+
+test("the order: its process is killed while Stripe charges, and the next one completes it with that charge", async () => {
+  const simulator = await simulatedStripe();
+  await simulator.fault({ orderId: "o-1", on: "confirm", kind: "hold-reply" });
+  const { folder } = writeGuide("express", "express-after");
+  const entry = join(folder, "process.mjs");
+  writeFileSync(entry, PROCESS);
+  const open = async (...schema: readonly string[]): Promise<{ child: ChildProcess; url: string }> => {
+    const child = fork(entry, [String(simulator.port), ...schema], {
+      execArgv: ["--conditions=@everstep/source"],
+    });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    const [port] = (await once(child, "message")) as [number];
+    return { child, url: `http://127.0.0.1:${port}/orders` };
+  };
+
+  const first = await open(SCHEMA);
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch(first.url, { method: "POST", headers, body: JSON.stringify(ORDER) });
+  expect(answer.status).toBe(202);
+  await simulator.held;
+  first.child.kill("SIGKILL");
+  await once(first.child, "exit");
+
+  const second = await open();
+  await vi.waitFor(async () => expect((await fetch(`${second.url}/o-1`)).status).toBe(200), 20_000);
+  expect(await simulator.executed()).toEqual(["opened", "charged"]);
 });
