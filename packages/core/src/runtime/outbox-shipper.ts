@@ -110,7 +110,8 @@ export class OutboxShipper {
       this.#again = false;
       // Taken too long ago: another worker has them, or will.
       if (clock.monotonic() - this.#takenAt >= this.#forMs) this.#rows = [];
-      if (this.#rows.length === 0) {
+      const kept = this.#rows.length > 0;
+      if (!kept) {
         this.#takenAt = clock.monotonic();
         this.#rows = await store.takeOutbox({ limit: this.#limit, forMs: this.#forMs });
       }
@@ -121,7 +122,8 @@ export class OutboxShipper {
         this.#rows = [];
       }
       this.#failures = 0;
-      if (rows.length < this.#limit && !this.#again) return;
+      // Rows kept from a failed try say nothing of what was written since.
+      if (!kept && rows.length < this.#limit && !this.#again) return;
     }
   }
 

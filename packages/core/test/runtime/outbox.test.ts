@@ -163,6 +163,23 @@ describe("shipping", () => {
     expect(left(world)).toBe(0);
   });
 
+  test("what is written while a failed batch waits goes out behind it", async () => {
+    const world = new World();
+    const there = new Warehouse();
+    let calls = 0;
+    const ship: OutboxOptions["ship"] = async (events) => {
+      calls += 1;
+      if (calls === 1) throw new Error("503");
+      await there.ship(events);
+    };
+    const process = await world.worker([quick], { outbox: { ship } });
+    await process.execute(quick, undefined, { id: "a" });
+    await process.execute(quick, undefined, { id: "b" });
+    await world.pass(1500);
+    expect(there.ids).toEqual(expect.arrayContaining(["a:began", "a:1", "a:2", "b:began", "b:1", "b:2"]));
+    expect(left(world)).toBe(0);
+  });
+
   test("what was shipped and not forgotten comes again, with the same ids", async () => {
     const world = new World();
     const first = new Warehouse();
