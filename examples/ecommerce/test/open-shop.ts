@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { Client, type Logger, Worker, type Workflow } from "@everstep/core";
+import { Client, type Duration, type Logger, Worker, type Workflow } from "@everstep/core";
 import { onTestFinished } from "vitest";
 import { createApi } from "../src/api.ts";
 import { orderWorkflow } from "../src/order.ts";
@@ -11,6 +11,7 @@ import { postOrderWorkflow } from "../src/post-order.ts";
 import { openShop, type Shop } from "../src/shop.ts";
 import type { ShopDatabase, ShopTables } from "../src/shop-database.ts";
 import { openStorage } from "../src/storage.ts";
+import { stripeWebhooks } from "../src/webhooks.ts";
 import { emptyDatabase, type Engine } from "./empty-database.ts";
 import { type SimulatedStripe, simulatedStripe } from "./simulated-stripe.ts";
 
@@ -33,10 +34,18 @@ const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error:
 export async function openedShop({
   engine = "SQLite",
   instead = {},
+  around = (shop) => shop,
+  lookAgainAfter,
+  webhookSecret,
   waitMs = 5_000,
 }: {
   readonly engine?: Engine;
   readonly instead?: Partial<ShopTables>;
+  /** What its workflows get in place of the shop. */
+  readonly around?: (shop: Shop) => Shop;
+  readonly lookAgainAfter?: Duration;
+  /** With it, the simulator sends webhooks to the shop. */
+  readonly webhookSecret?: string;
   readonly waitMs?: number;
 } = {}): Promise<OpenShop> {
   const simulator = await simulatedStripe();
@@ -44,17 +53,20 @@ export async function openedShop({
   await database.receive([{ productId: "lamp", name: "Desk lamp", received: 3 }]);
   const mails: OrderCompleted[] = [];
   const figures: object[] = [];
-  const shop = openShop({
+  const own = openShop({
     database,
     payments: new Payments(simulator.stripe),
     mail: { confirm: (order) => Promise.resolve(void mails.push(order)) },
     tinybird: { append: (_, rows) => Promise.resolve(void figures.push(...rows)) },
   });
-  const order = orderWorkflow(changed(shop, instead));
+  const shop = around(changed(own, instead));
+  const order = orderWorkflow(shop, { lookAgainAfter });
   const worker = new Worker({ store, workflows: [order, postOrderWorkflow(shop)], logger: silent });
   await worker.start();
   const client = new Client({ store });
-  const server = createApi({ client, order, orders: database, waitMs }).listen(0, "127.0.0.1");
+  const secret = webhookSecret;
+  const webhooks = secret === undefined ? undefined : stripeWebhooks({ client, secret });
+  const server = createApi({ client, order, orders: database, webhooks, waitMs }).listen(0, "127.0.0.1");
   await once(server, "listening");
   onTestFinished(async () => {
     server.closeAllConnections();
@@ -64,6 +76,7 @@ export async function openedShop({
     await database.close();
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  if (secret !== undefined) await simulator.sendWebhooks({ url: `${url}/webhooks/stripe`, secret });
   const send: OpenShop["send"] = async (method, path, body) => {
     const headers = { "content-type": "application/json" };
     const content = body === undefined ? {} : { body: JSON.stringify(body) };

@@ -1,6 +1,7 @@
 import { FatalError, RunCanceledError, RunFailedError } from "@everstep/core";
 import { describe, expect, test } from "vitest";
 import { ENGINES } from "./empty-database.ts";
+import type { Shop } from "../src/shop.ts";
 import { lampOrder, openedShop, type OpenShop } from "./open-shop.ts";
 
 /** What is left when an order came to nothing. */
@@ -66,6 +67,21 @@ describe.for(ENGINES)("on %s an order", (engine) => {
     await shop.simulator.fault({ orderId: "o-1", on: "confirm", kind: "fail-after" });
     expect(await place(shop)).toMatchObject({ status: "completed" });
     expect(await shop.simulator.executed()).toEqual(["opened", "charged"]);
+  });
+
+  test("whose goods were given away after it was paid is refunded", async () => {
+    const around = (own: Shop): Shop => ({
+      ...own,
+      charge: async (paymentId, step) => {
+        const chargeId = await own.charge(paymentId, step);
+        await own.release("o-1");
+        return chargeId;
+      },
+    });
+    const shop = await openedShop({ engine, around });
+    expect(await place(shop)).toMatchObject({ cause: { cause: { code: "reservation_lost" } } });
+    expect(await shop.simulator.executed()).toEqual(["opened", "charged", "refunded"]);
+    await expectUntouched(shop);
   });
 
   test("that can't be confirmed is refunded", async () => {

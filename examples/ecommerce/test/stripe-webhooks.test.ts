@@ -1,0 +1,106 @@
+/** The webhooks of the Stripe stand-in, and how slow it can be. */
+import { createServer } from "node:http";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { Stripe } from "stripe";
+import { expect, onTestFinished, test } from "vitest";
+import { simulatedStripe } from "./simulated-stripe.ts";
+
+const secret = "whsec_test";
+const params = {
+  amount: 4200,
+  currency: "usd",
+  payment_method: "pm_card_visa",
+  allowed_payment_method_types: ["card"],
+  metadata: { order_id: "o-1" },
+};
+
+/** Takes webhooks, and verifies them as Stripe's customers do. `refusals`: so many of the first are answered with 500. */
+async function openedInbox({ refusals = 0 } = {}): Promise<{
+  readonly url: string;
+  readonly events: readonly Stripe.Event[];
+  readonly attempts: () => number;
+}> {
+  const events: Stripe.Event[] = [];
+  let attempts = 0;
+  const server = createServer(async (request, response) => {
+    const payload = await text(request);
+    attempts += 1;
+    if (attempts <= refusals) return void response.writeHead(500).end();
+    const signature = request.headers["stripe-signature"] ?? "";
+    events.push(Stripe.webhooks.constructEvent(payload, signature, secret));
+    return void response.end();
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, events, attempts: () => attempts };
+}
+
+function types(events: readonly Stripe.Event[]): string[] {
+  return events.map(({ type }) => type).toSorted();
+}
+
+test("each change of an intent is told twice, signed, under one id", async () => {
+  const { stripe, sendWebhooks } = await simulatedStripe();
+  const inbox = await openedInbox();
+  await sendWebhooks({ url: inbox.url, secret });
+  const { id } = await stripe.paymentIntents.create({ ...params, confirm: true });
+  const told = ["payment_intent.created", "payment_intent.succeeded"].flatMap((type) => [type, type]);
+  await expect.poll(() => types(inbox.events), { timeout: 4_000 }).toEqual(told);
+  expect(new Set(inbox.events.map((event) => event.id)).size).toBe(2);
+  const succeeded = inbox.events.find(({ type }) => type === "payment_intent.succeeded");
+  expect(succeeded?.data.object).toMatchObject({ id, status: "succeeded", metadata: { order_id: "o-1" } });
+});
+
+test("what is not answered with 2xx is sent again", async () => {
+  const { stripe, sendWebhooks } = await simulatedStripe();
+  const inbox = await openedInbox({ refusals: 3 });
+  await sendWebhooks({ url: inbox.url, secret });
+  await stripe.paymentIntents.create(params);
+  await expect.poll(() => inbox.events.length, { timeout: 4_000 }).toBe(2);
+  expect(inbox.attempts()).toBe(5);
+});
+
+test.for([
+  ["pm_card_visa", "succeeded", ["created", "processing", "succeeded"]],
+  ["pm_card_visa_chargeDeclined", "requires_payment_method", ["created", "payment_failed", "processing"]],
+] as const)("a payment with %s that is under way ends as %s", async ([method, status, told]) => {
+  const { stripe, fault, sendWebhooks } = await simulatedStripe();
+  const inbox = await openedInbox();
+  await sendWebhooks({ url: inbox.url, secret });
+  const { id } = await stripe.paymentIntents.create({ ...params, payment_method: method });
+  await fault({ orderId: "o-1", on: "confirm", kind: "process", ms: 50 });
+  expect(await stripe.paymentIntents.confirm(id)).toMatchObject({ status: "processing" });
+  await expect
+    .poll(async () => (await stripe.paymentIntents.retrieve(id)).status, { timeout: 4_000 })
+    .toBe(status);
+  const names = told.map((name) => `payment_intent.${name}`);
+  await expect.poll(() => [...new Set(types(inbox.events))], { timeout: 4_000 }).toEqual(names);
+});
+
+test("a payment that is under way can't be confirmed again, nor canceled", async () => {
+  const { stripe, fault, executed } = await simulatedStripe();
+  const { id } = await stripe.paymentIntents.create(params);
+  await fault({ orderId: "o-1", on: "confirm", kind: "process", ms: 600_000 });
+  await stripe.paymentIntents.confirm(id);
+  const refusal = { code: "payment_intent_unexpected_state" };
+  await expect(stripe.paymentIntents.confirm(id)).rejects.toMatchObject(refusal);
+  await expect(stripe.paymentIntents.cancel(id)).rejects.toMatchObject(refusal);
+  expect(await executed()).toEqual(["opened"]);
+});
+
+test("a slow Stripe answers late, whatever it is asked, and executes all the same", async () => {
+  const { stripe, slowDown, executed } = await simulatedStripe();
+  await slowDown(100);
+  await expect(stripe.paymentIntents.create(params, { timeout: 20 })).rejects.toThrow(
+    Stripe.errors.StripeConnectionError,
+  );
+  await expect.poll(executed, { timeout: 4_000 }).toEqual(["opened"]);
+  await slowDown(0);
+  await expect(stripe.paymentIntents.create(params)).resolves.toMatchObject({ amount: 4200 });
+});
