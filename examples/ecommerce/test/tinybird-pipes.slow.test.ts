@@ -141,15 +141,17 @@ describe.skipIf(!hasEngine)("failed_steps", () => {
       event("r:retry:1:charge:1", "2026-11-01 10:00:02.500", { type: "step.retried", outcome: "" }),
       event("r:2", "2026-11-01 10:00:59.999", { outcome: "failed", code: "card_declined" }),
       event("r:3", "2026-11-01 10:01:00.000", { body: "undo" }),
+      event("s:stuck:1", "2026-11-01 10:01:01.000", { type: "run.stuck", outcome: "", code: "EXHAUSTED" }),
+      event("s:stuck:2", "2026-11-01 10:01:01.000", { type: "run.stuck", outcome: "", code: "DIVERGED" }),
       event("r:4", "2026-11-01 10:01:00.000", { type: "run.ended", step: "", body: "", outcome: "failed" }),
     ];
     await writer.append("run_events", rows);
     await writer.append("run_events", rows);
     expect(await reader.pipe("failed_steps", AGES_OF_MINUTES)).toEqual([
       { at: "2026-11-01 10:00:00", attempts: 3, failed: 2, rate: 0.6667 },
-      { at: "2026-11-01 10:01:00", attempts: 1, failed: 0, rate: 0 },
+      { at: "2026-11-01 10:01:00", attempts: 2, failed: 1, rate: 0.5 },
     ]);
-    expect(await reader.pipe("failed_steps", { ...AGES_OF_MINUTES, seconds: 1 })).toHaveLength(4);
+    expect(await reader.pipe("failed_steps", { ...AGES_OF_MINUTES, seconds: 1 })).toHaveLength(5);
   });
 });
 

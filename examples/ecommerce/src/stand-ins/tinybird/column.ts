@@ -2,7 +2,7 @@ import { DatafileError } from "./datafile.ts";
 
 /** A value as it came in JSON, read for a column: what goes into the table, or why it does not fit. */
 export type ColumnReader = (value: unknown) => Reading;
-export type Reading = { readonly value: string | number | null } | { readonly problem: string };
+type Reading = { readonly value: string | number | null } | { readonly problem: string };
 
 /**
  * How values of a ClickHouse type are read. ClickHouse itself would be too kind: it takes a missing value for zero, and wraps a

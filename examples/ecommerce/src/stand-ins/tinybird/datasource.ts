@@ -9,7 +9,7 @@ export interface Datasource {
   readonly createTable: string;
 }
 
-export interface Column {
+interface Column {
   readonly name: string;
   /** Where its value is in a JSON row. */
   readonly path: readonly string[];
