@@ -12,7 +12,7 @@ const home = new URL("../../../clickhouse/", import.meta.url);
 const load = createRequire(home);
 
 /** How to get it, for those who have to be told. */
-export const ENGINE_ADVICE = "pnpm -C examples/ecommerce/clickhouse install";
+export const ENGINE_ADVICE = "npx pnpm -C examples/ecommerce/clickhouse install";
 
 /** What of chdb is used here: its own types are not there before it is. */
 export interface EngineSession {
