@@ -44,7 +44,8 @@ async function* live({ port }: Operations): AsyncGenerator<Snapshot> {
     for await (const piece of body?.pipeThrough(new TextDecoderStream()) ?? []) {
       const events = (rest + piece).split("\n\n");
       rest = events.pop() ?? "";
-      for (const event of events) yield JSON.parse(event.replace(/^data: /, "")) as Snapshot;
+      const data = events.filter((event) => event.startsWith("data: "));
+      for (const event of data) yield JSON.parse(event.slice("data: ".length)) as Snapshot;
     }
   } finally {
     hangUp.abort();

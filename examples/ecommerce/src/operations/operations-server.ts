@@ -100,7 +100,7 @@ function createPage(feed: FiguresFeed): Express {
 /** Server-sent events: one snapshot each, whole, so that one that is missed does not matter. */
 function stream(feed: FiguresFeed, response: Response): void {
   response.set({ "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
-  response.flushHeaders();
+  response.write("retry: 1000\n\n");
   const leave = feed.watch((snapshot) => {
     // Who reads too slowly gets the next one.
     if (!response.writableNeedDrain) response.write(`data: ${JSON.stringify(snapshot)}\n\n`);

@@ -36,18 +36,19 @@ export function conditionOf(known) {
     return {
       kind: "lost",
       title: "This page has lost its server and keeps trying",
-      detail: ageText([known.sinceMs]),
+      detail: ageText([known.sinceMs]).trim(),
     };
   }
   if (ages.length === 0) return { kind: "live", title: "", detail: "" };
   const who = ages.length === NAMES.length ? "The figures don’t answer" : "Some figures don’t answer";
-  return { kind: "stale", title: who, detail: `${ageText(ages)} ${troubleIn(snapshot)}`.trim() };
+  return { kind: "stale", title: who, detail: `${ageText(ages)}${troubleIn(snapshot)}`.trim() };
 }
 
 /** @param {readonly number[]} ages */
 function ageText(ages) {
-  const oldest = Math.max(...ages);
-  return oldest === Infinity ? "Some have never come." : `What you see is ${howLong(oldest)} old.`;
+  const known = ages.filter((age) => age !== Infinity);
+  const oldest = known.length === 0 ? "" : `What you see is ${howLong(Math.max(...known))} old. `;
+  return `${oldest}${known.length === ages.length ? "" : "Some have never come. "}`;
 }
 
 /** @param {Snapshot} snapshot */
