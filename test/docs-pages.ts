@@ -33,6 +33,8 @@ export interface Block {
 const FENCED = /^```(?<language>\w*)[^\n]*\n(?<code>.*?)^```/gms;
 const PREAMBLE = /^<!-- preamble: (?<name>[\w-]+)\n(?<code>.*?)^-->/gms;
 const REMARKS = /(?:^<!-- (?:with|name): [^\n]*-->\n)+$/m;
+/** A file of a project of its own, which is compiled where it lies: see tutorial-page.ts. */
+const OF_A_PROJECT = /(?:^|\n)<!-- (?:file|edit): [^\n]*-->\n$/;
 
 /**
  * The TypeScript of a page. What a block needs and a reader does not is in a comment of the page:
@@ -45,7 +47,9 @@ const REMARKS = /(?:^<!-- (?:with|name): [^\n]*-->\n)+$/m;
  *     <!-- name: order -->     there as well: others can be compiled with this block
  */
 export function blocksOf({ path, text }: SourceFile): Block[] {
-  const fenced = [...text.matchAll(FENCED)].filter(({ groups }) => groups?.["language"] === "ts");
+  const fenced = [...text.matchAll(FENCED)].filter(
+    ({ index, groups }) => groups?.["language"] === "ts" && !OF_A_PROJECT.test(text.slice(0, index)),
+  );
   const visible = fenced.map(({ index, groups }) => {
     const remarks = REMARKS.exec(text.slice(0, index))?.[0] ?? "";
     const name = /name: ([\w-]+)/.exec(remarks)?.[1];
