@@ -38,23 +38,28 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   w: 7 * 86_400_000,
 };
 
+const DURATION_MAX_MS = 100 * 365 * 86_400_000;
+
 /** `90s`, `5m`, `2h`, `7d`, in milliseconds. */
 export function parseDuration(text: string, option: string): number {
   const [, count, unit = ""] = DURATION.exec(text) ?? [];
   if (count === undefined)
     throw usageError(`${option} is a duration such as 90s, 5m, 2h or 7d, not ${JSON.stringify(text)}`);
-  return Math.round(Number(count) * (UNIT_MS[unit] ?? 1));
+  const ms = Math.round(Number(count) * (UNIT_MS[unit] ?? 1));
+  if (ms > DURATION_MAX_MS) throw usageError(`${option} is at most a hundred years, not ${text}`);
+  return ms;
 }
 
 /** An instant as ISO 8601, or as a duration before now; in milliseconds since the epoch. */
 export function parseInstant(text: string, option: string, now: number): number {
-  if (DURATION.test(text)) return now - parseDuration(text, option);
+  if (DURATION.test(text)) return Math.max(0, now - parseDuration(text, option));
   const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at))
     throw usageError(
       `${option} is an instant such as 2026-11-26T09:00:00Z, or a duration before now such as 2h, not ${JSON.stringify(text)}`,
     );
-  return at;
+  // No run is older than that.
+  return Math.max(0, at);
 }
 
 export function parseCount(text: string, option: string): number {

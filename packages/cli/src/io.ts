@@ -1,5 +1,6 @@
 /** What a command has of the world: tests give it another one. */
 import type { Readable } from "node:stream";
+import { EXIT } from "./exit-code.ts";
 
 /** Where text goes. */
 export interface Sink {
@@ -21,7 +22,9 @@ export interface Io {
 
 export function processIo(process: NodeJS.Process): Io {
   const { stdout, stderr, stdin, env } = process;
-  for (const stream of [stdout, stderr]) stream.on("error", endQuietly);
+  stdout.on("error", (error) => endOutput(error, stderr));
+  // Nobody is left who could be told.
+  stderr.on("error", () => process.exit(EXIT.failed));
   return {
     stdout,
     stderr,
@@ -35,10 +38,11 @@ export function processIo(process: NodeJS.Process): Io {
   };
 }
 
-/** Whoever reads the output has seen enough, as `head` has. */
-function endQuietly(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
-  process.exit();
+/** Whoever reads the output has seen enough, as `head` has; or it can't be written, as on a full disk. */
+function endOutput(error: NodeJS.ErrnoException, stderr: Sink): void {
+  if (error.code === "EPIPE") process.exit();
+  stderr.write(`everstep: the answer could not be written: ${error.message}\n`);
+  process.exit(EXIT.failed);
 }
 
 let interruption: AbortSignal | undefined;

@@ -7,9 +7,10 @@ import { addLooking } from "./commands/looking.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { usageError } from "./failure.ts";
 import { Frame, Output } from "./frame.ts";
-import type { Io } from "./io.ts";
+import type { Io, Sink } from "./io.ts";
 import { safeText } from "./safe-text.ts";
 
+const WIDTH = 80;
 const WIDTH_MAX = 110;
 
 export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
@@ -52,18 +53,23 @@ export function programOf(frame: Frame, { isJson = false }: { readonly isJson?: 
   return program;
 }
 
+/** Narrower, commander itself lays nothing out any more. A new pseudo-terminal has no width. */
+function helpWidth({ columns }: Sink): number {
+  return columns === undefined || columns === 0 ? WIDTH : Math.min(columns, WIDTH_MAX);
+}
+
 function configure(program: Command, io: Io, isJson: boolean): void {
   program
     .exitOverride()
-    .showHelpAfterError("(--help says more)")
+    .showHelpAfterError("(--help says more; an id that begins with - is given after --)")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => {
         if (!isJson) io.stderr.write(safeText(text));
       },
-      getOutHelpWidth: () => Math.min(io.stdout.columns ?? 80, WIDTH_MAX),
-      getErrHelpWidth: () => Math.min(io.stderr.columns ?? 80, WIDTH_MAX),
+      getOutHelpWidth: () => helpWidth(io.stdout),
+      getErrHelpWidth: () => helpWidth(io.stderr),
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });

@@ -74,7 +74,7 @@ export function filterOf(options: SelectionOptions, now: number): RunFilter {
       ? until === undefined
         ? undefined
         : parseInstant(until, "--until", now)
-      : now - parseDuration(olderThan, "--older-than");
+      : Math.max(0, now - parseDuration(olderThan, "--older-than"));
   return {
     ...(status === undefined ? {} : { status }),
     ...(workflow === undefined ? {} : { workflow }),

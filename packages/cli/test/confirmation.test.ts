@@ -67,6 +67,26 @@ test.skipIf(!hasTerminals)(
   },
 );
 
+test.skipIf(!hasTerminals)("a terminal that draws nothing is asked in plain lines", OPTIONS, async () => {
+  const operator = await threeRuns();
+  for (const [keys, code, paused] of [
+    ["n\n", 1, 0],
+    ["\u0003", 1, 0],
+    ["y\n", 0, 3],
+  ] as const) {
+    const terminal = new Terminal(["pause", "--all"], {
+      store: operator.url,
+      cwd: operator.cwd,
+      env: { TERM: "dumb" },
+    });
+    await terminal.until("(y/N)");
+    expect(terminal.raw).toContain("Pause 3 runs?\r\n3 of waiting version 1, ready\r\n");
+    terminal.type(keys);
+    expect(await terminal.end()).toBe(code);
+    expect(await operator.client.runs.count({ paused: true })).toBe(paused);
+  }
+});
+
 test.skipIf(!hasTerminals)("long work shows how far it is", OPTIONS, async () => {
   const operator = new Operator("sqlite");
   const ids = Array.from({ length: 120 }, (_, at) => `run-${at}`);

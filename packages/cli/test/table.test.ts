@@ -46,3 +46,17 @@ test("a cell of a megabyte is cut like any other", () => {
   const [, line = ""] = table(COLUMNS, [{ no: 1, text: "x".repeat(1_000_000) }], screenOf(40)).split("\n");
   expect(line).toHaveLength(40);
 });
+
+test("where the columns don't fit, a row is a block with nothing cut off", () => {
+  const columns: readonly Column<Row>[] = [
+    ...COLUMNS,
+    { title: "WHY", of: ({ text }) => `because of ${text}` },
+  ];
+  const rows = [
+    { no: 1, text: "a long reason" },
+    { no: 2, text: "" },
+  ];
+  expect(table(columns, rows, screenOf(20))).toBe(
+    "NO    1\nTEXT  a long reason\nWHY   because of a long reason\n\nNO    2\nWHY   because of \n",
+  );
+});

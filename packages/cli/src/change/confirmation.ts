@@ -20,15 +20,29 @@ export async function isMeant(
     throw usageError(
       `this would ${safeText(what)}, and nobody can be asked here: say --yes if it is meant; --dry-run shows what would be done to which`,
     );
-  const { confirm, isCancel } = await import("@clack/prompts");
   const lines = [`${what[0]?.toUpperCase() ?? ""}${what.slice(1)}?`, ...details];
+  const message = safeText(lines.join("\n"));
+  if (io.env["TERM"] === "dumb") return askPlainly(message, io);
+  const { confirm, isCancel } = await import("@clack/prompts");
   const answer = await confirm({
-    message: safeText(lines.join("\n")),
+    message,
     initialValue: false,
     input: io.stdin,
     output: io.stderr as unknown as Writable,
   });
   return !isCancel(answer) && answer;
+}
+
+/** Where nothing can be drawn: a line and an answer. Ctrl-C is no answer. */
+async function askPlainly(message: string, { stdin, stderr }: Io): Promise<boolean> {
+  const { createInterface } = await import("node:readline");
+  const lines = createInterface({ input: stdin, output: stderr as unknown as Writable });
+  const answer = await new Promise<string>((resolve) => {
+    lines.once("close", () => resolve(""));
+    lines.question(`${message}\n(y/N) `, resolve);
+  });
+  lines.close();
+  return /^y(es)?$/i.test(answer.trim());
 }
 
 /** A pipe that brought ids has no more to say. */

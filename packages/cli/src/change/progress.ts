@@ -12,10 +12,10 @@ const WORTH_IT = 100;
 const NONE: Progress = { at: () => {}, end: () => {} };
 
 export async function progressOf(
-  { stderr }: Io,
+  { stderr, env }: Io,
   { what, count, isQuiet }: { readonly what: string; readonly count: number; readonly isQuiet: boolean },
 ): Promise<Progress> {
-  if (isQuiet || stderr.isTTY !== true || count < WORTH_IT) return NONE;
+  if (isQuiet || stderr.isTTY !== true || env["TERM"] === "dumb" || count < WORTH_IT) return NONE;
   const { progress } = await import("@clack/prompts");
   const bar = progress({ max: count, output: stderr as unknown as Writable });
   let shown = 0;

@@ -19,7 +19,7 @@ export function addShow(program: Command, frame: Frame): void {
     .description("Shows one run: where it is, and its journal as a timeline.")
     .argument("<run>", "its id, or the beginning of it")
     .option("--show-payloads", "input, result and values as well: they may hold secrets")
-    .option("--html <file>", "write one self-contained page, in this directory")
+    .option("--html <file>", "write one self-contained page, in this directory; - for standard output")
     .option("--force-path", "write the page anywhere, and through links")
     .action(frame.withStore<Options>(show));
   withExamples(command, [
@@ -41,6 +41,10 @@ const show: Work<Options> = async ({ client, store, out, io, options, args: [tex
   const { runPage } = await import("../render/run-page.ts");
   const place = { cwd: io.cwd, forced: options.forcePath };
   const page = runPage(safeData(document), { now: io.now(), why: safeText(await whyText(client, id)) });
+  if (options.html === "-") {
+    io.stdout.write(page);
+    return;
+  }
   const file = await writeConfined(options.html, page, place);
   out.show({ id, file }, (written) => `${written.file}\n`);
 };

@@ -2,6 +2,7 @@ import type { Figures, Store } from "@everstep/core";
 import type { Command } from "commander";
 import { isoOf } from "../documents.ts";
 import { withExamples } from "../examples.ts";
+import { usageError } from "../failure.ts";
 import type { Frame, Work } from "../frame.ts";
 import { parseDuration } from "../human.ts";
 
@@ -52,6 +53,7 @@ export function addStats(program: Command, frame: Frame): void {
 
 const stats: Work<Options> = async ({ store, out, options }) => {
   const windowMs = parseDuration(options.window, "--window");
+  if (windowMs === 0) throw usageError("--window is longer than nothing, such as 1h");
   const { statsText } = await import("../render/stats-text.ts");
   out.show(statsDocument(await figuresOf(store, windowMs), windowMs), statsText);
 };

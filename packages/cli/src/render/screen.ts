@@ -12,14 +12,14 @@ export interface Screen {
 }
 
 const WIDTH = 80;
-const WIDTH_MIN = 40;
 
 export function screenOf({ stdout, env, now }: Io, { color = true }: { readonly color?: boolean }): Screen {
   const isTerminal = stdout.isTTY === true;
   const hasColours = color && wantsColours(stdout, env);
   return {
     isTerminal,
-    width: Math.max(WIDTH_MIN, stdout.columns ?? WIDTH),
+    // A new pseudo-terminal has none.
+    width: stdout.columns === undefined || stdout.columns === 0 ? WIDTH : stdout.columns,
     now: now(),
     paint: (colour, text) =>
       hasColours && colour !== undefined && text !== ""

@@ -1,4 +1,4 @@
-/** Tables: fitted to a terminal, or one line of cells between tabs for whatever reads a pipe. */
+/** Tables: fitted to a terminal, rows as blocks where it is too narrow for that; or one line of cells between tabs for whatever reads a pipe. */
 import stringWidth from "string-width";
 import { oneLine } from "../safe-text.ts";
 import type { Colour, Screen } from "./screen.ts";
@@ -22,6 +22,7 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   const titles = columns.map(({ title }) => title);
   if (!screen.isTerminal) return [titles, ...cells].map((line) => `${line.join("\t")}\n`).join("");
   const widths = fit(columns, cells, screen.width);
+  if (widths === undefined) return blocks(columns, rows, { cells, screen });
   const lineOf = (texts: readonly string[], colourOf: (at: number) => Colour | undefined): string => {
     const fitted = texts.map((text, at) => cut(text, widths[at] ?? 0));
     return `${fitted
@@ -38,17 +39,35 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   return lineOf(titles, () => "bold") + body.join("");
 }
 
+/** Every cell that has something in a line of its own, nothing cut off. */
+function blocks<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  { cells, screen }: { readonly cells: readonly (readonly string[])[]; readonly screen: Screen },
+): string {
+  const width = Math.max(...columns.map(({ title }) => title.length));
+  const blockOf = (row: Row, index: number): string =>
+    columns
+      .map(({ title, colour }, at) => {
+        const text = cells[index]?.[at] ?? NOTHING;
+        if (text === NOTHING) return "";
+        return `${screen.paint("gray", title.padEnd(width))}${GAP}${screen.paint(colour?.(row), text)}\n`;
+      })
+      .join("");
+  return rows.map(blockOf).join("\n");
+}
+
 function cellText<Row>(column: Column<Row>, row: Row): string {
   const text = oneLine(column.of(row));
   return text === "" ? NOTHING : text;
 }
 
-/** As wide as their widest cell; what is too much in all is taken from the flexible ones, the widest first. */
+/** As wide as their widest cell; what is too much in all is taken from the flexible ones, the widest first. Undefined: they don't fit. */
 function fit<Row>(
   columns: readonly Column<Row>[],
   cells: readonly (readonly string[])[],
   width: number,
-): number[] {
+): readonly number[] | undefined {
   const widths = columns.map(({ title }, at) =>
     Math.min(width, Math.max(title.length, widthOfColumn(cells, at))),
   );
@@ -58,7 +77,7 @@ function fit<Row>(
       .map((one, at) => ({ one, at }))
       .filter(({ at, one }) => columns[at]?.flexible === true && one > FLEXIBLE_MIN)
       .toSorted((a, b) => b.one - a.one)[0];
-    if (widest === undefined) break;
+    if (widest === undefined) return undefined;
     widths[widest.at] = widest.one - 1;
     excess -= 1;
   }

@@ -17,15 +17,27 @@ export class Terminal {
   #seen = "";
   readonly #child: ReturnType<typeof spawn>;
 
-  constructor(words: readonly string[], { store, cwd }: { readonly store: string; readonly cwd: string }) {
+  constructor(
+    words: readonly string[],
+    {
+      store,
+      cwd,
+      env = {},
+    }: { readonly store: string; readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
+  ) {
     const main = join(import.meta.dirname, "../../src/main.ts");
     const line = [process.execPath, "--conditions=@everstep/source", main, ...words];
     this.#child = spawn("python3", ["-c", PTY, ...SIZED, ...line], {
       cwd,
-      env: { ...process.env, EVERSTEP_STORE: store, TERM: "xterm" },
+      env: { ...process.env, EVERSTEP_STORE: store, TERM: "xterm", ...env },
     });
     this.#child.stdout?.on("data", (chunk: Buffer) => (this.#seen += chunk.toString()));
     onTestFinished(() => void this.#child.kill("SIGKILL"));
+  }
+
+  /** As it was written. */
+  get raw(): string {
+    return this.#seen;
   }
 
   /** What was written, without colours and movements. */
