@@ -58,6 +58,8 @@ export class BodyRunner {
     const body = ask.handle.body;
     const { machine, host } = this.#run;
     if (body === undefined || this.holding) return;
+    // A body before it in this turn is over already: a transaction's entry can't overtake that of another.
+    if (body.transact !== undefined && !machine.journal.allDurable) return;
     machine.bodies.begin(ask, host.now());
     this.#began();
     if (body.transact !== undefined) {

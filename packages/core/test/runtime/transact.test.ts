@@ -121,6 +121,34 @@ test("what else happens while it is under way is recorded after it", async () =>
   expect(world.journal("r")).toHaveLength(5);
 });
 
+test.each([
+  ["fulfilled", () => 1],
+  [
+    "rejected",
+    (): never => {
+      throw new FatalError("no");
+    },
+  ],
+])("a step beside it that is %s at once is recorded before it, and neither runs again", async (how, body) => {
+  const world = new World();
+  const ran: string[] = [];
+  const side = workflow({ name: "side" }, async (ctx) => {
+    const [first, second] = await Promise.allSettled([
+      ctx.step("first", () => {
+        ran.push("first");
+        return body();
+      }),
+      transactStep<void>(ctx, "second", () => void ran.push("second")),
+    ]);
+    return [first.status, second.status];
+  });
+  const process = await world.worker([side]);
+  const [first] = await process.execute(side, undefined, { id: "r" });
+  expect(world.journal("r").map((entry) => entry.split(" ")[1])).toEqual(["first", "second", "completed"]);
+  expect(first).toBe(how);
+  expect(ran).toEqual(["first", "second"]);
+});
+
 test("a cancel during it waits for its outcome", async () => {
   const world = new World();
   const sql = gate();
