@@ -268,7 +268,9 @@ export class Activation {
   #considerPark(now: number): boolean {
     if (this.#runner.living > 0) return false;
     const waiting = this.machine.waiting(now);
-    if (waiting === undefined || (!this.#draining && this.linger.stays(waiting))) return false;
+    if (waiting === undefined) return false;
+    // A suspect that waits keeps all others from executing.
+    if (!this.#draining && !this.#solitude.alone && this.linger.stays(waiting)) return false;
     const { dueAt, waits } = waiting;
     this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits }, { how: "parked", dueAt });
     return true;

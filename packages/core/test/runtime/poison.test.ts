@@ -287,3 +287,23 @@ test("F20: a suspect that lives for half a minute lets the others go on", async 
   await world.passUntil(() => world.run("suspect").end !== null);
   expect(world.run("suspect")).toMatchObject({ alone: false, end: "completed" });
 });
+
+test("F20: a suspect that waits for its next try lets the others execute meanwhile", async () => {
+  const world = new World();
+  let isBack = false;
+  const suspect = workflow<undefined, string>({ name: "suspect" }, (ctx) =>
+    ctx.step("work", () => (isBack ? "done" : Promise.reject(new Error("no connection"))), {
+      retry: { initialDelay: "4s", factor: 1 },
+    }),
+  );
+  const other = workflow({ name: "other" }, (ctx) => ctx.step("work", () => "other"));
+  await suspectIn(world, suspect);
+  const process = await world.worker([suspect, other]);
+  await world.passUntil(() => world.run("suspect").attempt === 3);
+  const beside = await process.start(other, undefined, { id: "other" });
+  expect(await world.settle(beside.result(), 2_000)).toBe("other");
+  expect(world.run("suspect")).toMatchObject({ alone: false, strikes: 2, end: null });
+  isBack = true;
+  await world.passUntil(() => world.run("suspect").end !== null);
+  expect(world.run("suspect").result).toBe('"done"');
+});
