@@ -179,6 +179,42 @@ test("S7: what a file holds is not quoted when it is no JSON", async () => {
   }
 });
 
+test("S10: what is nested too deeply or too long is refused in a sentence", async () => {
+  const operator = new Operator("sqlite");
+  await operator.client.start(quiet, null, { id: "r" });
+  writeFileSync(join(operator.cwd, "deep.json"), "[".repeat(100_000) + "]".repeat(100_000));
+  writeFileSync(join(operator.cwd, "long.json"), JSON.stringify("x".repeat(2_000_000)));
+  for (const words of [
+    ["start", "quiet", "--unseen", "@deep.json"],
+    ["start", "quiet", "--unseen", "@long.json"],
+    ["signal", "r", "go", "@deep.json"],
+    ["signal", "r", "go", "@long.json"],
+    ["emit", "x", "@deep.json"],
+    ["import", "deep.json"],
+    ["import", "long.json"],
+  ]) {
+    const { code, out, err } = await operator.type(words);
+    expect(code, words.join(" ")).toBeGreaterThan(0);
+    expect(out).toBe("");
+    expect(err, words.join(" ")).toMatch(/^everstep: (?!RangeError).{20,400}\n$/);
+  }
+  expect(await operator.client.runs.count()).toBe(1);
+});
+
+test("S2: a module of a codec that can't be loaded is named", async () => {
+  const operator = new Operator("sqlite");
+  await operator.client.runs.count();
+  writeFileSync(join(operator.cwd, "nothing.js"), "export const a = 1;");
+  for (const [file, says] of [
+    ["missing.js", /missing\.js could not be loaded/],
+    ["nothing.js", /nothing\.js does not export `codec`/],
+  ] as const) {
+    const { code, err } = await operator.type(["list", "--codec", file]);
+    expect(code).toBe(1);
+    expect(err).toMatch(says);
+  }
+});
+
 test("S2: what is no module of workflows is refused, and nothing but a file is loaded", async () => {
   const operator = new Operator("sqlite");
   writeFileSync(join(operator.cwd, "nothing.ts"), "export const a = 1;");

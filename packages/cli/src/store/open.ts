@@ -72,7 +72,20 @@ function isMissing(error: unknown, driver: string): boolean {
 }
 
 export async function loadCodec(path: string): Promise<Codec> {
-  const { codec } = (await import(pathToFileURL(path).href)) as { readonly codec?: Codec };
+  const { codec } = await importOf(path);
   if (typeof codec === "object" && codec !== null) return codec;
   throw new CommandError("CODEC_MISSING", `${path} does not export \`codec\``);
+}
+
+async function importOf(path: string): Promise<{ readonly codec?: Codec }> {
+  try {
+    return (await import(pathToFileURL(path).href)) as { readonly codec?: Codec };
+  } catch (error) {
+    throw new CommandError(
+      "CODEC_MISSING",
+      `the codec's module ${path} could not be loaded: ${String(error)}`,
+      undefined,
+      { cause: error },
+    );
+  }
 }

@@ -63,6 +63,13 @@ function objectAt(value: unknown, path: string): Readonly<Record<string, unknown
 }
 
 function wrong(path: string, expected: string, value: unknown): never {
-  const shown = value === undefined ? "missing" : String(JSON.stringify(value)).slice(0, 60);
-  throw new InvalidArgumentError(`${path} must be ${expected}; it is ${shown}`);
+  throw new InvalidArgumentError(`${path} must be ${expected}; it is ${shown(value)}`);
+}
+
+/** Lists and objects may be nested deeper than anything can be written. */
+function shown(value: unknown): string {
+  if (value === undefined) return "missing";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  return String(JSON.stringify(value)).slice(0, 60);
 }
