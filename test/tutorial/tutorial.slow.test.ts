@@ -57,6 +57,8 @@ async function emptyDatabase(): Promise<string> {
   return url.href;
 }
 
+if (!hasTerminals) console.warn("the tutorial is not followed: that needs bash, curl and python3");
+
 test.skipIf(!hasTerminals)("the tutorial works as it stands", { timeout: 180_000 }, async () => {
   const own = new Map([
     ["file:../everstep/packed", `file:${packed()}`],
