@@ -1,7 +1,9 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Child } from "../src/demo/child.ts";
+import { startMailServer } from "../src/stand-ins/mail/mail-server.ts";
 import { emptyDatabase, emptyPostgresDatabase, ENGINES } from "./empty-database.ts";
 import { lampOrder } from "./open-shop.ts";
+import { openedFiguresInbox } from "./figures-inbox.ts";
 import { openedClient } from "./open-tables.ts";
 import { simulatedStripe } from "./simulated-stripe.ts";
 
@@ -32,12 +34,24 @@ async function expectCompleted(service: Child, orderId: string): Promise<void> {
 }
 
 describe("a service", { timeout: 2 * WAIT_MS }, () => {
-  test.for(ENGINES)("on %s serves, and ends on SIGTERM", async (engine) => {
-    const { port } = await simulatedStripe();
-    const env = { ...(await emptyDatabase(engine)), STRIPE_SIMULATOR_PORT: String(port) };
-    const service = await startedService(env);
+  test.for(ENGINES)("on %s serves, sends mails and figures, and ends on SIGTERM", async (engine) => {
+    const [{ port }, figures, mail] = await Promise.all([
+      simulatedStripe(),
+      openedFiguresInbox(),
+      startMailServer(),
+    ]);
+    onTestFinished(() => mail.close());
+    const service = await startedService({
+      ...(await emptyDatabase(engine)),
+      STRIPE_SIMULATOR_PORT: String(port),
+      SMTP_URL: `smtp://127.0.0.1:${mail.smtpPort}`,
+      TINYBIRD_URL: figures.url,
+    });
     await sent(service, "o-1");
     await expectCompleted(service, "o-1");
+    await expect.poll(mail.mails, { timeout: WAIT_MS }).toMatchObject([{ subject: "Your order o-1" }]);
+    await expect.poll(() => figures.rows["orders"], { timeout: WAIT_MS }).toBe(1);
+    await expect.poll(() => figures.rows["run_events"], { timeout: WAIT_MS }).toBeGreaterThan(5);
     expect([await service.end("SIGTERM"), service.complaints]).toEqual([0, ""]);
   });
 

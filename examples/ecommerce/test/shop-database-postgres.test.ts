@@ -1,6 +1,7 @@
 /** What only a database of many connections can get wrong: two orders at once. */
 import type { Client } from "pg";
 import { expect, test } from "vitest";
+import { orderCompleted } from "../src/order-completed.ts";
 import { PostgresShopDatabase, PostgresShopTables } from "../src/shop-database-postgres.ts";
 import { emptyPostgresDatabase } from "./empty-database.ts";
 import { available, onPostgres, openedClient, order, type OpenTables } from "./open-tables.ts";
@@ -117,4 +118,14 @@ test("processes that start at the same time make the tables once", async () => {
   await Promise.all(shops.map((shop) => shop.receive([lamp])));
   expect(await shops[0]?.stock()).toEqual([{ ...lamp, available: 2 }]);
   await Promise.all(shops.map((shop) => shop.close()));
+});
+
+test("points that can't be booked within 15 s are given up, and nothing else of that connection is", async () => {
+  const { first } = await openedRivals();
+  const patience = async (): Promise<unknown> => (await first.client.query("SHOW statement_timeout")).rows;
+  const paid = { chargeId: "ch_1", at: new Date(0) };
+  await first.tables.award(orderCompleted(order("o-1", ["mug", 1]), paid));
+  expect(await patience()).toEqual([{ statement_timeout: "15s" }]);
+  await first.client.query("COMMIT");
+  expect(await patience()).toEqual([{ statement_timeout: "0" }]);
 });

@@ -1,6 +1,7 @@
 import { FatalError } from "@everstep/core";
 import { describe, expect, test } from "vitest";
 import { ENGINES } from "./empty-database.ts";
+import { orderCompleted } from "../src/order-completed.ts";
 import { available, openedTables, order } from "./open-tables.ts";
 
 const paid = { chargeId: "ch_1", at: new Date(1_000) };
@@ -48,6 +49,25 @@ describe.for(ENGINES)("on %s,", (engine) => {
     await shop.release("o-1");
     expect(await shop.orders()).toEqual([]);
     expect(await available(shop)).toEqual({ lamp: 2, mug: 10 });
+  });
+
+  test("an order gets a point for each whole dollar, and gets them once", async () => {
+    const { shop, transact } = await openedTables(engine);
+    const completed = orderCompleted(order("o-1", ["mug", 3]), paid);
+    await transact((tables) => tables.award({ ...completed, totalCents: 1_999 }));
+    await transact((tables) => tables.award({ ...completed, totalCents: 1_999 }));
+    expect(await shop.points()).toEqual([{ orderId: "o-1", userId: "u-1", points: 19, at: 1_000 }]);
+  });
+
+  test("a confirmed order has a receipt, and no other has", async () => {
+    const { shop, transact } = await openedTables(engine);
+    const wanted = order("o-1", ["lamp", 1]);
+    await transact((tables) => tables.reserve(wanted));
+    expect(await shop.receipt("o-1")).toBeUndefined();
+    await transact((tables) => tables.confirm(wanted, paid));
+    expect(await shop.receipt("o-1")).toEqual({ orderId: "o-1", chargeId: "ch_1", status: "completed" });
+    await shop.release("o-1");
+    expect(await shop.receipt("o-1")).toBeUndefined();
   });
 
   test("an order whose reservation is gone can't be confirmed", async () => {
