@@ -1,7 +1,7 @@
 /** The command line: its groups, its words, and what becomes of what can't be understood. */
 import { Command, CommanderError } from "commander";
 import manifest from "../package.json" with { type: "json" };
-import { addChanging } from "./commands/changing.ts";
+import { addChanging, LAST_GROUP } from "./commands/changing.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addLooking } from "./commands/looking.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
@@ -50,6 +50,9 @@ export function programOf(frame: Frame, { isJson = false }: { readonly isJson?: 
   addLooking(program, frame);
   addChanging(program, frame);
   addCompletion(program, frame);
+  program.addHelpCommand(
+    new Command("help").argument("[command]").description("what a command does").helpGroup(LAST_GROUP),
+  );
   return program;
 }
 

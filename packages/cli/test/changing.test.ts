@@ -245,7 +245,7 @@ describe.each(KINDS)("on %s", (kind) => {
     await other.client.runs.count();
     const { waiting } = shop();
     for (const id of ["w-1", "w-2"]) await operator.client.start("waiting", { secret: id }, { id });
-    const both = await operator.type(["export", "w-1", "w-2"]);
+    const both = await operator.type(["export", "w-1", "-"], { input: "w-2\n" });
     expect(both.out.trim().split("\n")).toHaveLength(2);
     expect(await operator.type(["export", "w-1", "--out", "w-1.json"])).toMatchObject({ code: 0 });
     expect((await operator.type(["export", "w-1", "--out", "w-1.json"])).err).toContain("never written over");

@@ -14,6 +14,8 @@ import { addSettling } from "./settling.ts";
 import { addTransferring } from "./transferring.ts";
 import { addWorker } from "./worker.ts";
 
+export const LAST_GROUP = "Code and store:";
+
 export function addChanging(program: Command, frame: Frame): void {
   program.commandsGroup("Mend:");
   addPausing(program, frame);
@@ -24,7 +26,7 @@ export function addChanging(program: Command, frame: Frame): void {
   addEnding(program, frame);
   program.commandsGroup("Send:");
   addSending(program, frame);
-  program.commandsGroup("Code and store:");
+  program.commandsGroup(LAST_GROUP);
   addCheck(program, frame);
   addWorker(program, frame);
   addMigrate(program, frame);

@@ -1,12 +1,14 @@
 /** `export` and `import`: runs as JSON, a line each. What a codec sealed stays sealed. */
+import type { Client } from "@everstep/core";
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { failureOf, usageError } from "../failure.ts";
 import type { Frame, Session } from "../frame.ts";
+import type { Io } from "../io.ts";
 import { readConfined, writeConfined } from "../input/confined-path.ts";
 import { addPathOption, type PathOptions } from "../input/session-json.ts";
-import { readAll } from "../input/stdin.ts";
+import { readAll, readLines } from "../input/stdin.ts";
 import { plural } from "../render/plural.ts";
 import { resolveRunId } from "../run-ids.ts";
 import { safeJson } from "../safe-text.ts";
@@ -18,11 +20,12 @@ export function addTransferring(program: Command, frame: Frame): void {
     .description(
       "Writes runs as JSON, one a line: a copy, with inputs, results and all payloads as they are stored. The run goes on where it is as well: pause it first if it is to move.",
     )
-    .argument("<runs...>", "ids, or the beginnings of them")
+    .argument("<runs...>", "ids, or the beginnings of them; - for ids from standard input")
     .option("-o, --out <file>", "a new file, for its owner only; by default standard output");
   addPathOption(exporting).action(frame.withStore<ExportOptions>(exportRuns));
   withExamples(exporting, [
     ["export order-42 --out order-42.json", "into a file"],
+    ["list --status stuck --ids | everstep export - --out stuck.json", "those that another command found"],
     ["export order-42 | everstep --store other.db import -", "into another store"],
   ]);
 
@@ -50,8 +53,7 @@ interface ExportDocument {
 async function exportRuns({ client, out, io, options, args }: Session<ExportOptions>): Promise<void> {
   const runs: string[] = [];
   let text = "";
-  for (const word of args) {
-    const id = await resolveRunId(client, word);
+  for (const id of await idsOf(client, args, io)) {
     text += `${safeJson(await client.runs.export(id))}\n`;
     runs.push(id);
   }
@@ -63,6 +65,14 @@ async function exportRuns({ client, out, io, options, args }: Session<ExportOpti
   const file = await writeConfined(options.out, text, { cwd: io.cwd, forced: options.forcePath });
   const document: ExportDocument = { operation: "export", runs, file };
   out.show(document, (shown) => `exported ${plural(shown.runs.length, "run")} to ${shown.file}\n`);
+}
+
+async function idsOf(client: Client, words: readonly string[], { stdin }: Io): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for (const word of words)
+    if (word === "-") ids.push(...(await readLines(stdin)));
+    else ids.push(await resolveRunId(client, word));
+  return ids;
 }
 
 interface ImportDocument {
