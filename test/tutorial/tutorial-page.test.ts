@@ -8,22 +8,28 @@ const page = (text: string): { path: string; text: string } => ({ path: "docs/a.
 
 test("a page is what its reader does, in order", () => {
   const text = [
-    `<!-- file: a.ts -->\n${fence("ts", "a;")}`,
+    `\`a.ts\`:\n<!-- file: a.ts -->\n${fence("ts", "a;")}`,
     `<!-- run in: bank -->\n${fence("sh", "node a.ts")}`,
     `<!-- run -->\n${fence("sh", "ls")}`,
     `<!-- shows -->\n${fence("text", "a.ts")}`,
   ].join("\n");
   expect(actionsOf(page(text))).toEqual([
-    { at: "docs/a.md:1", is: "file", path: "a.ts", text: "a;\n" },
-    { at: "docs/a.md:6", is: "run", terminal: "bank", how: "stays", text: "node a.ts\n" },
-    { at: "docs/a.md:11", is: "run", terminal: "typing", how: "ends", text: "ls\n" },
-    { at: "docs/a.md:16", is: "shows", terminal: "typing", text: "a.ts\n" },
+    { at: "docs/a.md:2", is: "file", path: "a.ts", text: "a;\n" },
+    { at: "docs/a.md:7", is: "run", terminal: "bank", how: "stays", text: "node a.ts\n" },
+    { at: "docs/a.md:12", is: "run", terminal: "typing", how: "ends", text: "ls\n" },
+    { at: "docs/a.md:17", is: "shows", terminal: "typing", text: "a.ts\n" },
   ]);
 });
 
 test("a fence that nobody says how to take is an error, and so is a remark that makes no sense", () => {
   expect(() => actionsOf(page(`# A\n\n${fence("ts", "a;")}`))).toThrow("docs/a.md:3: what is to be done");
   expect(() => actionsOf(page(`<!-- run: perhaps -->\n${fence("sh", "ls")}`))).toThrow("makes no sense");
+});
+
+test("a file whose name only a remark says is an error; edits of one file may follow each other", () => {
+  const edit = `<!-- edit: a.ts -->\n${fence("diff", "+a;")}`;
+  expect(() => actionsOf(page(`Now:\n\n${edit}`))).toThrow("docs/a.md:3: nothing that is visible");
+  expect(actionsOf(page(`In \`a.ts\`:\n\n${edit}\n${edit}`))).toHaveLength(2);
 });
 
 test("an edit puts lines in the place of others, and finds them once or not at all", () => {

@@ -33,12 +33,33 @@ const FENCED = /(?:^<!-- (?<remark>[^\n]*) -->\n)?^```\w+\n(?<text>.*?)^```$/gms
 const REMARK = /^(?<is>file|edit|run in|run|shows)(?:: (?<what>[\w.-]+))?$/;
 
 export function actionsOf({ path, text }: SourceFile): Action[] {
-  return [...text.matchAll(FENCED)].map(({ index, groups }) => {
+  const actions: Action[] = [];
+  let from = 0;
+  for (const { index, groups, 0: fence } of text.matchAll(FENCED)) {
     const at = `${path}:${text.slice(0, index).split("\n").length}`;
     const remark = REMARK.exec(groups?.["remark"] ?? "")?.groups;
     if (remark === undefined) throw new Error(`${at}: what is to be done with this fence?`);
-    return actionOf(at, { is: remark["is"] ?? "", what: remark["what"], text: groups?.["text"] ?? "" });
-  });
+    const action = actionOf(at, {
+      is: remark["is"] ?? "",
+      what: remark["what"],
+      text: groups?.["text"] ?? "",
+    });
+    if (isOfUnnamedFile(action, { before: actions.at(-1), prose: text.slice(from, index) }))
+      throw new Error(`${at}: nothing that is visible says which file this is`);
+    actions.push(action);
+    from = index + fence.length;
+  }
+  return actions;
+}
+
+/** The remark can't be seen by who reads the page. */
+function isOfUnnamedFile(
+  action: Action,
+  { before, prose }: { readonly before: Action | undefined; readonly prose: string },
+): boolean {
+  if (action.is !== "file" && action.is !== "edit") return false;
+  const goesOn = before?.is === "edit" && before.path === action.path;
+  return !goesOn && !prose.includes(`\`${action.path}\``);
 }
 
 function actionOf(
