@@ -11,7 +11,7 @@ export interface SourceFile {
 }
 
 const READ = /\.(?:ts|mts|mjs|js|md|json)$/;
-const GENERATED = new Set(["node_modules", "dist", "coverage", ".git"]);
+const GENERATED = new Set(["node_modules", "dist", "coverage", "generated", ".git"]);
 
 /** Every source, page and manifest that people write, in a stable order. */
 export function readRepository(folder = ""): SourceFile[] {

@@ -18,7 +18,7 @@ export interface Wish {
 /** What each of the recipes exports. */
 export interface OrmRecipe {
   readonly order: Workflow<Wish, number>;
-  openShop(where: string): { place(wish: Wish): unknown; close(): Promise<void> };
+  readonly openShop: (where: string) => { place(wish: Wish): unknown; close(): Promise<void> };
 }
 
 export type Engine = "sqlite" | "postgres";
