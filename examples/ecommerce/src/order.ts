@@ -31,7 +31,7 @@ export function orderWorkflow(
     const paymentId = await ctx.step("open-payment", (step) => shop.openPayment(request, step));
 
     let chargeId = await ctx.step("charge-payment", (step) => shop.charge(paymentId, step), {
-      timeout: "30s",
+      timeout: "3m",
       // A charge in doubt is tried again: it first asks Stripe for the payment, whose id is journaled.
       inDoubt: "rerun",
       compensate: (_, step) => shop.giveBack(paymentId, step),
@@ -44,7 +44,7 @@ export function orderWorkflow(
         impatient: () => ctx.sleep("look-again", lookAgainAfter),
       });
       chargeId = await ctx.step("look-at-payment", (step) => shop.charge(paymentId, step), {
-        timeout: "30s",
+        timeout: "3m",
       });
     }
 

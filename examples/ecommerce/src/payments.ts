@@ -98,8 +98,9 @@ function chargeOf({
 }
 
 /**
- * One request to Stripe. A replayed 500 says that the first request under this key is over, and nothing else, so the wish is sent
- * once more under a key of this attempt. That can't do it twice: an intent is charged once, and refunded no more than it was.
+ * One request to Stripe. A failure that is replayed says what the first request under this key came to, and nothing of today: the
+ * trouble may be over, or the account filled up meanwhile. So the wish is sent once more, under a key that nobody has used. That
+ * can't do it twice: an intent is charged once, and refunded no more than it was.
  */
 async function send<T>(
   step: BodyStep,
@@ -111,14 +112,16 @@ async function send<T>(
   } catch (error) {
     if (!isReplayedFailure(error)) throw translated(error);
   }
-  return orAborted(step.signal, () => request(`${key}/${step.attempt}`)).catch((error: unknown) => {
+  return orAborted(step.signal, () => request(randomUUID())).catch((error: unknown) => {
     throw translated(error);
   });
 }
 
+/** A decline is none: it was the bank's answer to this payment, and stays so. */
 function isReplayedFailure(error: unknown): boolean {
-  if (!(error instanceof Stripe.errors.StripeAPIError)) return false;
-  return (error.statusCode ?? 0) >= 500 && error.headers?.["idempotent-replayed"] === "true";
+  const { StripeAPIError, StripeInvalidRequestError } = Stripe.errors;
+  if (!(error instanceof StripeAPIError || error instanceof StripeInvalidRequestError)) return false;
+  return error.headers?.["idempotent-replayed"] === "true";
 }
 
 /** What is final becomes a `FatalError`; the rest is thrown as it is, and retried. */
@@ -152,15 +155,18 @@ export interface StripeAccess {
   /** A test key; without one, the simulator at `simulatorPort` is used. */
   readonly secretKey?: string | undefined;
   readonly simulatorPort?: number | undefined;
+  /** How long an answer may take; default 80 s, as Stripe recommends: a charge can take half a minute. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Retries are left to everstep, where they are seen and survive a crash. */
-export function connectStripe({ secretKey, simulatorPort }: StripeAccess): Stripe {
+export function connectStripe({ secretKey, simulatorPort, timeoutMs = 80_000 }: StripeAccess): Stripe {
+  const options = { timeout: timeoutMs, maxNetworkRetries: 0 } as const;
   if (secretKey === undefined) {
     const local = { host: "127.0.0.1", port: simulatorPort ?? 12111, protocol: "http" } as const;
-    return new Stripe("sk_test_local", { ...local, timeout: 3_000, maxNetworkRetries: 0, telemetry: false });
+    return new Stripe("sk_test_local", { ...options, ...local, telemetry: false });
   }
   if (!/^[sr]k_test_/.test(secretKey))
     throw new Error("STRIPE_SECRET_KEY is not a test key: this example charges no real cards");
-  return new Stripe(secretKey, { timeout: 20_000, maxNetworkRetries: 0 });
+  return new Stripe(secretKey, options);
 }

@@ -4,12 +4,14 @@
  *
  *     STORE                   sqlite: the file at SHOP_DB, shop.db; postgres: the database at DATABASE_URL; or the URL of one
  *     STRIPE_SECRET_KEY       a test key of yours; without one, the simulator at STRIPE_SIMULATOR_PORT (12111) is used
+ *     STRIPE_TIMEOUT_MS       how long an answer of Stripe may take: 80000
  *     STRIPE_WEBHOOK_SECRET   of the endpoint /webhooks/stripe; without one there is none, and payments are looked at by the clock
  *     SMTP_URL, MAIL_FROM     smtp://127.0.0.1:12112, the stand-in for a mail server
  *     TINYBIRD_URL            http://127.0.0.1:12113, the stand-in for Tinybird
  *     TINYBIRD_APPEND_TOKEN   one that may append to its datasources
  *     PAYMENT_LOOK_AGAIN      how long a payment under way is left alone when no webhook comes: 1m
  *     MAIL_RETRY_MAX          the longest wait between two tries of a mail: 5m
+ *     RUNS_AT_A_TIME          of orders and of what follows them, in this process: 100
  *     PORT                    3000
  *     EFFECT_LEDGER           a file to which each body reports itself, for the demo
  */
@@ -40,6 +42,7 @@ await database.receive(catalogue);
 const stripe = connectStripe({
   secretKey: env["STRIPE_SECRET_KEY"],
   simulatorPort: Number(env["STRIPE_SIMULATOR_PORT"] ?? 12111),
+  timeoutMs: Number(env["STRIPE_TIMEOUT_MS"] ?? 80_000),
 });
 const tinybird = new Tinybird({
   url: env["TINYBIRD_URL"] ?? "http://127.0.0.1:12113",
@@ -57,7 +60,7 @@ const postOrder = postOrderWorkflow(shop, { mailRetryMax: env["MAIL_RETRY_MAX"] 
 const worker = new Worker({
   store,
   workflows: [order, postOrder],
-  concurrency: 100,
+  concurrency: Number(env["RUNS_AT_A_TIME"] ?? 100),
   outbox: { ship: runFigures(tinybird) },
 });
 await worker.start();
