@@ -7,8 +7,8 @@ import { PRICE_CENTS } from "./steps.ts";
 export interface Till {
   /** Answers the payment's id; no money has moved. */
   open(run: string, step: StepContext): Promise<string>;
-  /** Answers the charge's id. */
-  charge(payment: string, step: StepContext): Promise<string>;
+  /** Answers the charge's id; null while it is under way, which it never is here. */
+  charge(payment: string, step: StepContext): Promise<string | null>;
   /** Answers the same. */
   giveBack(payment: string, step: StepContext): Promise<string>;
 }
