@@ -44,7 +44,7 @@ test("what can't be seen in a text is made visible", () => {
 
 test("figures are short, and say their unit", () => {
   expect([dollars(12.5), dollars(311_491.2), percent(0.0667)]).toEqual(["$12.50", "$311,491", "6.7%"]);
-  expect([3, 999, 1240, 90_000].map(took)).toEqual(["3 ms", "999 ms", "1.24 s", "1.5 min"]);
+  expect([0, 3, 999, 1240, 90_000].map(took)).toEqual(["<1 ms", "3 ms", "999 ms", "1.24 s", "1.5 min"]);
   expect([900, 59_999, 60_000, 3_720_000, 7_200_000, 3 * 86_400_000].map(howLong)).toEqual([
     "0 s",
     "59 s",

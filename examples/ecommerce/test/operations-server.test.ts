@@ -70,8 +70,8 @@ describe("the figures", () => {
     ]);
     expect([...new Set(asked)].toSorted()).toEqual(
       [
-        "/v0/pipes/failed_steps.json?minutes=15&seconds=15",
-        "/v0/pipes/recent_orders.json?minutes=15&seconds=15",
+        "/v0/pipes/failed_steps.json?minutes=10&seconds=10",
+        "/v0/pipes/recent_orders.json?minutes=10&seconds=10",
         "/v0/pipes/revenue_dashboard.json?",
         "/v0/pipes/step_latency.json?",
         "/v0/pipes/stuck_runs.json?",

@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { Client, Worker, workflow } from "@everstep/core";
 import { memoryStore } from "@everstep/core/testing";
 import { type Browser, chromiumPath, openBrowser, type Page, whyNoBrowser } from "@everstep/browser";
@@ -8,10 +10,13 @@ import { type Operations, startOperations } from "../src/operations/operations-s
 import { runFigures } from "../src/run-figures.ts";
 import { orderFigure, Tinybird } from "../src/tinybird.ts";
 import { hasEngine, type LocalTinybird, localTinybird } from "./local-tinybird.ts";
+import { madeUpDay } from "./operations-day.ts";
 
 /** The first question to a new ClickHouse takes its time. */
 const POLL = { timeout: 20_000 };
 const ANIMATION = "getComputedStyle(document.querySelector('.dot')).animationName";
+const PICTURE = fileURLToPath(new URL("../../../docs/images/operations.png", import.meta.url));
+const DESK = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
@@ -38,7 +43,7 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
     proxy = await TcpProxy.start({ port: Number(new URL(tinybird.url).port) });
     const reader = new Tinybird({ url: `http://127.0.0.1:${proxy.port}`, token: "local_read" });
     operations = await startOperations({ tinybird: reader, port: 0, everyMs: 200 });
-    page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    page = await browser.newPage({ viewport: DESK });
     onTestFinished(async () => {
       await page.close();
       await operations.stop();
@@ -170,7 +175,7 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
       await expect.poll(() => stuck().count(), POLL).toBe(1);
       await expect.poll(tile("Orders"), POLL).toBe("1");
       expect(await page.evaluate(ANIMATION)).toBe("none");
-      for (const size of [{ width: 1280, height: 800 }, PHONE]) {
+      for (const size of [DESK, PHONE]) {
         await page.setViewportSize(size);
         expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(size.width);
         expect(await violations(page)).toEqual([]);
@@ -181,6 +186,21 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
       expect(await violations(page)).toEqual([]);
     },
   );
+
+  test.skipIf(process.env["UPDATE_SCREENSHOT"] === undefined)("its picture for the README", async () => {
+    const { orders, events, timezoneId } = madeUpDay(Date.now());
+    page = await browser.newPage({ viewport: DESK, timezoneId, reducedMotion: "reduce" });
+    await page.goto(`http://127.0.0.1:${operations.port}`);
+    await tinybird.writer.append("orders", orders);
+    await tinybird.writer.append("run_events", events);
+    await expect.poll(() => stuck().count(), POLL).toBe(2);
+    await expect.poll(() => page.locator(".latency tbody tr").count(), POLL).toBe(7);
+    await expect.poll(tile("Failed steps"), POLL).not.toBe("–");
+    const end = await page.locator("footer").boundingBox();
+    const clip = { x: 0, y: 0, width: DESK.width, height: Math.ceil(end?.y ?? 0) };
+    await page.screenshot({ path: PICTURE, fullPage: true, clip });
+    expect(statSync(PICTURE).size).toBeLessThan(150_000);
+  });
 });
 
 /** What axe-core finds against WCAG 2.2 AA. Not by a script of the page, which its policy would not run. */

@@ -58,7 +58,7 @@ export interface Figures {
 }
 
 /** The stretch that the page shows in short intervals, and how long those are. */
-export const WINDOW = { minutes: 15, seconds: 15 } as const;
+export const WINDOW = { minutes: 10, seconds: 10 } as const;
 
 export interface Source<Row> {
   readonly pipe: string;

@@ -38,6 +38,7 @@ export const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ?
 
 /** Of a measurement: three digits are enough. */
 export function took(/** @type {number} */ ms) {
+  if (ms < 1) return "<1 ms";
   if (ms < 1000) return `${Math.round(ms)} ms`;
   return ms < 60_000 ? `${seconds.format(ms / 1000)} s` : `${seconds.format(ms / 60_000)} min`;
 }
