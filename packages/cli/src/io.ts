@@ -22,7 +22,7 @@ export interface Io {
 
 export function processIo(process: NodeJS.Process): Io {
   const { stdout, stderr, stdin, env } = process;
-  stdout.on("error", (error) => endOutput(error, stderr));
+  stdout.on("error", (error: NodeJS.ErrnoException) => endOutput(error, stderr));
   // Nobody is left who could be told.
   stderr.on("error", () => process.exit(EXIT.failed));
   return {

@@ -80,7 +80,7 @@ describe.each(KINDS)("on %s", (kind) => {
         both: false,
       });
       const text = steady(answer, operator);
-      expect(JSON.parse(text), name).toBeTypeOf("object");
+      expect(JSON.parse(text), `typed ${name}`).toBeTypeOf("object");
       await expect(text).toMatchFileSnapshot(join(import.meta.dirname, `golden/changing/${name}.json`));
     }
   });

@@ -29,9 +29,9 @@ describe("help", () => {
   test("of every command: what it does, in a line, and examples", async () => {
     const onlooker = looker();
     for (const command of allCommands()) {
-      expect(command.summary() || command.description(), command.name()).not.toBe("");
+      expect(command.summary() || command.description(), `of ${command.name()}`).not.toBe("");
       const { code, out } = await onlooker.look([command.name(), "--help"], { columns: 100 });
-      expect([code, out.includes("$ everstep")], command.name()).toEqual([0, true]);
+      expect([code, out.includes("$ everstep")], `of ${command.name()}`).toEqual([0, true]);
       await expect(out).toMatchFileSnapshot(golden(`help/${command.name()}.txt`));
     }
   });

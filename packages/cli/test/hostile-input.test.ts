@@ -194,9 +194,9 @@ test("S10: what is nested too deeply or too long is refused in a sentence", asyn
     ["import", "long.json"],
   ]) {
     const { code, out, err } = await operator.type(words);
-    expect(code, words.join(" ")).toBeGreaterThan(0);
+    expect(code, `typed ${words.join(" ")}`).toBeGreaterThan(0);
     expect(out).toBe("");
-    expect(err, words.join(" ")).toMatch(/^everstep: (?!RangeError).{20,400}\n$/);
+    expect(err, `typed ${words.join(" ")}`).toMatch(/^everstep: (?!RangeError).{20,400}\n$/);
   }
   expect(await operator.client.runs.count()).toBe(1);
 });

@@ -44,12 +44,13 @@ async function answerOf(
   child: ChildProcess,
 ): Promise<{ readonly code: unknown; readonly out: string; readonly err: string }> {
   const { stdout, stderr } = child;
-  const [out, err, [code]] = await Promise.all([
+  const ended = once(child, "close") as Promise<[number | null]>;
+  const [out, err] = await Promise.all([
     stdout === null ? "" : text(stdout),
     stderr === null ? "" : text(stderr),
-    once(child, "close"),
   ]);
-  return { code: code as unknown, out, err };
+  const [code] = await ended;
+  return { code, out, err };
 }
 
 test("whoever reads the answer may go away", OPTIONS, async () => {

@@ -82,7 +82,9 @@ describe.skipIf(chromiumPath === undefined)(`${whyNoBrowser}the page of a run`, 
           await page.getByText(text).filter({ visible: true }).count(),
           `${id}: ${text}`,
         ).toBeGreaterThan(0);
-      expect(await page.evaluate("document.documentElement.scrollWidth"), id).toBe(viewport.width);
+      expect(await page.evaluate("document.documentElement.scrollWidth"), `the page of ${id}`).toBe(
+        viewport.width,
+      );
       expect(asked).toEqual([]);
     }
   });

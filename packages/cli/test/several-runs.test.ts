@@ -72,7 +72,7 @@ describe.each(KINDS)("on %s", (kind) => {
       ["-", "charge", "--result", "-"],
       ["-", "--step", "charge", "--result", "-"],
     ])
-      expect((await operator.type(["resolve", ...words, "--yes"])).code, words.join(" ")).toBe(2);
+      expect((await operator.type(["resolve", ...words, "--yes"])).code, `typed ${words.join(" ")}`).toBe(2);
     expect(await operator.client.runs.count({ status: "stuck" })).toBe(2);
   });
 

@@ -109,7 +109,7 @@ function addStepCommand(program: Command, name: string): Command {
 
 /** Where ids say which runs are meant, `--step` is no filter. */
 function settle(session: Session<ChangeOptions>, ids: readonly string[], change: Change): Promise<ExitCode> {
-  const { step, ...options } = session.options;
+  const { step: _step, ...options } = session.options;
   return runChange(ids.length === 0 ? session : { ...session, options }, ids, change);
 }
 
