@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { FatalError } from "@everstep/core";
 import { Stripe } from "stripe";
 import { type BodyStep, orAborted } from "./body-step.ts";

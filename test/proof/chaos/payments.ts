@@ -7,8 +7,8 @@ import { PRICE_CENTS } from "./steps.ts";
 export interface Till {
   /** Answers the payment's id; no money has moved. */
   open(run: string, step: StepContext): Promise<string>;
-  /** Answers the charge's id; null while it is under way, which it never is here. */
-  charge(payment: string, step: StepContext): Promise<string | null>;
+  /** Answers the charge's id. */
+  charge(payment: string, step: StepContext): Promise<string>;
   /** Answers the same. */
   giveBack(payment: string, step: StepContext): Promise<string>;
 }
@@ -26,7 +26,11 @@ export function payments(simulatorPort: number): Till {
       const request = { orderId, userId: "chaos", items, paymentMethodId: "pm_card_visa" };
       return (await loaded()).open(request, step);
     },
-    charge: async (payment, step) => (await loaded()).charge(payment, step),
+    charge: async (payment, step) => {
+      const charge = await (await loaded()).charge(payment, step);
+      if (charge === null) throw new Error(`payment ${payment} is still under way`);
+      return charge;
+    },
     giveBack: async (payment, step) => {
       await (await loaded()).giveBack(payment, step);
       return payment;
