@@ -1,7 +1,18 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { EffectLedger } from "../src/books/effect-ledger.ts";
+import { EffectLedger, witnessed } from "../src/books/effect-ledger.ts";
+import type { OrderCompleted } from "../src/order-completed.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
+import { toyShop, ToyWorld } from "./toy-world.ts";
+
+const completed: OrderCompleted = {
+  orderId: "o-1",
+  userId: "user-1",
+  chargeId: "ch-1",
+  totalCents: 4_900,
+  itemCount: 1,
+  completedAt: "2026-01-01T00:00:00.000Z",
+};
 
 function ledgerPath(): string {
   return join(temporaryFolder(), "effects.jsonl");
@@ -46,4 +57,12 @@ test("two writers share one order of events, and nothing is joined together", ()
     "begin o-1 step a",
     "end o-1 step a",
   ]);
+});
+
+test("a body is witnessed under the id of its run, whatever that holds", async () => {
+  const ledger = new EffectLedger(ledgerPath());
+  const shop = witnessed(toyShop(new ToyWorld()), ledger);
+  const idempotencyKey = "order:completed%2Fo-1%2Fpost-order/send-confirmation";
+  await shop.sendConfirmation(completed, { idempotencyKey, attempt: 1, signal: AbortSignal.abort() });
+  expect(told(ledger)[0]).toBe("begin order:completed/o-1/post-order step send-confirmation");
 });
