@@ -43,25 +43,27 @@ export function madeUpDay(now: number): Day {
   );
   return {
     orders,
-    events: [...events, stuck("order-3127", 72 * MINUTE), stuck("order-9032", 4 * MINUTE)].map(runFigure),
+    events: [
+      ...events.map(runFigure),
+      stuckFigure("order-3127", { code: "UNDO_FAILED", at: now - 72 * MINUTE }),
+      stuckFigure("order-9032", { at: now - 4 * MINUTE }),
+    ],
     timezoneId: afternoonAt(now),
   };
+}
 
-  function stuck(run: string, agoMs: number): ShippedEvent {
-    const at = new Date(now - agoMs).toISOString();
-    const code = agoMs > HOUR ? "UNDO_FAILED" : "BUG";
-    return {
-      id: `${run}:stuck:1`,
-      at,
-      run,
-      workflow: "order",
-      version: "1",
-      runAttempt: 1,
-      type: "run.stuck",
-      code,
-      step: null,
-    };
-  }
+export function stuckFigure(run: string, { code = "BUG", at = Date.now() } = {}): RunFigure {
+  return runFigure({
+    id: `${run}:stuck:1`,
+    at: new Date(at).toISOString(),
+    run,
+    workflow: "order",
+    version: "1",
+    runAttempt: 1,
+    type: "run.stuck",
+    code,
+    step: null,
+  });
 }
 
 /** Named as POSIX does: what is east of Greenwich has a minus. */

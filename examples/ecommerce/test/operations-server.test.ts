@@ -74,7 +74,7 @@ describe("the figures", () => {
         "/v0/pipes/recent_orders.json?minutes=10&seconds=10",
         "/v0/pipes/revenue_dashboard.json?",
         "/v0/pipes/step_latency.json?",
-        "/v0/pipes/stuck_runs.json?",
+        "/v0/pipes/stuck_runs.json?limit=101",
       ].map((path) => `Bearer ${TOKEN} ${path}`),
     );
     expect(JSON.stringify(snapshot)).not.toContain(TOKEN);

@@ -10,7 +10,7 @@ import { type Operations, startOperations } from "../src/operations/operations-s
 import { runFigures } from "../src/run-figures.ts";
 import { orderFigure, Tinybird } from "../src/tinybird.ts";
 import { hasEngine, type LocalTinybird, localTinybird } from "./local-tinybird.ts";
-import { madeUpDay } from "./operations-day.ts";
+import { madeUpDay, stuckFigure } from "./operations-day.ts";
 
 /** The first question to a new ClickHouse takes its time. */
 const POLL = { timeout: 20_000 };
@@ -122,6 +122,14 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
     await expect.poll(() => stuck().count(), POLL).toBe(0);
     await expect.poll(tile("Need a person")).toBe("0");
     expect(complaints).toEqual([]);
+  });
+
+  test("a hundred of them are listed, and that there are more is said", async () => {
+    const rows = Array.from({ length: 102 }, (_, place) => stuckFigure(`order-${place}`));
+    await tinybird.writer.append("run_events", rows);
+    await expect.poll(tile("Need a person"), POLL).toBe("100+");
+    expect(await stuck().count()).toBe(100);
+    expect(await page.getByText("everstep list --status stuck").count()).toBe(1);
   });
 
   test("an id is text, whatever it holds", async () => {

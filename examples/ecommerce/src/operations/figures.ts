@@ -107,7 +107,8 @@ export const SOURCES: { readonly [Name in keyof Figures]: Source<Figures[Name][n
   },
   stuck: {
     pipe: "stuck_runs",
-    parameters: {},
+    // One more than the page lists, so that it knows whether there are more.
+    parameters: { limit: 101 },
     row: z
       .object({ run: z.string(), workflow: z.string(), code: z.string(), step: z.string(), since: instant })
       .transform(({ since, ...row }) => ({ ...row, at: since })),

@@ -8,12 +8,22 @@ import { dayAndTime, howLong, number, took, visible, whyCommand } from "./wordin
  * @import { Reading } from "../figures-feed.ts"
  */
 
+const STUCK_MAX = 100;
+
+/** Of so many runs that need a person. */
+export const stuckCount = (/** @type {readonly StuckRun[]} */ rows) =>
+  rows.length > STUCK_MAX ? `${STUCK_MAX}+` : String(rows.length);
+
 /** @param {Reading<readonly StuckRun[]>} reading @param {number} now */
 export function stuckList({ rows, age }, now) {
   if (rows.length === 0) {
     return html`<p class="calm">${age === null ? "Not known yet." : "None. Every order gets on by itself."}</p>`;
   }
-  return html`<ul class="stuck">${rows.map((row) => stuckItem(row, now))}</ul>`;
+  const more = html`<p class="dim">There are more: <code>everstep list --status stuck</code></p>`;
+  return html`
+    <ul class="stuck">${rows.slice(0, STUCK_MAX).map((row) => stuckItem(row, now))}</ul>
+    ${rows.length > STUCK_MAX ? more : ""}
+  `;
 }
 
 /** @param {StuckRun} run @param {number} now */

@@ -1,7 +1,7 @@
 import { failureChart, orderChart, revenueChart } from "./charts.js";
 import { conditionOf, staleness } from "./condition.js";
 import { html } from "./markup.js";
-import { latencyTable, stuckList } from "./lists.js";
+import { latencyTable, stuckCount, stuckList } from "./lists.js";
 import { dollars, exactTimeOfDay, howLong, number, percent, roundDollars, timeZone } from "./wording.js";
 
 /**
@@ -30,9 +30,9 @@ export function page(known) {
 
 /** Says in a tab of many whether somebody has to look. @param {Known} known */
 export function titleOf(known) {
-  const stuck = known.snapshot?.stuck.rows.length ?? 0;
+  const stuck = known.snapshot?.stuck.rows ?? [];
   const mark = conditionOf(known).kind === "live" || known.snapshot === null ? "" : "stale · ";
-  return `${mark}${stuck === 0 ? "" : `(${stuck}) `}Operations · the shop`;
+  return `${mark}${stuck.length === 0 ? "" : `(${stuckCount(stuck)}) `}Operations · the shop`;
 }
 
 /** @param {Condition} condition @param {Known} known */
@@ -76,7 +76,7 @@ function tiles(snapshot, known) {
       ${tile(
         {
           label: "Need a person",
-          value: number(stuck.rows.length),
+          value: stuckCount(stuck.rows),
           note: stuck.rows.length === 0 ? "nothing is stuck" : `longest for ${howLong(now - longest * 1000)}`,
           alarm: stuck.rows.length > 0,
         },
