@@ -44,12 +44,12 @@ export class Mail {
 }
 
 /** An order names no address, only the customer: the shop gives each one a mailbox of its own. */
-export function addressOf(userId: string): string {
+function addressOf(userId: string): string {
   return `${userId}@customers.example`;
 }
 
 /** Of any key a valid one, and of each another one. */
-export function messageIdOf(idempotencyKey: string): string {
+function messageIdOf(idempotencyKey: string): string {
   return `<${hash("sha256", idempotencyKey).slice(0, 32)}@shop.example>`;
 }
 

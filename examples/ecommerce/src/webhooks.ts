@@ -1,4 +1,3 @@
-/* oxlint-disable oxc/no-async-endpoint-handlers -- Express 5 hands what a handler rejects with to the error handler. */
 import { type Client, RunEndedError, RunNotFoundError } from "@everstep/core";
 import express, { type RequestHandler } from "express";
 import { Stripe } from "stripe";
@@ -11,7 +10,7 @@ export interface WebhookOptions {
 }
 
 /** What a run is told: no more than that it should look. What a payment has come to is asked of Stripe itself. */
-export interface PaymentHint {
+interface PaymentHint {
   readonly intentId: string;
   readonly type: string;
 }

@@ -1,7 +1,6 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { text } from "node:stream/consumers";
+import express from "express";
 import { onTestFinished } from "vitest";
 
 export interface FiguresInbox {
@@ -13,13 +12,15 @@ export interface FiguresInbox {
 /** Takes the rows that are meant for Tinybird and counts them, for one test. */
 export async function openedFiguresInbox(): Promise<FiguresInbox> {
   const rows: Record<string, number> = {};
-  const server = createServer(async (request, response) => {
-    const name = new URL(request.url ?? "/", "http://tinybird").searchParams.get("name") ?? "";
-    const { length } = (await text(request)).trim().split("\n");
+  const app = express().use(express.text({ type: () => true }));
+  app.post("/v0/events", (request, response) => {
+    const name = new URL(request.url, "http://tinybird").searchParams.get("name") ?? "";
+    const { length } = String(request.body).trim().split("\n");
     rows[name] = (rows[name] ?? 0) + length;
-    response.end(JSON.stringify({ successful_rows: length, quarantined_rows: 0 }));
+    response.json({ successful_rows: length, quarantined_rows: 0 });
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
+  const server = app.listen(0, "127.0.0.1");
+  await once(server, "listening");
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();

@@ -58,7 +58,7 @@ async function openedPostOffice(): Promise<PostOffice> {
 test("a confirmation names the order, its pieces and its total, and goes to the customer's mailbox", async () => {
   const { send, url } = await openedPostOffice();
   await send();
-  const mails = (await (await fetch(`${url}/messages`)).json()) as unknown;
+  const mails: unknown = await (await fetch(`${url}/messages`)).json();
   expect(mails).toEqual([
     {
       id: expect.stringMatching(/^<[0-9a-f]{32}@shop\.example>$/) as string,
@@ -105,9 +105,9 @@ describe("what a later try may not meet is left to be retried:", () => {
   });
 
   test("a server that is not there", async () => {
-    const { send, close } = await openedPostOffice();
-    await close();
-    await expect(send()).rejects.not.toThrow(FatalError);
+    const office = await openedPostOffice();
+    await office.close();
+    await expect(office.send()).rejects.not.toThrow(FatalError);
   });
 });
 

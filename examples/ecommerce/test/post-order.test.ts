@@ -73,7 +73,7 @@ test("two hours without mail affect no order, and every mail is delivered afterw
   const followers = await Promise.all(orders.map(place));
   await worker.skip("2h");
   // Everything but the mail was done at once.
-  for (const order of orders) expect((await worker.client.runs.read(order)).status, order).toBe("completed");
+  expect(await worker.client.runs.count({ workflow: "order", status: "completed" })).toBe(20);
   expect([world.mails.size, world.figures.size]).toEqual([0, 20]);
   const why = await worker.client.runs.why(followers[0] ?? "");
   expect(why).toMatch(/send-confirmation.*ECONNREFUSED/);
@@ -81,7 +81,7 @@ test("two hours without mail affect no order, and every mail is delivered afterw
   isOut = false;
   await worker.skip("5m");
   expect([...world.mails.values()]).toEqual(orders.map(() => 1));
-  for (const run of followers) expect((await worker.client.runs.read(run)).status, run).toBe("completed");
+  expect(await worker.client.runs.count({ workflow: "post-order", status: "completed" })).toBe(20);
 
   // Three tries at once, then ever slower, but never slower than every five minutes.
   expect(tries[2]).toBeLessThanOrEqual(beganAt + 10_000);

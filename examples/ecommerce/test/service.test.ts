@@ -14,7 +14,9 @@ const WAIT_MS = 15_000;
 const mug = { items: [{ productId: "mug", quantity: 1, price: 1_250 }] };
 
 async function startedService(env: Readonly<Record<string, string>>): Promise<Child> {
-  const service = await Child.start("service.ts", { env: { PORT: "0", ...env } });
+  // Nobody waits long for an answer that the simulator holds back.
+  const patience = { STRIPE_TIMEOUT_MS: "3000" };
+  const service = await Child.start("service.ts", { env: { PORT: "0", ...patience, ...env } });
   onTestFinished(async () => void (await service.end("SIGKILL")));
   return service;
 }

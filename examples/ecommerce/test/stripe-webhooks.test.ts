@@ -1,8 +1,7 @@
 /** The webhooks of the Stripe stand-in, and how slow it can be. */
-import { createServer } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { text } from "node:stream/consumers";
+import express from "express";
 import { Stripe } from "stripe";
 import { expect, onTestFinished, test } from "vitest";
 import { simulatedStripe } from "./simulated-stripe.ts";
@@ -24,15 +23,16 @@ async function openedInbox({ refusals = 0 } = {}): Promise<{
 }> {
   const events: Stripe.Event[] = [];
   let attempts = 0;
-  const server = createServer(async (request, response) => {
-    const payload = await text(request);
+  const app = express().use(express.raw({ type: "application/json" }));
+  app.post("/", (request, response) => {
     attempts += 1;
-    if (attempts <= refusals) return void response.writeHead(500).end();
-    const signature = request.headers["stripe-signature"] ?? "";
-    events.push(Stripe.webhooks.constructEvent(payload, signature, secret));
-    return void response.end();
+    if (attempts <= refusals) return void response.sendStatus(500);
+    const signature = request.get("stripe-signature") ?? "";
+    events.push(Stripe.webhooks.constructEvent(request.body as Buffer, signature, secret));
+    return void response.sendStatus(200);
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
+  const server = app.listen(0, "127.0.0.1");
+  await once(server, "listening");
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();

@@ -1,5 +1,6 @@
 /** The conversation over SMTP, and the troubles of it. */
 import { buffer } from "node:stream/consumers";
+import { callbackify } from "node:util";
 import PostalMime from "postal-mime";
 import { SMTPServer } from "smtp-server";
 import { z } from "zod";
@@ -40,12 +41,7 @@ export class SmtpDesk {
       onConnect: (_session, done) =>
         done(this.outage ? refusal(421, "The mail server is not available") : undefined),
       onRcptTo: (_address, _session, done) => done(this.#refusal()),
-      onData: (stream, session, done) => {
-        this.#take(stream, session).then(
-          () => done(),
-          (error: unknown) => done(error as Error),
-        );
-      },
+      onData: callbackify((stream: DataStream, session: Session) => this.#take(stream, session)),
     });
     // Of a single connection, such as one that its client cut: the others go on.
     this.server.on("error", () => undefined);
