@@ -1,12 +1,17 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { repositoryRoot } from "./source-file.ts";
 import type { Block } from "./docs-pages.ts";
 
 /** Where the blocks find what they import: as in a project of a user. */
-const INSTALLED = ["examples/ecommerce/node_modules", "node_modules/vitest", "node_modules/@types/node"];
+const INSTALLED = [
+  "examples/ecommerce/node_modules",
+  "test/recipes/node_modules",
+  "node_modules/vitest",
+  "node_modules/@types/node",
+];
 
 /** As strict as the sources. A block shows a part, so it need not use all that it declares. */
 const TSCONFIG = {
@@ -28,7 +33,8 @@ export function makeProject(): { readonly folder: string; remove(): void } {
   const link = (from: string): void => {
     const scope = /@types\//.test(from) ? join(modules, "@types") : modules;
     mkdirSync(scope, { recursive: true });
-    symlinkSync(from, join(scope, basename(from)), "junction");
+    const to = join(scope, basename(from));
+    if (!existsSync(to)) symlinkSync(from, to, "junction");
   };
   for (const place of INSTALLED) {
     const full = join(repositoryRoot, place);

@@ -62,6 +62,15 @@ async function shop(port: number): Promise<{
   return { worker, confirmation };
 }
 
+test("an outage of two hours costs no mail", async () => {
+  const confirmation = confirmationWith({ send: async () => {} });
+  await using worker = await testWorker({ workflows: [confirmation] });
+  worker.fail("send", { times: 50, error: new Error("connect ECONNREFUSED") });
+  await worker.client.emit("order:completed", { orderId: "42", email: "ada@example.com" }, { id: "42" });
+  await worker.skip("6h");
+  expect(await worker.client.runs.count({ workflow: "confirmation", status: "completed" })).toBe(1);
+});
+
 test("after two hours without a mail server, the mail comes once", async () => {
   const port = await freePort();
   const { worker, confirmation } = await shop(port);
