@@ -11,6 +11,8 @@ export class Auditor {
   readonly #marked = new Set<string>();
   /** Runs that had ended when they were read: nothing is added to their journals. */
   readonly #closed = new Set<string>();
+  /** Orders that are behind their point of no return. */
+  readonly #confirmed = new Set<string>();
 
   constructor(client: Client, ledger: EffectLedger) {
     this.#client = client;
@@ -24,6 +26,7 @@ export class Auditor {
       const { journal } = await this.#client.runs.read(id);
       for (const { kind, key } of journal) {
         if (kind === "step" || kind === "undo") this.#mark(id, `${kind} ${key}`);
+        if (kind === "pivot") this.#confirmed.add(id);
       }
       if (endedAt !== null) this.#closed.add(id);
     }
@@ -44,14 +47,20 @@ export class Auditor {
     return all;
   }
 
-  /** Orders, and the runs that their events started. */
+  /**
+   * Orders, and the runs that their events started. An order whose run was canceled behind the point of no return stands: it counts as
+   * completed, as its customer is told.
+   */
   async runsByKind(): Promise<Pick<Evidence, "runs" | "postOrders">> {
     const all = await this.runs();
     const started = all.flatMap(({ event, status }) =>
       // Name and id of the event: it has the order's.
       event === null ? [] : [{ orderId: event.split("/")[1] ?? event, status }],
     );
-    return { runs: all.filter(({ event }) => event === null), postOrders: started };
+    const orders = all.filter(({ event }) => event === null);
+    const stands = ({ id, status }: RunSummary): boolean => status === "canceled" && this.#confirmed.has(id);
+    const runs = orders.map((run) => (stands(run) ? { ...run, status: "completed" as const } : run));
+    return { runs, postOrders: started };
   }
 
   #mark(run: string, entry: string): void {
