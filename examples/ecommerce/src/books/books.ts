@@ -24,9 +24,11 @@ export interface Figures {
     readonly held: number;
     readonly sold: number;
   };
-  /** Mails that customers have, and how often one of them was delivered again. */
-  readonly mails: { readonly received: number; readonly again: number };
+  /** Mails that customers have, how often one of them was delivered again, and how often one was tried to be sent. */
+  readonly mails: { readonly received: number; readonly again: number; readonly tries: number };
   readonly points: number;
+  /** How often an order's row was sent to the warehouse, which counts each a single time. */
+  readonly rowsSent: number;
   /** Bodies begun, and those of them whose body had begun before: it failed, or its process was killed. */
   readonly bodies: { readonly begun: number; readonly again: number };
 }
@@ -41,7 +43,9 @@ function figuresOf(
   { customers, orders, stock: products, reservations, points, mails, stripe, effects }: Evidence,
   accounts: Accounts,
 ): Figures {
-  const begun = effects.filter(({ event }) => event === "begin").map(({ run, entry }) => `${run} ${entry}`);
+  const begins = effects.filter(({ event }) => event === "begin");
+  const begun = begins.map(({ run, entry }) => `${run} ${entry}`);
+  const times = (step: string): number => begins.filter(({ entry }) => entry === `step ${step}`).length;
   const isSold = ({ orderId }: ReservationRow): boolean => accounts.rows.has(orderId);
   const ended = (ending: Ending): number =>
     [...accounts.status.values()].filter((status) => status === ending).length;
@@ -57,8 +61,13 @@ function figuresOf(
       held: pieces(reservations.filter((row) => !isSold(row))),
       sold: pieces(reservations.filter(isSold)),
     },
-    mails: { received: mails.length, again: mails.reduce((sum, { deliveries }) => sum + deliveries - 1, 0) },
+    mails: {
+      received: mails.length,
+      again: mails.reduce((sum, { deliveries }) => sum + deliveries - 1, 0),
+      tries: times("send-confirmation"),
+    },
     points: points.reduce((sum, row) => sum + row.points, 0),
+    rowsSent: times("track-analytics"),
     bodies: { begun: begun.length, again: begun.length - new Set(begun).size },
   };
 }

@@ -54,8 +54,6 @@ export interface ReceivedMail {
 export interface WarehouseSums {
   readonly orders: number;
   readonly cents: number;
-  /** Of orders, as they came: those that were sent again among them. */
-  readonly rows: number;
   /** Of the steps of all runs. */
   readonly attempts: number;
   readonly failedAttempts: number;

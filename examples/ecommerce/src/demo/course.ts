@@ -72,7 +72,11 @@ export class Course {
 
   constructor(setting: Setting) {
     this.#setting = setting;
-    this.#customers = new Customers(() => setting.services.url, this.#closed.signal);
+    this.#customers = new Customers({
+      url: () => setting.services.url,
+      charged: (orderId) => setting.stripe.holds(orderId, AIM_MS),
+      closed: this.#closed.signal,
+    });
     setting.signal.addEventListener("abort", () => this.#closed.abort(), { once: true });
   }
 
@@ -198,7 +202,7 @@ export class Course {
       const runs = await auditor.runs();
       const stuck = runs.filter(({ status }) => status === "stuck").map(({ id }) => id);
       if (warehouse.hasPipes && stuck.length > 0) this.#listed += await this.#listedOf(stuck);
-      for (const run of stuck) await operator.mend(run);
+      if (stuck.length > 0) await operator.mend(stuck);
       if (runs.every(({ endedAt }) => endedAt !== null)) return;
       await this.#pause(LOOK_MS);
     }

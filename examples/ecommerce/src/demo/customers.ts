@@ -10,6 +10,15 @@ interface Answer {
 const RETRY_MS = 300;
 const POLL_MS = 300;
 
+export interface Surroundings {
+  /** Where the service listens now, undefined while it is down. */
+  readonly url: () => string | undefined;
+  /** Settles when an order is charged whose answer Stripe holds back, or when that takes too long. */
+  readonly charged: (orderId: string) => Promise<unknown>;
+  /** Aborted when nobody waits any longer. */
+  readonly closed: AbortSignal;
+}
+
 /**
  * The customers: they know nothing of crashes. Without an answer they send the same order again, and they note what they are told.
  */
@@ -19,13 +28,10 @@ export class Customers {
   /** Requests that got no answer. */
   unanswered = 0;
   ended = 0;
-  readonly #url: () => string | undefined;
-  readonly #closed: AbortSignal;
+  readonly #surroundings: Surroundings;
 
-  /** `url`: where the service listens now, undefined while it is down. `closed`: aborted when nobody waits any longer. */
-  constructor(url: () => string | undefined, closed: AbortSignal) {
-    this.#url = url;
-    this.#closed = closed;
+  constructor(surroundings: Surroundings) {
+    this.#surroundings = surroundings;
   }
 
   /** From the first request to the order's end. */
@@ -44,13 +50,15 @@ export class Customers {
 
   async #follow({ request, canceled }: PlannedOrder): Promise<Pick<CustomerRecord, "accepted" | "told">> {
     const path = `/orders/${request.orderId}`;
+    const charged = canceled === "when charged" ? this.#surroundings.charged(request.orderId) : undefined;
     const answer = await this.#insist("POST", "/orders", request);
     if (answer === undefined) return { accepted: false, told: [] };
     if (answer.code !== 200 && answer.code !== 202) {
       this.answers.push({ about: request.orderId, expected: 202, got: answer.code });
       return { accepted: false, told: [] };
     }
-    if (canceled) await this.#insist("POST", `${path}/cancel`);
+    await charged;
+    if (canceled !== "never") await this.#insist("POST", `${path}/cancel`);
     return { accepted: true, told: [...wordOf(answer), ...(await this.#awaitEnd(path))] };
   }
 
@@ -73,7 +81,7 @@ export class Customers {
    * the order was taken, and asking again is safe.
    */
   async #insist(method: string, path: string, body?: unknown): Promise<Answer | undefined> {
-    while (!this.#closed.aborted) {
+    while (!this.#surroundings.closed.aborted) {
       const answer = await this.#ask(method, path, body);
       if (answer !== undefined && answer.code < 500) return answer;
       if (answer?.code === 500) this.answers.push({ about: `${method} ${path}`, expected: 200, got: 500 });
@@ -83,7 +91,7 @@ export class Customers {
   }
 
   async #ask(method: string, path: string, body: unknown): Promise<Answer | undefined> {
-    const url = this.#url();
+    const url = this.#surroundings.url();
     if (url === undefined) return undefined;
     const content = body === undefined ? {} : { body: JSON.stringify(body) };
     try {
@@ -107,7 +115,7 @@ export class Customers {
   }
 
   async #pause(ms: number): Promise<void> {
-    await delay(ms, undefined, { signal: this.#closed }).catch(() => undefined);
+    await delay(ms, undefined, { signal: this.#surroundings.closed }).catch(() => undefined);
   }
 }
 

@@ -100,6 +100,8 @@ function serviceEnv(plan: Plan, { stripe, mail, warehouse }: Neighbours): Record
   return {
     PORT: "0",
     STRIPE_SIMULATOR_PORT: String(stripe.port),
+    // A held answer never comes.
+    STRIPE_TIMEOUT_MS: "3000",
     STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET,
     SMTP_URL: mail.smtpUrl,
     MAIL_FROM: "The shop <orders@shop.example>",

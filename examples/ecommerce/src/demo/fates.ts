@@ -11,8 +11,8 @@ export interface PlannedOrder {
   readonly faults: readonly FaultInput[];
   /** Sent twice at the same time. */
   readonly twice: boolean;
-  /** Canceled by the customer as soon as it is accepted. */
-  readonly canceled: boolean;
+  /** When the customer changes their mind. */
+  readonly canceled: "never" | "when accepted" | "when charged";
   /** Afterwards somebody sends another order under the same id. */
   readonly impostor: boolean;
 }
@@ -35,7 +35,7 @@ export function planOrder(draw: Random, orderId: string): PlannedOrder {
     mayEnd: ["completed"],
     faults: [],
     twice: chance(draw, 0.1),
-    canceled: false,
+    canceled: "never",
     impostor: chance(draw, 0.03),
   };
   const fate = draw();
@@ -45,7 +45,9 @@ export function planOrder(draw: Random, orderId: string): PlannedOrder {
     return { ...order, request: { ...request, items: [lastLamp] }, mayEnd: ["completed", "failed"] };
   const slow: FaultInput = { orderId, on: "confirm", kind: "slow", ms: whole(draw, 1_000, 2_000) };
   // The payment is slow, so that the wish to cancel finds the charge under way.
-  if (fate < 0.16) return { ...order, canceled: true, faults: [slow], mayEnd: ["completed", "canceled"] };
+  if (fate < 0.15)
+    return { ...order, canceled: "when accepted", faults: [slow], mayEnd: ["completed", "canceled"] };
+  if (fate < 0.165) return refusedRefund(order);
   if (fate < 0.18) return { ...order, faults: [slow] };
   if (fate < 0.24) {
     // Settled some time after the answer; the webhook says so.
@@ -54,6 +56,19 @@ export function planOrder(draw: Random, orderId: string): PlannedOrder {
   }
   if (fate < 0.34) return { ...order, faults: [trouble(draw, orderId)] };
   return order;
+}
+
+/** The customer gets a refund, and the shop's account at Stripe does not cover it until somebody has filled it up. */
+function refusedRefund(order: PlannedOrder): PlannedOrder {
+  const { orderId } = order.request;
+  const held: FaultInput = { orderId, on: "confirm", kind: "hold-reply" };
+  const refused: FaultInput = { orderId, on: "refund", kind: "refuse" };
+  return {
+    ...order,
+    canceled: "when charged",
+    faults: [held, refused],
+    mayEnd: ["completed", "canceled"],
+  };
 }
 
 /** Nothing out of the ordinary will happen to it. */

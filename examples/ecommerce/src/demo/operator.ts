@@ -4,10 +4,10 @@ import { promisify } from "node:util";
 
 const COMMAND = fileURLToPath(new URL("../../../../packages/cli/src/main.ts", import.meta.url));
 
-/** What the person on call did about a run. */
+/** What the person on call did about runs that were stuck. */
 export interface Mending {
-  readonly run: string;
-  /** What `everstep why` said. */
+  readonly runs: readonly string[];
+  /** What `everstep why` said of the first of them. */
   readonly why: string;
   /** What was typed then. */
   readonly command: string;
@@ -23,12 +23,13 @@ export class Operator {
     this.#store = store;
   }
 
-  /** Looks why a run is stuck; by then the shop's account at Stripe is filled up, so the refund that was refused is tried again. */
-  async mend(run: string): Promise<void> {
-    const why = await this.#everstep("why", run);
-    const change = ["resolve", run, "charge-payment", "--rerun"];
-    await this.#everstep(...change, "--because", "the account is filled up");
-    this.mendings.push({ run, why: why.trim(), command: `everstep ${change.join(" ")}` });
+  /** Looks why runs are stuck; by then the shop's account at Stripe is filled up, so the refunds that were refused are tried again. */
+  async mend(runs: readonly string[]): Promise<void> {
+    const [first = ""] = runs;
+    const why = await this.#everstep("why", first);
+    const change = "resolve --step charge-payment --status stuck --rerun";
+    await this.#everstep(...change.split(" "), "--yes", "--because", "the account is filled up");
+    this.mendings.push({ runs, why: why.trim(), command: `everstep ${change}` });
   }
 
   async #everstep(...words: readonly string[]): Promise<string> {

@@ -46,8 +46,6 @@ const PEAK_PER_SECOND = 40;
 const PEAK_SHARE = 200 / 520;
 /** Every third kill is aimed between a charge and its journal entry. */
 const AIMED_EVERY = 3;
-/** Of those who cancel, every third one's refund is refused, until somebody has filled up the balance. */
-const REFUSED_EVERY = 3;
 
 const SPELLS: readonly (readonly [Spell["what"], from: number, to: number])[] = [
   ["slow-stripe", 0.1, 0.28],
@@ -64,8 +62,7 @@ export function ordersOf({ visits, kills }: Pick<Plan, "visits" | "kills">): rea
 export function makePlan(seed: number, size: { readonly orders: number; readonly kills: number }): Plan {
   const draw = random(seed);
   const { ms, times } = arrivals(draw, size.orders);
-  const orders = times.map((_, index) => planOrder(draw, `order-${seed}-${index + 1}`));
-  const visits = withRefusedRefunds(orders).map((order, index) => ({ atMs: times[index] ?? 0, order }));
+  const visits = times.map((atMs, index) => ({ atMs, order: planOrder(draw, `order-${seed}-${index + 1}`) }));
   return {
     ...withKills(draw, { visits, count: size.kills, ms }),
     ms,
@@ -84,16 +81,6 @@ function arrivals(draw: Random, count: number): { readonly ms: number; readonly 
   const peak = Array.from({ length: inPeak }, () => peakFromMs + draw() * peakMs);
   const shifted = calm.map((atMs) => (atMs < peakFromMs ? atMs : atMs + peakMs));
   return { ms: calmMs + peakMs, times: [...shifted, ...peak].toSorted((a, b) => a - b) };
-}
-
-function withRefusedRefunds(orders: readonly PlannedOrder[]): readonly PlannedOrder[] {
-  const canceled = orders.filter((order) => order.canceled);
-  const refused = new Set(canceled.filter((_, index) => index % REFUSED_EVERY === 0));
-  return orders.map((order) => {
-    if (!refused.has(order)) return order;
-    const { orderId } = order.request;
-    return { ...order, faults: [...order.faults, { orderId, on: "refund", kind: "refuse" }] };
-  });
 }
 
 /** A kill that is aimed takes the first plain order after its time, of which Stripe then holds the answer back. */

@@ -4,6 +4,7 @@ import type { Sum } from "../books/evidence.ts";
 import type { ViolationKind } from "../books/violation.ts";
 import { SLOW_MS, type Tally } from "./course.ts";
 import type { Day } from "./day.ts";
+import type { Mending } from "./operator.ts";
 import { ordersOf, type Plan, type Spell } from "./plan.ts";
 
 export interface Report {
@@ -70,9 +71,15 @@ function rowsOf(day: Day, { figures, violations }: Books): Row[] {
       `sold ${stock.sold}`,
       `held ${mustBeZero(stock.held)}`,
     ],
-    ["mails", `received ${mails.received}`, `delivered again ${mails.again}`, `lost ${count("lost-mail")}`],
+    [
+      "mails",
+      `received ${mails.received}`,
+      `tries ${mails.tries}`,
+      `delivered again ${mails.again}`,
+      `lost ${count("lost-mail")}`,
+    ],
     ["points", `booked ${points.toLocaleString("en-US")}`, `wrong ${count("points")}`],
-    ...warehouseRows(day, count("warehouse")),
+    ...warehouseRows(day, figures.rowsSent, count("warehouse")),
     [
       "bodies",
       `begun ${bodies.begun}`,
@@ -90,8 +97,24 @@ function hardships(day: Day): Row[] {
     ["kills", `${day.kills} × SIGKILL${among}: ${aim}`],
     ["", `orders caught between the two ${day.caught}`, `requests without an answer ${day.unanswered}`],
     ...day.outages.map((spell, index): Row => [index === 0 ? "outages" : "", described(spell, day.hasPipes)]),
-    ...day.mendings.map(({ command }, index): Row => [index === 0 ? "mended" : "", command]),
+    ...day.mendings.flatMap((mending) => mended(mending, day)),
   ];
+}
+
+function mended({ runs, why, command }: Mending, { hasPipes, listed }: Day): Row[] {
+  const orders = runs.length === 1 ? "1 order" : `${runs.length} orders`;
+  const page = hasPipes ? `   ${listed} on the page for operations` : "";
+  return [
+    ["stuck", `${orders}${page}`],
+    ["", `$ everstep why ${runs[0]}`],
+    ...wrapped(why).map((line): Row => ["", `  ${line}`]),
+    ["", `$ ${command}`],
+  ];
+}
+
+/** In lines of a hundred characters or, where a word is longer, a little more. */
+function wrapped(text: string): readonly string[] {
+  return text.match(/\S.{0,98}\S*(?=\s|$)/g) ?? [];
 }
 
 function described({ what, fromMs, toMs }: Spell, hasPipes: boolean): string {
@@ -103,14 +126,19 @@ function described({ what, fromMs, toMs }: Spell, hasPipes: boolean): string {
   return hasPipes ? `Tinybird refused rows, or took them and did not say so, ${time}` : "Tinybird had none";
 }
 
-function warehouseRows({ hasPipes, evidence: { warehouse } }: Day, wrong: string): Row[] {
-  const { orders, rows, cents, attempts, failedAttempts } = warehouse;
+function warehouseRows({ hasPipes, evidence: { warehouse } }: Day, sent: number, wrong: string): Row[] {
+  const { orders, cents, attempts, failedAttempts } = warehouse;
   const rate = `${((100 * failedAttempts) / attempts).toFixed(1)} %`;
   const source = hasPipes
     ? "by the pipes, on ClickHouse"
     : "without ClickHouse: added up by a stand-in that has no pipes";
   return [
-    ["figures", `orders ${orders} in ${rows} rows`, `revenue ${dollars(cents)}`, `wrong ${wrong}`],
+    [
+      "figures",
+      `orders ${orders}, in rows that were sent ${sent} times`,
+      `revenue ${dollars(cents)}`,
+      `wrong ${wrong}`,
+    ],
     ["", `attempts of steps ${attempts}, failed ${rate}`, source],
   ];
 }
@@ -122,15 +150,12 @@ function shortcomings(day: Day, { accepted, mails, bodies }: Figures, planned: P
   const kills = planned.kills.length + day.processes - 1;
   const faults = orders.flatMap((order) => order.faults);
   const refusals = faults.filter(({ kind }) => kind === "refuse").length;
-  const mailings = day.evidence.effects.filter(
-    ({ event, entry }) => event === "begin" && entry === "step send-confirmation",
-  ).length;
   const wanted: readonly (readonly [boolean, string])[] = [
     [day.kills === kills, `${day.kills} kills instead of ${kills}`],
     [accepted === orders.length, `only ${accepted} of ${orders.length} orders were accepted`],
     [day.caught > 0, "no kill came between a charge and its journal entry"],
     [bodies.again > 0, "no body was ever interrupted"],
-    [mailings > mails.received, "no mail met the outage"],
+    [mails.tries > mails.received, "no mail met the outage"],
     [refusals < REFUSALS_MIN || day.mendings.length > 0, "no order needed a person"],
     [
       day.exitCodes.every((code) => code === 0),

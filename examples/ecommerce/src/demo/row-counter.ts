@@ -14,7 +14,6 @@ export class RowCounter implements Warehouse {
   readonly #server: Server;
   readonly #orders = new Map<string, OrderFigure>();
   readonly #events = new Map<string, RunFigure>();
-  #rows = 0;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -46,7 +45,6 @@ export class RowCounter implements Warehouse {
     return {
       orders: orders.length,
       cents: orders.reduce((sum, { total_cents: cents }) => sum + cents, 0),
-      rows: this.#rows,
       attempts: attempts.length,
       failedAttempts: failed.length,
     };
@@ -67,7 +65,6 @@ export class RowCounter implements Warehouse {
       if (datasource === "orders") this.#orders.set(row.order_id, row);
       else this.#events.set(row.id, row);
     }
-    if (datasource === "orders") this.#rows += rows.length;
     return { successful_rows: rows.length, quarantined_rows: 0 };
   }
 }
