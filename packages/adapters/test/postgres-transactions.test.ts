@@ -1,7 +1,8 @@
 /** P4: a `transaction(ctx, …)` commits exactly once with its journal entry, or not at all. */
 import { Client, InvalidArgumentError, type Logger, Worker, workflow } from "@everstep/core";
 import { memoryStore } from "@everstep/core/testing";
-import type { ClientBase } from "pg";
+import { drizzle } from "drizzle-orm/node-postgres";
+import type { ClientBase, PoolClient } from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { transaction } from "../src/postgres/index.ts";
 import { transaction as ofSqlite } from "../src/sqlite/index.ts";
@@ -89,6 +90,16 @@ describe("the function of a transaction does not end it", () => {
       });
     }
   }
+
+  test("the refusal is told, also when a library hides it behind an error of its own", async () => {
+    const it = await shop();
+    const error = await rejection(
+      it.transact((db) => drizzle({ client: db as PoolClient }).transaction(() => it.insert(db, "o1"))),
+    );
+    expect(error).toBeInstanceOf(InvalidArgumentError);
+    expect(error.message).toContain("by itself");
+    await leftNothing(it);
+  });
 
   test("savepoints are its own, and may fail alone", async () => {
     const { transact, insert, orders } = await shop();

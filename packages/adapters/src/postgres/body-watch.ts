@@ -11,6 +11,8 @@ type Send = (...args: readonly unknown[]) => unknown;
 export class BodyWatch {
   /** The server ended the transaction (F53): there is no query that could be told. */
   idled: unknown;
+  /** The function used its connection after it had ended the transaction. Libraries wrap this error, or hide it behind one of their own. */
+  misused: InvalidArgumentError | undefined;
   readonly #client: ClientBase;
   readonly #query: Send;
   readonly #hear = (error: unknown): void => {
@@ -32,7 +34,10 @@ export class BodyWatch {
 
   /** P4: after a ROLLBACK of the function's own, or a COMMIT that was refused, each statement would be committed by itself. */
   #send(args: readonly unknown[]): unknown {
-    if (this.#client.getTransactionStatus() === "I") throw ownCommit();
+    if (this.#client.getTransactionStatus() === "I") {
+      this.misused = ownCommit();
+      throw this.misused;
+    }
     const sent = this.#query.apply(this.#client, [...args]);
     return sent instanceof Promise ? sent.catch((error: unknown) => this.#failed(error)) : sent;
   }

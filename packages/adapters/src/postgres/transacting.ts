@@ -113,7 +113,8 @@ export class Transacting {
       watch.over();
       lifeline.over();
     }
-    if (watch.idled !== undefined) return this.#bodyFailed(client, watch.idled);
+    const found = watch.idled ?? watch.misused;
+    if (found !== undefined) return this.#bodyFailed(client, found);
     if ("error" in executed) return this.#bodyFailed(client, executed.error, lifeline.isLost);
     return this.#settle(client, request, { place, settlement: executed.settlement });
   }
