@@ -67,6 +67,16 @@ test.skipIf(!hasTerminals)(
   },
 );
 
+test.skipIf(!hasTerminals)("it says what is meant by it, and not to how many alone", OPTIONS, async () => {
+  const operator = await threeRuns();
+  const terminal = at(operator, "signal", "--name", "go", "--all", "--id", "monday");
+  await terminal.until("Signal 3 runs?");
+  await terminal.until("the signal is go");
+  terminal.type("y");
+  expect(await terminal.end()).toBe(0);
+  expect(terminal.text).toContain("sent go to 3 runs");
+});
+
 test.skipIf(!hasTerminals)("a terminal that draws nothing is asked in plain lines", OPTIONS, async () => {
   const operator = await threeRuns();
   for (const [keys, code, paused] of [

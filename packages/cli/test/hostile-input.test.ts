@@ -64,6 +64,9 @@ describe.each(KINDS)("on %s", (kind) => {
         ["cancel", "--parent", text, "--yes"],
         ["cancel", "--tag", `customer=${text}`, "--yes"],
         ["cancel", "--tag", `${text}=ada`, "--yes"],
+        ["resolve", "--step", text, "--rerun", "--yes"],
+        ["skip", "--failed-with", text, "--step", "x", "--yes"],
+        ["signal", "--name", "go", "--parent", text, "--id", "1", "--yes"],
       ]) {
         const { code, out, err } = await operator.type(words);
         const line = JSON.stringify(words).slice(0, 120);
