@@ -115,5 +115,5 @@ const LIMITS = [
   `- Power cuts: a SIGKILL loses nothing that the kernel has; what \`fsync\` promises is the disk's to keep.
 - Hosts that lose each other: all processes ran on one machine.
 - Effects in systems that forget idempotency keys.
-- Child workflows, schedules and events, which are not there yet.`,
+- Schedules, which are not there yet.`,
 ];
