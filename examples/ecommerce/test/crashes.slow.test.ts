@@ -42,7 +42,7 @@ function expectWhole(world: ToyWorld, runs: readonly Journaled[]): void {
   expect(found).toEqual({ own, paid: each, mails: each, figures: each, points: each });
 }
 
-test("an order is paid once and followed by all that follows it, whatever crashes", async () => {
+test("an order is paid once and followed by all that follows it, whatever crashes (F5)", async () => {
   const { faults } = await crashTest(order, {
     input: request,
     world: () => new ToyWorld(),
@@ -85,7 +85,7 @@ test("what follows an order is done once, whatever crashes", async () => {
   });
 });
 
-test("an order that is canceled at any moment, while anything breaks, is undone or stands, and never both", async () => {
+test("an order that is canceled at any moment, while anything breaks, is undone or stands, and never both (F115, F123)", async () => {
   const endings = new Set<string>();
   const drive = async ({ start, world, client, journal, until, sleep, random }: Outside<ToyWorld>) => {
     await start(order(world), request, { id: "run-1" });

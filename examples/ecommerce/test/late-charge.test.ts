@@ -35,7 +35,7 @@ async function openedScene(): Promise<Scene> {
   return { simulator, worker, order };
 }
 
-test("25 hours later it is looked up, and not made again", async () => {
+test("25 hours later it is looked up, and not made again (F127)", async () => {
   const { simulator, worker, order } = await openedScene();
   await simulator.fault({ orderId: "o-1", on: "confirm", kind: "drop-reply", times: 2 });
   const run = await worker.start(order, lampOrder("o-1"), { id: "o-1" });

@@ -72,7 +72,7 @@ test("a confirmation names the order, its pieces and its total, and goes to the 
   expect(await (await fetch(url)).text()).toContain("Your order o-1");
 });
 
-test("a mail whose acceptance got lost is sent again, and is known by its Message-ID to be the same", async () => {
+test("a mail whose acceptance got lost is sent again, and is known by its Message-ID to be the same (F5)", async () => {
   const { send, trouble, mails } = await openedPostOffice();
   await trouble("lose-reply");
   await expect(send()).rejects.toMatchObject({ code: "ECONNECTION" });

@@ -164,7 +164,7 @@ describe("giving back (F108, F127)", () => {
     expect(await executed()).toEqual(["opened", "charged", "refunded"]);
   });
 
-  test("a refund that is refused needs a person, and is not refused for ever because it was once", async () => {
+  test("a refund that is refused needs a person, and is not refused for ever because it was once (F109)", async () => {
     const { payments, intentId, fault, executed } = await opened();
     await payments.charge(intentId, charging);
     await fault({ orderId: "o-1", on: "refund", kind: "refuse" });

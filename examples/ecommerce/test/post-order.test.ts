@@ -91,7 +91,7 @@ test("two hours without mail affect no order, and every mail is delivered afterw
   expect(tries.length).toBeLessThan(100);
 });
 
-test("a mail server that hangs is given up after 30 s", async () => {
+test("a mail server that hangs is given up after 30 s (F96)", async () => {
   const { worker, world, place } = await openedScene((own) => ({
     sendConfirmation: async (order, step) => {
       if (step.attempt > 1) return own.sendConfirmation(order, step);

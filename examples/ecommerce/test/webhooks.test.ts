@@ -42,7 +42,7 @@ async function steps({ client }: OpenShop, orderId: string): Promise<string[]> {
   return journal.filter(({ kind }) => kind === "step").map(({ key }) => key);
 }
 
-describe.for(ENGINES)("on %s a payment that takes its time", (engine) => {
+describe.for(ENGINES)("on %s a payment that takes its time (F127)", (engine) => {
   test("is found out about by Stripe's webhooks, doubled and in disorder as they are", async () => {
     const { send, simulator, database } = await openedShop({ engine, webhookSecret, lookAgainAfter: never });
     await simulator.fault({ orderId: "o-1", on: "confirm", kind: "process", ms: 100 });
@@ -81,7 +81,7 @@ describe.for(ENGINES)("on %s a payment that takes its time", (engine) => {
   }, 15_000);
 });
 
-test("the same event twice is one hint, and any number of hints charges once", async () => {
+test("the same event twice is one hint, and any number of hints charges once (F120, F127)", async () => {
   const shop = await openedShop({ webhookSecret, lookAgainAfter: never, waitMs: 0 });
   // Its own webhooks go astray.
   await shop.simulator.sendWebhooks({ url: `${shop.url}/orders/nobody`, secret: webhookSecret });
