@@ -119,7 +119,10 @@ export interface Context {
   step<T>(name: string, fn: (step: StepContext) => T | Promise<T>, options?: StepOptions<T>): Promise<T>;
   /** Registers an undo, to be called if the run fails or is canceled later. Call it before what it undoes. */
   compensate(name: string, undo: (step: StepContext) => unknown, options?: UndoOptions): void;
-  /** The point of no return: a later failure undoes only what comes after it. */
+  /**
+   * The point of no return: a later failure, cancel or timeout undoes only what comes after it. What the code sends out next (an event, a
+   * start, a signal) commits together with it, when the code awaits nothing else before: nothing can come between the two.
+   */
   pivot(name: string): Promise<void>;
   /** Sleeps durably: years too. The run uses no memory meanwhile. */
   sleep(name: string, duration: Duration, options?: { readonly signal?: AbortSignal }): Promise<void>;

@@ -108,6 +108,8 @@ export class Settling<H> {
     const { closed } = this.#unwinding;
     // What was sent out is not answered yet: nothing but more of that can be queued.
     if (this.#journal.undelivered > 0) return !closed && !this.pausing && this.#outgoing.queueOne(now);
+    // Nothing comes between the point of no return and what the code then tells others of it: both are in one commit.
+    if (!closed && this.#journal.lastKind === "pivot" && this.#outgoing.queueOne(now)) return true;
     if (this.#takeOperator(now) || this.cancels.takeOne(closed, now)) return true;
     if (closed) return this.#oneOfClosing(now);
     if (hasTimedOut(now)) return true;

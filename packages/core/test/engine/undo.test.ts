@@ -28,6 +28,36 @@ describe("the run closes", () => {
     expect(keysOf(rig)).toEqual(["before"]);
   });
 
+  test("F115: a cancel behind a pivot waits until what the code sends out there is in the same commit", () => {
+    const rig = new MachineRig();
+    const emitted = {
+      name: "shipped",
+      id: "e",
+      payload: "1",
+      codecId: "e",
+      payloadHash: "h",
+      runPrefix: "p",
+    };
+    rig.pivot("p");
+    rig.machine.settleDue(rig.now);
+    rig.deliver({
+      p: () => {
+        rig.machine.addMessages([cancel(1)], 1, rig.now);
+        const send = ({ seq }: { readonly seq: number }) =>
+          ({ value: "e", send: { kind: "emit", seq, event: emitted } }) as const;
+        rig.ask({ kind: "emit", name: "shipped", send });
+      },
+    });
+    while (rig.machine.settleDue(rig.now)) rig.next();
+    const { entries: queued, sends } = rig.take();
+    expect(queued.map(({ kind }) => kind)).toEqual(["pivot", "emit"]);
+    expect(sends).toMatchObject([{ kind: "emit" }]);
+    rig.machine.journal.markDurable(2);
+    rig.settle();
+    expect(rig.queued()).toEqual(["cancel"]);
+    expect(rig.conclude()).toMatchObject({ do: "end", status: "canceled" });
+  });
+
   test("no step starts any more", () => {
     const rig = new MachineRig();
     rig.step("a", { compensate: true });
