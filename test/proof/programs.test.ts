@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { canonical } from "./programs/canonical.ts";
 import type { Evidence } from "./programs/evidence.ts";
 import { FAMILY_FALSIFICATIONS } from "./programs/falsified-families.ts";
+import { ROW_FALSIFICATIONS } from "./programs/falsified-rows.ts";
 import { type Draft, FALSIFICATIONS, HONEST } from "./programs/falsified.ts";
 import { ALPHABET, NODES_MAX, programs, programsUpTo, WORDS } from "./programs/generate.ts";
 import { judge } from "./programs/judge.ts";
@@ -65,7 +66,7 @@ describe("programs", () => {
       lines.add(formatProgram(program));
       count += 1;
     }
-    expect(count).toBe(123_500);
+    expect(count).toBe(185_262);
     expect(lines.size).toBe(count);
     for (const statement of Object.values(ALPHABET)) expect(lawful(statement)).toEqual(statement);
   });
@@ -106,6 +107,8 @@ describe("the judge", () => {
   });
 });
 
+const ALL_FALSIFICATIONS = [...FALSIFICATIONS, ...FAMILY_FALSIFICATIONS, ...ROW_FALSIFICATIONS];
+
 describe("a judge that is given false evidence", () => {
   const honest = new Map<keyof typeof HONEST, Evidence>();
 
@@ -134,7 +137,18 @@ describe("a judge that is given false evidence", () => {
     expect(judge(program, draft)).toEqual([]);
   });
 
-  it.each([...FALSIFICATIONS, ...FAMILY_FALSIFICATIONS].map((one, index) => ({ ...one, number: index + 1 })))(
+  it("excuses a transaction that began when its run was another's, and left nothing", () => {
+    const draft = structuredClone(honest.get("writing")) as unknown as Draft;
+    const own = draft.executions.find(({ kind }) => kind === "transaction");
+    draft.faulty = true;
+    draft.executions.push(Object.assign({}, own, { durable: draft.run.journal.length, token: "late" }));
+    const program = parseProgram(HONEST.writing);
+    expect(judge(program, draft)).toEqual([]);
+    draft.rows.push("late");
+    expect(judge(program, draft)).not.toEqual([]);
+  });
+
+  it.each(ALL_FALSIFICATIONS.map((one, index) => ({ ...one, number: index + 1 })))(
     "says $finding (no. $number, $of)",
     ({ finding, of, falsify }) => {
       const draft = structuredClone(honest.get(of)) as unknown as Draft;

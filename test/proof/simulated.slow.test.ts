@@ -1,7 +1,7 @@
 /**
  * Programs in simulated processes that die, freeze and lose their answers at every point: what must hold after each of them.
  *
- * Defends P1, P2, P3, P6, P7; F1, F2, F3, F4, F5, F7, F8, F9, F10, F13, F14, F63, F64, F92, F114; and checks I1, I3, I4, I5, I6, I9, I10, I11, I12, I13,
+ * Defends P1, P2, P3, P4, P6, P7; F1, F2, F3, F4, F5, F7, F8, F9, F10, F13, F14, F63, F64, F92, F114; and checks I1, I3, I4, I5, I6, I8, I9, I10, I11, I12, I13,
  * I14, I15, I16, I17, I18, I19, I22 and L1 after each fault.
  *
  * EVERSTEP_SEED=n repeats it; EVERSTEP_CASE='…' and EVERSTEP_SIMULATION='…', as a failure names them, repeat that case alone.

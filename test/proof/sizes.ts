@@ -20,10 +20,10 @@ export const SHORT: Form = {
   crashes: 100_000,
   simulated: {
     exhaustive: 2,
-    sampled: { statements: 4, oneIn: 700, faultsOneIn: 4 },
+    sampled: { statements: 4, oneIn: 1000, faultsOneIn: 4 },
     pairs: { statements: 1, pointsMax: 40, oneIn: 2 },
     drawn: 200,
-    series: 50_000,
+    series: 48_000,
     simulations: 3000,
     repairs: 1500,
   },
@@ -33,14 +33,14 @@ export const SHORT: Form = {
 
 /**
  * More than a million simulated crashes and 5,000 real kills on each store: every program of up to three statements meets every single
- * fault, one in five of those of four statements a third of them.
+ * fault, one in eight of those of four statements a third of them.
  */
 export const LONG: Form = {
   name: "long",
   crashes: 1_000_000,
   simulated: {
     exhaustive: 3,
-    sampled: { statements: 4, oneIn: 5, faultsOneIn: 3 },
+    sampled: { statements: 4, oneIn: 8, faultsOneIn: 3 },
     pairs: { statements: 2, pointsMax: 40, oneIn: 4 },
     drawn: 1000,
     series: 320_000,
@@ -58,7 +58,7 @@ const QUICK: Form = {
   crashes: 15_000,
   simulated: {
     ...SHORT.simulated,
-    sampled: { statements: 4, oneIn: 2000, faultsOneIn: 4 },
+    sampled: { statements: 4, oneIn: 3000, faultsOneIn: 4 },
     drawn: 60,
     series: 5000,
     simulations: 1000,

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { canonical, type Canonical } from "../programs/canonical.ts";
 import { kinFindings } from "../programs/judge-family.ts";
+import { rowFindings } from "../programs/judge-rows.ts";
 import { formatProgram } from "../programs/line.ts";
 import type { Program } from "../programs/program.ts";
 import { Random } from "../random.ts";
@@ -59,7 +60,8 @@ async function dumpsOn(
   readonly broken: readonly string[];
 }> {
   const { evidence, crashes } = await runOn(ground, programs, how);
-  const broken = evidence.flatMap((own) => kinFindings([own, ...(own.others ?? [])]));
+  const families = evidence.map((own) => [own, ...(own.others ?? [])]);
+  const broken = families.flatMap((family) => [...kinFindings(family), ...family.flatMap(rowFindings)]);
   const dumps = programs.flatMap((program, index) => {
     const own = evidence[index];
     return own === undefined ? [] : [canonical(program, own)];

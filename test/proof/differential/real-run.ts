@@ -11,12 +11,15 @@ import {
 import type { Evidence } from "../programs/evidence.ts";
 import { DEFINITION, interpreters } from "../programs/interpreter.ts";
 import type { Node, Program } from "../programs/program.ts";
+import type { Table } from "../programs/table.ts";
 import { ProgramWorld } from "../simulated/program-world.ts";
 import type { Random } from "../random.ts";
 
 /** A kind of store, as each process opens it anew. */
 export interface Ground {
   readonly name: string;
+  /** In the same database. */
+  readonly table: Table;
   open(): Promise<Store>;
   /** Settles when all that it made is gone. */
   close(): Promise<void>;
@@ -58,6 +61,7 @@ export async function runOn(
   );
   const outside = await ground.open();
   world.client = new Client<MemoryTx>({ store: outside });
+  world.table = ground.table;
   try {
     let died = 0;
     for (let no = 1; no <= crashes; no++) {
@@ -139,11 +143,21 @@ class Life implements ProcessView {
     }
   }
 
+  /** What can't be kept waiting for ever is ended; nobody gets to see with what. */
+  #alive(process: ProcessView): ProcessView {
+    if (this.isDead) throw new Error("its process is dead");
+    return process;
+  }
+
   #effects(): ProgramWorld["effects"] {
     const { effects } = this.#options.world;
     return {
       perform: (step, doing, process) =>
         this.isDead ? new Promise(() => {}) : effects.perform(step, doing, process),
+      performNow: (step, doing, process) => effects.performNow(step, doing, this.#alive(process)),
+      write: (tx, doing, process) =>
+        this.isDead ? new Promise(() => {}) : effects.write(tx, doing, process),
+      writeNow: (tx, doing, process) => effects.writeNow(tx, doing, this.#alive(process)),
     };
   }
 }
@@ -154,6 +168,7 @@ async function evidenceOf(
   world: ProgramWorld,
 ): Promise<readonly Evidence[]> {
   const { runs: all } = await store.list({}, { limit: RUNS_MAX });
+  const rows = await world.rows();
   const runs = await Promise.all(
     all.map(async ({ id }) => {
       const details = await store.read(id);
@@ -164,7 +179,7 @@ async function evidenceOf(
     }),
   );
   return programs.map((_, index) => {
-    const evidence = world.evidenceOf(`run-${index}`, runs, { faulty: true });
+    const evidence = world.evidenceOf(`run-${index}`, runs, { faulty: true, rows });
     if (evidence === undefined) throw new Error(`I1: run-${index} is not there`);
     return evidence;
   });

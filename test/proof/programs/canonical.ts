@@ -15,6 +15,8 @@ export interface Canonical {
   readonly result: unknown;
   /** Of the steps that are surely reached: how each came out. */
   readonly steps: Readonly<Record<string, Outcome>>;
+  /** Of those that are transactions: of each row that they have left, its key; sorted. */
+  readonly rows: readonly string[];
   /** Of those: which were undone; sorted. */
   readonly undone: readonly string[] | null;
   /** Keys of the surely reached waits that got their signal, and of the timers that are over; sorted. */
@@ -25,7 +27,7 @@ export interface Canonical {
 
 /** Two of one program are deeply equal, or a store (or a fault) made a difference. */
 export function canonical(program: Program, evidence: Evidence): Canonical {
-  const { run, others = [] } = evidence;
+  const { run, others = [], rows = [] } = evidence;
   const sure = surely(program);
   const nameOf = new Map(
     [evidence, ...others].flatMap(({ executions }) => executions.map(({ token, key }) => [token, key])),
@@ -42,6 +44,10 @@ export function canonical(program: Program, evidence: Evidence): Canonical {
         ? masked(valueOf({ value: run.result ?? undefined }), sure.value, nameOf)
         : null,
     steps: Object.fromEntries(sure.steps.map((key) => [key, outcomeOf(`step ${key}`)])),
+    rows: rows
+      .map((token) => nameOf.get(token) ?? "")
+      .filter((key) => sure.steps.includes(key))
+      .toSorted(),
     undone: undoneOf(sure, run.journal),
     waits: sure.waits
       .filter((wait) => entries.get(wait)?.error === undefined && entries.has(wait))

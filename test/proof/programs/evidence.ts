@@ -27,8 +27,9 @@ export type StoredRun = Pick<
 
 /** A body that began, in the order in which they did. */
 export interface Execution extends Omit<Doing, "run"> {
+  /** Empty of a transaction, which gets none. */
   readonly idempotencyKey: string;
-  /** `StepContext.attempt`. */
+  /** `StepContext.attempt`; 0 of a transaction. */
   readonly attempt: number;
   readonly token: string;
   /** Entries of the journal that were durable when it began. */
@@ -63,6 +64,8 @@ export interface Evidence {
   readonly jumped?: boolean;
   /** Ids of the signals whose sending was answered. */
   readonly sent?: readonly string[];
+  /** Tokens of the rows that its transactions have left in the store's own database. */
+  readonly rows?: readonly string[];
   /** The runs that this one has led to. */
   readonly others?: readonly Evidence[];
 }

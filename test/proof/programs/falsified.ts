@@ -17,6 +17,7 @@ export interface Draft {
   canceled: boolean;
   faulty: boolean;
   sent: string[];
+  rows: string[];
 }
 
 /** What the falsifications start from: runs that are undone, that complete, that are canceled, alone and with others. */
@@ -28,6 +29,8 @@ export const HONEST = {
   canceled: "[ok+own await-cancel]",
   parent:
     "[(call+own [ok+own]) (try [(call+own [ok declined])] []) (start+told [ok]) (emit:echoed [ok]) tell tell-nobody (call+late [ok]) (map:3 [ok]) fatal]",
+  writing:
+    "[ok+tx (all [ok+sync] [ok+tx+sync]) flaky+tx (try [declined+tx+bare] []) (try [exhausted+tx+sync] []) ok fatal]",
   racing: "[(contest [(call [ok+own sleep:3600000])] [sleep:200]) ok (call [ok])]",
 } as const;
 

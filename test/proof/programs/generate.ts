@@ -28,13 +28,33 @@ function steps(...does: readonly StepNode["does"][]): fc.Arbitrary<Node> {
       does: fc.constantFrom(...does),
       undo: fc.option(undo, { nil: undefined, freq: 2 }),
       looks: fc.nat(3).map((draw) => draw === 3),
+      sync: fc.nat(2).map((draw) => draw === 2),
     })
     .map(
-      ({ does: what, undo: undone, looks }): Node => ({
+      ({ does: what, undo: undone, looks, sync }): Node => ({
         do: "step",
         does: what,
         ...(undone === undefined ? {} : { undo: undone }),
         ...(looks && what === "ok" ? { looks: true } : {}),
+        ...(sync && what !== "timeout" ? { sync: true } : {}),
+      }),
+    );
+}
+
+function transactions(...does: readonly StepNode["does"][]): fc.Arbitrary<Node> {
+  return fc
+    .record({
+      does: fc.constantFrom(...does),
+      undo: fc.constantFrom(undefined, undefined, "bare" as const, "bare-flaky" as const),
+      sync: fc.boolean(),
+    })
+    .map(
+      ({ does: what, undo: undone, sync }): Node => ({
+        do: "step",
+        does: what,
+        ...(undone === undefined ? {} : { undo: undone }),
+        tx: true,
+        ...(sync ? { sync } : {}),
       }),
     );
 }
@@ -48,12 +68,14 @@ const waits = (what: "sleep" | "unsent" | "maybe" | "offer", ...all: readonly nu
 /** What fails. Most of it stands in a `try`: a run that fails early shows little. */
 const risky: fc.Arbitrary<Node> = fc.oneof(
   { weight: 4, arbitrary: steps("declined", "fatal", "exhausted", "timeout") },
+  { weight: 2, arbitrary: transactions("declined", "fatal", "exhausted") },
   { weight: 2, arbitrary: waits("unsent", 200, 3000) },
   { weight: 1, arbitrary: plain("fail") },
 );
 
 const leaf: fc.Arbitrary<Node> = fc.oneof(
   { weight: 12, arbitrary: steps("ok", "ok", "flaky") },
+  { weight: 5, arbitrary: transactions("ok", "ok", "flaky") },
   { weight: 2, arbitrary: waits("sleep", 200, 3000, 90_000) },
   { weight: 2, arbitrary: fc.constant<Node>({ do: "sent" }) },
   { weight: 1, arbitrary: waits("maybe", 1, 200, 3000) },
@@ -182,6 +204,13 @@ export const ALPHABET: Readonly<Record<string, readonly Node[]>> = {
       branches: [[{ do: "step", does: "ok", undo: "own" }], [{ do: "step", does: "ok", undo: "own" }]],
     },
   ],
+  tx: [{ do: "step", does: "flaky", tx: true }],
+  beside: [
+    {
+      do: "all",
+      branches: [[{ do: "step", does: "ok", sync: true }], [{ do: "step", does: "ok", tx: true }]],
+    },
+  ],
   sleep: [{ do: "sleep", ms: 3000 }],
   signal: [{ do: "sent" }],
   pivot: [{ do: "pivot" }],
@@ -279,6 +308,8 @@ function* programsOf(length: number): Generator<Program> {
 export const WORDS: readonly string[] = [
   ...DOES,
   "looks",
+  "tx",
+  "sync",
   "own",
   "bare",
   "own-flaky",

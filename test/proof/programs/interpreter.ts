@@ -4,6 +4,7 @@ import {
   SignalTimeoutError,
   type StepContext,
   type StepOptions,
+  transactStep,
   workflow,
   type Workflow,
   type WorkflowOptions,
@@ -30,7 +31,7 @@ import {
   stepAt,
   type StepNode,
 } from "./program.ts";
-import { stepBody, stepOptions } from "./step-bodies.ts";
+import { stepBody, stepOptions, transactionBody } from "./step-bodies.ts";
 import { describeError, type Here, WatchedPass } from "./watched-pass.ts";
 
 const PROGRAM = "program";
@@ -277,8 +278,11 @@ class Pass {
       ...(key === undefined ? {} : { key }),
       ...stepOptions(this.#pass, node, own),
     };
+    const sql = (tx: unknown): string | Promise<string> => transactionBody(this.#pass, node, tx, own);
     return this.#pass.ask(here, "step", own, () =>
-      this.#ctx.step(name, (step) => stepBody(this.#pass, node, step, own), options),
+      node.tx === true
+        ? transactStep(this.#ctx, name, sql as (tx: unknown) => string, options)
+        : this.#ctx.step(name, (step) => stepBody(this.#pass, node, step, own), options),
     );
   }
 

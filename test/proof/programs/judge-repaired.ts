@@ -6,6 +6,7 @@ import type { Entry } from "@everstep/core";
 import type { Evidence, Execution } from "./evidence.ts";
 import { judge, judgeEffective, judgeRun } from "./judge.ts";
 import { escaped } from "./judge-family.ts";
+import { rowFindings } from "./judge-rows.ts";
 import type { Program } from "./program.ts";
 
 interface ResetNote {
@@ -46,12 +47,13 @@ function judgeRepaired(program: Program, evidence: Evidence): string[] {
     passes: passes.map((pass) => ({ ...pass, durable: 0 })),
     faulty: true,
   };
-  const own = executions.filter(({ thawed }) => thawed !== true);
+  const own = executions.filter(({ thawed, kind }) => thawed !== true && kind !== "transaction");
   const carries = run.journal.some((entry) => entry.kind === "reset" && noteOf(entry).carry);
   return [
     ...judgeEffective(program, anew, carries),
     ...own.flatMap((execution) => keyFindings(run, execution)),
     ...againFindings(run, executions),
+    ...rowFindings(evidence),
   ];
 }
 

@@ -6,6 +6,7 @@ import type { Entry } from "@everstep/core";
 import type { Evidence, Execution } from "./evidence.ts";
 import { codeFindings, type Watching, watch } from "./judge-code.ts";
 import { childFindings, escaped, familyFindings } from "./judge-family.ts";
+import { isRolledBack, rowFindings } from "./judge-rows.ts";
 import { undoFindings } from "./judge-undo.ts";
 import { deadlineFindings, signalFindings, timerFindings } from "./judge-waits.ts";
 import type { Program } from "./program.ts";
@@ -55,6 +56,7 @@ export function judgeRun(program: Program, evidence: Evidence, family: readonly 
     ...endFindings(known),
     ...stepFindings(known),
     ...executionFindings(known),
+    ...rowFindings(evidence),
     ...undoFindings(known),
     ...signalFindings(known),
     ...timerFindings(known),
@@ -203,7 +205,7 @@ function stepFindings(known: Case): string[] {
   for (const entry of journal) {
     const deed = deeds.get(`step ${entry.key}`);
     if (entry.kind !== "step" || deed === undefined) continue;
-    const own = executions.get(`step ${entry.key}`) ?? [];
+    const own = executions.get(`${bodyOf(deed)} ${entry.key}`) ?? [];
     const wrong = outcomeProblem(entry, deed, own);
     if (wrong !== undefined) findings.push(`${wrong}: step ${entry.key}`);
     const times = TIMES[doesOf(deed)] ?? 1;
@@ -221,6 +223,10 @@ const TIMES: Readonly<Record<string, number>> = { flaky: 2, exhausted: 2, slow: 
 
 function looks({ node }: Deed): boolean {
   return node.do === "step" && node.looks === true;
+}
+
+function bodyOf({ node }: Deed): Execution["kind"] {
+  return node.do === "step" && node.tx === true ? "transaction" : "step";
 }
 
 /** Before its body begins, that is durable. */
@@ -263,30 +269,33 @@ function executionFindings(known: Case): string[] {
     const name = `${execution.kind} ${execution.key}`;
     const failures = threw.get(name) ?? 0;
     const wrong = [
-      ...keyProblems(known, execution),
+      ...askProblems(known, execution),
       ...(execution.thawed === true ? [] : beginProblems(known, execution)),
-      execution.attempt > failures + 1 &&
-        execution.kind !== "lookUp" &&
-        `I17 its attempt is ${execution.attempt} after ${failures} failures`,
+      ...(execution.kind === "transaction" ? [] : contextProblems(known, execution, failures)),
     ];
-    if (execution.attempt <= (execution.stored ?? 0))
-      wrong.push(`I17 its attempt is ${execution.attempt}, though ${execution.stored} failures are stored`);
     if (execution.ended === "threw") threw.set(name, failures + 1);
     for (const problem of wrong) if (problem !== false) findings.push(`${problem}: ${name}`);
   }
   return findings;
 }
 
-function keyProblems(
-  { evidence, deeds }: Case,
-  { kind, key, idempotencyKey }: Execution,
-): (string | false)[] {
-  const expected = `${escaped(evidence.run.id)}/${key}${kind === "undo" ? "/undo" : ""}`;
+function askProblems({ deeds }: Case, { kind, key }: Execution): (string | false)[] {
   const isUndone = deeds.has(`undo ${key}`) || deeds.has(`child ${key}`);
   const isAsked = deeds.has(`step ${key}`) || (kind === "undo" && isUndone);
+  return [!isAsked && "I12 it ran, and was not asked for"];
+}
+
+/** What its `StepContext` told it; a transaction has none. */
+function contextProblems(
+  { evidence }: Case,
+  { kind, key, idempotencyKey, attempt, stored = 0 }: Execution,
+  failures: number,
+): (string | false)[] {
+  const expected = `${escaped(evidence.run.id)}/${key}${kind === "undo" ? "/undo" : ""}`;
   return [
     idempotencyKey !== expected && `I6 its idempotency key is ${idempotencyKey}`,
-    !isAsked && "I12 it ran, and was not asked for",
+    attempt > failures + 1 && kind !== "lookUp" && `I17 its attempt is ${attempt} after ${failures} failures`,
+    attempt <= stored && `I17 its attempt is ${attempt}, though ${stored} failures are stored`,
   ];
 }
 
@@ -306,9 +315,12 @@ function beginProblems(known: Case, execution: Execution): (string | false)[] {
   const isDurable = (name: string): boolean => (entries.get(name)?.seq ?? NEVER) <= durable;
   const deed = deeds.get(`step ${key}`);
   const records = !isUndo && deed !== undefined && recordsStart(deed);
+  const early =
+    watching.positionOf(pass, seen) > durable && "E2 it began before what its code had seen was durable";
+  if (isRolledBack(known.evidence, execution)) return [early];
   return [
+    early,
     isDurable(`${isUndo ? "undo" : "step"} ${key}`) && "I4 it began after its outcome was durable",
-    watching.positionOf(pass, seen) > durable && "E2 it began before what its code had seen was durable",
     !isUndo && decidedAt <= durable && "I13 it began after the decision to undo",
     !isUndo && canceledAt <= durable && "I18 it began after the cancel was recorded",
     isPaused(known, durable) && "I18 it began while its run was paused",

@@ -31,7 +31,9 @@ function formatNode(node: Node): string {
   if (node.do === "emit") return `(emit:${node.event} ${blocks})`;
   if (node.do === "told") return `told:${node.signal}`;
   if (node.do === "step")
-    return [node.does, ...(node.undo ? [node.undo] : []), ...(node.looks ? ["looks"] : [])].join("+");
+    return [node.does, ...(node.undo ? [node.undo] : []), ...STEP_FLAGS.filter((flag) => node[flag])].join(
+      "+",
+    );
   return "ms" in node ? `${node.do}:${node.ms}` : node.do;
 }
 
@@ -106,6 +108,7 @@ function childOf(head: string, program: Program): Node {
 
 const EVENTS = Object.keys(LISTENERS) as EventName[];
 const FLAGS = ["late", "told"] as const;
+const STEP_FLAGS = ["looks", "tx", "sync"] as const;
 const CALL_UNDOS = ["own", "own-flaky"] as const;
 const UNDOS = ["own", "bare", "own-flaky", "bare-flaky"] as const;
 
@@ -125,6 +128,6 @@ function atomOf(word: string): Node {
     do: "step",
     does: known,
     ...(undo === undefined ? {} : { undo }),
-    ...(options.includes("looks") ? { looks: true } : {}),
+    ...Object.fromEntries(STEP_FLAGS.filter((flag) => options.includes(flag)).map((flag) => [flag, true])),
   };
 }

@@ -3,7 +3,7 @@ import type { StepContext } from "@everstep/core";
 
 /** One execution of a body, as its code knows it. */
 export interface Doing {
-  readonly kind: "step" | "undo" | "lookUp";
+  readonly kind: "step" | "undo" | "lookUp" | "transaction";
   readonly run: string;
   /** The key of its step, or of the undo itself when that belongs to no step. */
   readonly key: string;
@@ -15,12 +15,18 @@ export interface Doing {
   readonly told?: string;
 }
 
+export type WriteHow = "at once" | "later";
+
 /** What one simulated process does with the world. */
 export interface Outside {
   /** Of each call of the handler, in whatever process: a number of its own. */
   beginPass(run: string): number;
   /** The one effect of a body; resolves with a token that is new each time, or never, when its process dies there. */
   perform(step: StepContext, doing: Doing): Promise<string>;
+  /** The same at once; throws when its process dies there. */
+  performNow(step: StepContext, doing: Doing): string;
+  /** The one effect of a transaction: a row in the store's own database. At once if it is asked to, and where the driver knows nothing else. */
+  write(tx: unknown, doing: Doing, how: WriteHow): string | Promise<string>;
   /** The body that got this token returns its value, or throws. */
   ended(token: string, how: "returned" | "threw"): void;
   /** The first token that was given out under this idempotency key for a step. */

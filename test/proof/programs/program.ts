@@ -18,6 +18,10 @@ export interface StepNode {
   readonly undo?: "own" | "bare" | "own-flaky" | "bare-flaky";
   /** The option `inDoubt`: it looks whether the effect happened. */
   readonly looks?: true;
+  /** It is a transaction on the store's own database; that takes neither `own` nor `looks`, and no timeout. */
+  readonly tx?: true;
+  /** Its body is over at once, without a promise. */
+  readonly sync?: true;
 }
 
 /** Branches side by side: `all`, `settled`, `race`, `any` by JavaScript's own; `contest` by `ctx.race`. */

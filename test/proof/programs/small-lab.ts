@@ -18,6 +18,7 @@ import { familyOf, isCanceledByParent } from "./family.ts";
 import { DEFINITION, interpreters } from "./interpreter.ts";
 import type { Doing, Outside } from "./outside.ts";
 import { isUnsent, type Program } from "./program.ts";
+import { memoryTable, type Table } from "./table.ts";
 
 const RUN = "run-1";
 const PATIENCE_MS = 3_600_000;
@@ -54,6 +55,7 @@ class SmallLab {
   readonly #deaths: Deaths;
   readonly #clock: VirtualClock = virtualClock();
   readonly #store: MemoryStore = memoryStore({ clock: this.#clock });
+  readonly #table: Table = memoryTable(this.#store);
   readonly #known = new Map<string, Known>();
   readonly #byToken = new Map<string, Mutable<Execution>>();
   readonly #failed = new Set<string>();
@@ -66,13 +68,14 @@ class SmallLab {
     this.#deaths = deaths;
   }
 
-  evidence(): Evidence {
-    const evidence = familyOf(RUN, this.#store.dump().runs, (run) => this.#evidenceOf(run));
+  async evidence(): Promise<Evidence> {
+    const rows = await this.#table.tokens();
+    const evidence = familyOf(RUN, this.#store.dump().runs, (run) => this.#evidenceOf(run, rows));
     if (evidence === undefined) throw new Error("the run was never started");
     return evidence;
   }
 
-  #evidenceOf(run: RunDump): Evidence {
+  #evidenceOf(run: RunDump, rows: readonly string[]): Evidence {
     const { executions, passes, sent, canceled } = this.#knownOf(run.id);
     return {
       run,
@@ -81,6 +84,7 @@ class SmallLab {
       sent,
       canceled: canceled || isCanceledByParent(run),
       faulty: this.#births > 1,
+      rows: rows.filter((row) => executions.some(({ token }) => token === row)),
     };
   }
 
@@ -138,7 +142,14 @@ class SmallLab {
         const wanted = /^ask signal (\S+)$/.exec(line)?.[1];
         if (wanted !== undefined) this.#want(run, wanted);
       },
-      perform: (step, doing) => (store.dead ? new Promise(() => {}) : this.#perform(clock, step, doing)),
+      perform: (step, doing) => (store.dead ? never() : this.#later(clock, this.#begin(step, doing))),
+      performNow: (step, doing) => this.#begin(step, doing),
+      write: (tx, doing, how) => {
+        if (store.dead) return never();
+        const token = this.#begin(undefined, doing);
+        const inserted = this.#table.insert(tx, token);
+        return how === "at once" ? token : Promise.resolve(inserted).then(() => this.#later(clock, token));
+      },
       ended: (token, how) => {
         const execution = this.#byToken.get(token);
         if (execution !== undefined && !store.dead) execution.ended = how;
@@ -155,10 +166,11 @@ class SmallLab {
     };
   }
 
-  /** Some effects take their time, so that bodies end in another order than they began. */
-  #perform(clock: ProcessClock, step: StepContext, { run: id, ...doing }: Doing): Promise<string> {
+  /** Answers with its token. */
+  #begin(step: StepContext | undefined, { run: id, ...doing }: Doing): string {
     const token = `t${this.#byToken.size}`;
-    const { idempotencyKey, attempt } = step;
+    const idempotencyKey = step?.idempotencyKey ?? "";
+    const attempt = step?.attempt ?? 0;
     const run = this.#dump(id);
     const row = doing.kind === "undo" ? `${doing.key}#undo` : doing.key;
     const stored = run?.retries.find(({ key }) => key === row)?.failures ?? 0;
@@ -166,6 +178,11 @@ class SmallLab {
     const execution = { ...doing, idempotencyKey, attempt, token, durable, stored };
     this.#knownOf(id).executions.push(execution);
     this.#byToken.set(token, execution);
+    return token;
+  }
+
+  /** Some effects take their time, so that bodies end in another order than they began. */
+  #later(clock: ProcessClock, token: string): Promise<string> {
     const ms = oneOf([0, 0, 3, 40], this.#byToken.size);
     return ms === 0
       ? Promise.resolve(token)
@@ -199,6 +216,8 @@ class SmallLab {
     }
   }
 }
+
+const never = (): Promise<never> => new Promise(() => {});
 
 function oneOf(choices: readonly number[], number: number): number {
   return choices[number % choices.length] ?? 0;

@@ -1,4 +1,4 @@
-/** The bodies of a program's steps: what they do, and how they fail. */
+/** The bodies of a program's steps and transactions: what they do, and how they fail. */
 import { FatalError, type StepContext, type StepOptions } from "@everstep/core";
 import type { StepNode } from "./program.ts";
 import type { WatchedPass } from "./watched-pass.ts";
@@ -19,13 +19,37 @@ export function stepOptions(pass: WatchedPass, node: StepNode, key: string): Ste
   };
 }
 
-export async function stepBody(
+export function stepBody(
   pass: WatchedPass,
   node: StepNode,
   step: StepContext,
   key: string,
-): Promise<string> {
+): string | Promise<string> {
+  if (node.sync === true) return outcomeOf(pass, node, key, pass.performNow(step, key));
+  return laterBody(pass, node, step, key);
+}
+
+async function laterBody(pass: WatchedPass, node: StepNode, step: StepContext, key: string): Promise<string> {
   const token = await pass.perform(step, "step", key);
+  if (node.does !== "timeout" && node.does !== "slow") return outcomeOf(pass, node, key, token);
+  await aborted(step.signal);
+  return pass.throws(token, step.signal.reason as Error);
+}
+
+/** Fails only once its row is written: that has to be gone then. */
+export function transactionBody(
+  pass: WatchedPass,
+  node: StepNode,
+  tx: unknown,
+  key: string,
+): string | Promise<string> {
+  const token = pass.write(tx, key, node.sync === true ? "at once" : "later");
+  return token instanceof Promise
+    ? token.then((later) => outcomeOf(pass, node, key, later))
+    : outcomeOf(pass, node, key, token);
+}
+
+function outcomeOf(pass: WatchedPass, node: StepNode, key: string, token: string): string {
   switch (node.does) {
     case "ok":
       return pass.done(token);
@@ -37,11 +61,8 @@ export async function stepBody(
       return pass.throws(token, new FatalError(`fatal ${token}`));
     case "declined":
       return pass.throws(token, new FatalError(`declined ${token}`, { happened: false }));
-    case "exhausted":
-      return pass.throws(token, new Error(`exhausted ${token}`));
     default:
-      await aborted(step.signal);
-      return pass.throws(token, step.signal.reason as Error);
+      return pass.throws(token, new Error(`exhausted ${token}`));
   }
 }
 

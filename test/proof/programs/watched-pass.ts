@@ -1,6 +1,6 @@
 /** One pass of a program's code: what it asks for and gets, told to whoever watches. */
 import { type Context, RunEndedError, RunNotFoundError, type StepContext } from "@everstep/core";
-import type { Doing, Outside } from "./outside.ts";
+import type { Doing, Outside, WriteHow } from "./outside.ts";
 import { Keys, type Place } from "./program.ts";
 
 export interface Here {
@@ -49,8 +49,20 @@ export class WatchedPass {
   }
 
   perform(step: StepContext, kind: Doing["kind"], key: string, told?: string): Promise<string> {
-    const doing = { kind, key, run: this.run, pass: this.#number, seen: this.#seen };
+    const doing = this.#doing(kind, key);
     return this.outside.perform(step, told === undefined ? doing : { ...doing, told });
+  }
+
+  performNow(step: StepContext, key: string): string {
+    return this.outside.performNow(step, this.#doing("step", key));
+  }
+
+  write(tx: unknown, key: string, how: WriteHow): string | Promise<string> {
+    return this.outside.write(tx, this.#doing("transaction", key), how);
+  }
+
+  #doing(kind: Doing["kind"], key: string): Doing {
+    return { kind, key, run: this.run, pass: this.#number, seen: this.#seen };
   }
 
   done(token: string): string {

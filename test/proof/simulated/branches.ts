@@ -32,6 +32,9 @@ export const BRANCHES: readonly string[] = [
   "interrupted step looked up",
   "step undone whose outcome nobody knew",
   "step failed for good",
+  "transaction committed",
+  "transaction rolled back",
+  "transaction of a process that was frozen rolled back",
   "wait timed out",
   "signal left unread",
   "child failed",
@@ -48,8 +51,9 @@ export function branchesOf(evidence: Evidence): ReadonlySet<string> {
   return new Set([evidence, ...(evidence.others ?? [])].flatMap((one) => [...branchesOfOne(one)]));
 }
 
-function branchesOfOne({ run, executions, passes }: Evidence): ReadonlySet<string> {
+function branchesOfOne({ run, executions, passes, rows = [] }: Evidence): ReadonlySet<string> {
   const keys = executions.map(({ kind, key, attempt }) => `${kind} ${key} ${attempt}`);
+  const rolledBack = executions.filter(({ kind, token }) => kind === "transaction" && !rows.includes(token));
   const seen = (name: string, isSo: boolean): string[] => (isSo ? [name] : []);
   return new Set([
     ...run.journal.map(({ kind }) => `entry ${kind}`),
@@ -70,6 +74,12 @@ function branchesOfOne({ run, executions, passes }: Evidence): ReadonlySet<strin
     ...seen(
       "step failed for good",
       run.journal.some(({ kind, error }) => kind === "step" && error !== undefined),
+    ),
+    ...seen("transaction committed", rows.length > 0),
+    ...seen("transaction rolled back", rolledBack.length > 0),
+    ...seen(
+      "transaction of a process that was frozen rolled back",
+      rolledBack.some(({ thawed }) => thawed === true),
     ),
     ...seen(
       "wait timed out",

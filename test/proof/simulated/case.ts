@@ -82,7 +82,7 @@ export async function tryCase(one: Case): Promise<CaseReport> {
           return world.effects;
         },
         drive: async (outside) => {
-          if (world !== undefined) world.client = outside.client;
+          world?.meets(outside);
           await outside.start(DEFINITION, program, { id: RUN });
         },
         faults: plan,
@@ -92,7 +92,9 @@ export async function tryCase(one: Case): Promise<CaseReport> {
         ...settings,
       },
     );
-    const evidence = world?.evidenceOf(RUN, runs, { faulty: plan.some((fault) => fault !== undefined) });
+    const rows = await world?.rows();
+    const faulty = plan.some((fault) => fault !== undefined);
+    const evidence = world?.evidenceOf(RUN, runs, { faulty, rows });
     if (evidence === undefined) throw new Error("I1: the run is not there");
     if (runs.length > 1 + (evidence.others?.length ?? 0))
       throw new Error("I16: nobody started a run that is there");

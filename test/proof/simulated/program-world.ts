@@ -1,16 +1,20 @@
 /** The world outside of simulated programs: what their bodies do, what their code saw, and who else meddles. */
 import { type Client, RunEndedError, type StepContext } from "@everstep/core";
-import type { MemoryTx, ProcessView, RunDump, WorldSetup } from "@everstep/core/testing";
+import type { MemoryStore, MemoryTx, ProcessView, RunDump, WorldSetup } from "@everstep/core/testing";
 import type { Evidence, Execution, Watched } from "../programs/evidence.ts";
 import { familyOf, isCanceledByParent } from "../programs/family.ts";
 import type { Doing, Outside } from "../programs/outside.ts";
 import { isUnsent } from "../programs/program.ts";
+import { memoryTable, type Table } from "../programs/table.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What counts as an effect: the one thing that a body does. */
 export interface Effects {
   perform(step: StepContext, doing: Doing, process: ProcessView): Promise<string>;
+  performNow(step: StepContext, doing: Doing, process: ProcessView): string;
+  write(tx: unknown, doing: Doing, process: ProcessView): Promise<string>;
+  writeNow(tx: unknown, doing: Doing, process: ProcessView): string;
 }
 
 interface Known {
@@ -28,7 +32,10 @@ const SIGNAL_MS = [0, 2, 1500, 5000] as const;
 
 export class ProgramWorld {
   readonly effects: Effects = {
-    perform: (step, doing, process) => this.#perform(step, doing, process),
+    perform: (step, doing, process) => this.#later(this.#begin(step, doing, process)),
+    performNow: (step, doing, process) => this.#begin(step, doing, process),
+    write: (tx, doing, process) => this.#write(tx, doing, process),
+    writeNow: (tx, doing, process) => this.#writeNow(tx, doing, process),
   };
   readonly #setup: WorldSetup;
   readonly #isPrompt: boolean;
@@ -38,6 +45,8 @@ export class ProgramWorld {
   readonly #asked = new Set<string>();
   /** Of a process that never dies; undefined once all is over, when nothing that is still on its way is sent any more. */
   client: Client<MemoryTx> | undefined;
+  /** In the database of the store that the programs run on. */
+  table: Table | undefined;
   #tokens = 0;
 
   /** `prompt`: a claim that was granted is answered at once, so that a pass begins with all that is durable. */
@@ -46,11 +55,26 @@ export class ProgramWorld {
     this.#isPrompt = prompt;
   }
 
+  /** Before anything is started in it. */
+  meets({ client, store }: { readonly client: Client<MemoryTx>; readonly store: MemoryStore }): void {
+    this.client = client;
+    this.table = memoryTable(store);
+  }
+
+  async rows(): Promise<readonly string[]> {
+    return this.#table.tokens();
+  }
+
   /** As the interpreter in this process knows it; `effects` is the process's own way to the world. */
   outsideOf(effects: Effects, process: ProcessView): Outside {
     return {
       beginPass: (run) => this.#beginPass(run, process),
       perform: (step, doing) => effects.perform(step, doing, process),
+      performNow: (step, doing) => effects.performNow(step, doing, process),
+      write: (tx, doing, how) => {
+        const takes = this.#table.takes === "both" ? how : this.#table.takes;
+        return effects[takes === "later" ? "write" : "writeNow"](tx, doing, process);
+      },
       ended: (token, how) => {
         const execution = this.#byToken.get(token);
         if (execution !== undefined && !process.isDead) execution.ended = how;
@@ -73,7 +97,7 @@ export class ProgramWorld {
   evidenceOf(
     id: string,
     runs: readonly RunDump[],
-    how: Pick<Evidence, "faulty" | "jumped">,
+    how: Pick<Evidence, "faulty" | "jumped"> & { readonly rows: Evidence["rows"] | undefined },
   ): Evidence | undefined {
     return familyOf(id, runs, (run) => {
       const { executions, passes, canceled, told } = this.#known(run.id);
@@ -84,6 +108,7 @@ export class ProgramWorld {
         canceled: canceled || isCanceledByParent(run),
         sent: [...told],
         ...how,
+        rows: rowsOf(executions, how.rows),
       };
     });
   }
@@ -116,25 +141,46 @@ export class ProgramWorld {
     return this.#cancel(run);
   }
 
-  async #perform(step: StepContext, { run, ...doing }: Doing, { lapses }: ProcessView): Promise<string> {
+  get #table(): Table {
+    if (this.table === undefined) throw new Error("nobody said where the rows of transactions are");
+    return this.table;
+  }
+
+  /** Answers with its token. */
+  #begin(step: StepContext | undefined, { run, ...doing }: Doing, { lapses }: ProcessView): string {
     this.#tokens += 1;
     const token = `t${this.#tokens}`;
-    const { idempotencyKey, attempt } = step;
     const execution: Mutable<Execution> = {
       ...doing,
-      idempotencyKey,
-      attempt,
+      idempotencyKey: step?.idempotencyKey ?? "",
+      attempt: step?.attempt ?? 0,
       token,
       durable: this.#durable(run),
       ...(lapses > 0 ? { thawed: true } : { stored: this.#setup.failures(run, rowOf(doing)) }),
     };
     this.#known(run).executions.push(execution);
     this.#byToken.set(token, execution);
+    return token;
+  }
+
+  async #later(token: string): Promise<string> {
     const ms = EFFECT_MS[this.#tokens % EFFECT_MS.length] ?? 0;
     if (ms > 0)
       await new Promise<void>((resolve) => {
         this.#setup.clock.after(ms, resolve);
       });
+    return token;
+  }
+
+  async #write(tx: unknown, doing: Doing, process: ProcessView): Promise<string> {
+    const token = await this.#later(this.#begin(undefined, doing, process));
+    await (process.isDead ? new Promise<never>(() => {}) : this.#table.insert(tx, token));
+    return token;
+  }
+
+  #writeNow(tx: unknown, doing: Doing, process: ProcessView): string {
+    const token = this.#begin(undefined, doing, process);
+    this.#table.insert(tx, token);
     return token;
   }
 
@@ -180,6 +226,12 @@ export class ProgramWorld {
       },
     );
   }
+}
+
+/** Those that these have written. */
+function rowsOf(executions: readonly Execution[], rows: readonly string[] = []): readonly string[] {
+  const own = new Set(executions.map(({ token }) => token));
+  return rows.filter((token) => own.has(token));
 }
 
 /** Of an undo: what is stored of it is a row of its own. */

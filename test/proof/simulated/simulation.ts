@@ -40,7 +40,7 @@ export async function trySimulation(seed: string): Promise<Simulated> {
           return world.effects;
         },
         drive: async (outside) => {
-          if (world !== undefined) world.client = outside.client;
+          world?.meets(outside);
           const start = async (program: Program, index: number): Promise<void> => {
             await outside.sleep(START_MAX_MS * outside.random());
             await outside.start(DEFINITION, program, { id: `run-${index}` });
@@ -57,11 +57,12 @@ export async function trySimulation(seed: string): Promise<Simulated> {
       },
     );
     const jumped = "clock jump" in faults;
+    const rows = await world?.rows();
     const branches: string[] = [];
     const families = programs.map((program, index) => ({
       id: `run-${index}`,
       program,
-      evidence: world?.evidenceOf(`run-${index}`, runs, { faulty: true, jumped }),
+      evidence: world?.evidenceOf(`run-${index}`, runs, { faulty: true, jumped, rows }),
     }));
     const findings = families.flatMap(({ id, program, evidence }) => {
       if (evidence === undefined) return [`I1 ${id} is not there`];
