@@ -4,14 +4,16 @@ import { dirname, join } from "node:path/posix";
 import { repositoryRoot, type SourceFile } from "./source-file.ts";
 
 const AT_THE_ROOT = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
+/** Beside what they are about. */
+const ELSEWHERE = ["bench/README.md", "examples/ecommerce/README.md", "tinybird/README.md"];
 
-/** The pages at the root and all of docs/, with its folders. */
+/** The pages at the root, all of docs/ with its folders, and those beside what they are about. */
 export function readPages(): SourceFile[] {
   const found = readdirSync(join(repositoryRoot, "docs"), { recursive: true, encoding: "utf8" });
   const docs = found
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name.replaceAll("\\", "/")}`);
-  return [...AT_THE_ROOT, ...docs.toSorted()].map(readPage);
+  return [...AT_THE_ROOT, ...docs.toSorted(), ...ELSEWHERE].map(readPage);
 }
 
 export function readPage(path: string): SourceFile {
@@ -107,7 +109,7 @@ function slugOf(heading: string): string {
   return letters.trim().replaceAll(" ", "-");
 }
 
-/** From the root of the repository, also where it is the target of a link. */
+/** From the root of the repository or from the page, also where it is the target of a link. */
 const TEST_FILE = /(?:\w[\w.-]*\/)+[\w.-]+\.test\.ts/g;
 
 export function testsNamedIn(text: string): string[] {
@@ -116,7 +118,7 @@ export function testsNamedIn(text: string): string[] {
 
 export const namedTestsExist: PageRule = ({ path, text }) =>
   testsNamedIn(text)
-    .filter((name) => !existsSync(join(repositoryRoot, name)))
+    .filter((name) => !["", dirname(path)].some((from) => existsSync(join(repositoryRoot, from, name))))
     .map((name) => `${path}: there is no ${name}`);
 
 /** A path from the root of somebody's disk means nothing on another one. */
