@@ -5,7 +5,14 @@ import { repositoryRoot, type SourceFile } from "./source-file.ts";
 
 const AT_THE_ROOT = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
 /** Beside what they are about. */
-const ELSEWHERE = ["bench/README.md", "examples/ecommerce/README.md", "tinybird/README.md"];
+const ELSEWHERE = [
+  "bench/README.md",
+  "examples/ecommerce/README.md",
+  "packages/adapters/README.md",
+  "packages/cli/README.md",
+  "packages/core/README.md",
+  "tinybird/README.md",
+];
 
 /** The pages at the root, all of docs/ with its folders, and those beside what they are about. */
 export function readPages(): SourceFile[] {
