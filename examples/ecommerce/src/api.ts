@@ -10,6 +10,7 @@ import {
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from "express";
 import { z } from "zod";
 import { Id, OrderRequest, type Receipt } from "./order-request.ts";
+import { orAborted } from "./body-step.ts";
 import { endOf, type OrderView, type Sought, viewOf } from "./order-view.ts";
 import type { ShopDatabase } from "./shop-database.ts";
 
@@ -21,6 +22,8 @@ export interface ApiOptions {
   readonly webhooks?: readonly RequestHandler[] | undefined;
   /** How long `POST /orders` waits for the order's end before it answers 202; default 250 ms. */
   readonly waitMs?: number;
+  /** How long the database may take before the answer is 503; default 5 s. What was asked of it may still be done. */
+  readonly patienceMs?: number;
 }
 
 /**
@@ -31,8 +34,11 @@ export interface ApiOptions {
  * - `POST /orders/:id/cancel`: 202; what was done is undone, unless the order was confirmed before.
  * - `POST /webhooks/stripe`: Stripe's hints.
  */
-export function createApi({ client, order, orders, webhooks, waitMs = 250 }: ApiOptions): Express {
+export function createApi(options: ApiOptions): Express {
+  const { client, order, orders, webhooks, waitMs = 250, patienceMs = 5_000 } = options;
   const api = express();
+  const inTime = <T>(ask: () => Promise<T>): Promise<T> =>
+    orAborted(AbortSignal.timeout(waitMs + patienceMs), ask);
   const sought = (orderId: string): Sought => {
     if (!Id.safeParse(orderId).success) throw new RunNotFoundError(orderId);
     return { run: client.get<Receipt>(orderId), orders };
@@ -46,22 +52,37 @@ export function createApi({ client, order, orders, webhooks, waitMs = 250 }: Api
     if (request.is("json") === false)
       return refuse(response, 415, "not_json", "Send the order as application/json.");
     const wish = OrderRequest.parse(request.body);
-    const run = await client.start(order, wish, { id: wish.orderId, tags: { user: wish.userId } });
-    return answer(response, await endOf({ run, orders }, waitMs));
+    const start = { id: wish.orderId, tags: { user: wish.userId } };
+    const run = await inTime(() => client.start(order, wish, start));
+    return answer(response, await inTime(() => endOf({ run, orders }, waitMs)));
   });
 
   api.get("/orders/:id", async (request, response) => {
-    response.json(await viewOf(sought(request.params.id)));
+    response.json(await inTime(() => viewOf(sought(request.params.id))));
   });
 
   api.post("/orders/:id/cancel", async (request, response) => {
     const canceled = sought(request.params.id);
-    await canceled.run.cancel({ reason: "canceled by the customer" });
-    answer(response, await viewOf(canceled));
+    const isTaken = await inTime(() => cancelOf(canceled));
+    const view = await inTime(() => viewOf(canceled));
+    if (!isTaken) return refuse(response, 409, "order_ended", `The order is ${view.status} already.`);
+    return answer(response, view);
   });
 
+  api.use((_request, response) => refuse(response, 404, "unknown_path", "There is nothing here."));
   api.use(onError);
   return api;
+}
+
+/** False: it has ended. */
+async function cancelOf({ run }: Sought): Promise<boolean> {
+  try {
+    await run.cancel({ reason: "canceled by the customer" });
+    return true;
+  } catch (error) {
+    if (error instanceof RunEndedError) return false;
+    throw error;
+  }
 }
 
 function answer(response: Response, view: OrderView): void {
@@ -92,18 +113,20 @@ const onError: ErrorRequestHandler = (error: unknown, _request, response, next) 
       "There is another order with this orderId and another content.",
     );
   }
-  if (error instanceof RunEndedError)
-    return refuse(response, 409, "order_ended", `The order is ${error.status} already.`);
   if (error instanceof RunNotFoundError)
     return refuse(response, 404, "unknown_order", "There is no such order.");
-  if (error instanceof StoreUnavailableError) {
+  if (error instanceof StoreUnavailableError || isTimeout(error)) {
     response.set("Retry-After", "1");
-    return refuse(response, 503, "unavailable", "Nobody knows whether the order was taken: send it again.");
+    return refuse(response, 503, "unavailable", "Nobody knows whether that was done: send it again.");
   }
   if (isClientError(error)) return refuse(response, error.status, "bad_request", error.message);
   console.error(error);
   return refuse(response, 500, "internal", "Something went wrong.");
 };
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
+}
 
 /** What express and its parser throw at a request: malformed JSON 400, too large 413, a bad URL 400 … */
 function isClientError(error: unknown): error is Error & { readonly status: number } {
