@@ -1,6 +1,7 @@
 import { type Client, RunEndedError, RunNotFoundError } from "@everstep/core";
 import express, { type RequestHandler } from "express";
 import { Stripe } from "stripe";
+import { z } from "zod";
 import { Id } from "./order-request.ts";
 
 export interface WebhookOptions {
@@ -8,6 +9,13 @@ export interface WebhookOptions {
   /** Of the endpoint, `whsec_…`: with it Stripe signs what it sends. */
   readonly secret: string;
 }
+
+/** What the shop reads of an event about a payment of its own. */
+const PaymentEvent = z.object({
+  id: z.string().min(1).max(255),
+  type: z.string().startsWith("payment_intent."),
+  data: z.object({ object: z.object({ id: z.string(), metadata: z.object({ order_id: Id }) }) }),
+});
 
 /** What a run is told: no more than that it should look. What a payment has come to is asked of Stripe itself. */
 interface PaymentHint {
@@ -28,13 +36,15 @@ export function stripeWebhooks({ client, secret }: WebhookOptions): RequestHandl
     async (request, response) => {
       const event = verified(request.body, request.get("stripe-signature"), secret);
       if (event === undefined) return void response.status(400).json({ error: "bad_signature" });
-      if (event.type.startsWith("payment_intent.")) await tell(client, event);
+      const payment = PaymentEvent.safeParse(event);
+      if (payment.success) await tell(client, payment.data);
       return void response.json({ received: true });
     },
   ];
 }
 
-function verified(body: unknown, signature: string | undefined, secret: string): Stripe.Event | undefined {
+/** Undefined: it is not signed by Stripe. */
+function verified(body: unknown, signature: string | undefined, secret: string): unknown {
   if (!Buffer.isBuffer(body) || signature === undefined) return undefined;
   try {
     return Stripe.webhooks.constructEvent(body, signature, secret);
@@ -44,13 +54,11 @@ function verified(body: unknown, signature: string | undefined, secret: string):
 }
 
 /** The same event twice is one signal. */
-async function tell(client: Client, { id, type, data }: Stripe.Event): Promise<void> {
-  const intent = data.object as Stripe.PaymentIntent;
-  const orderId = Id.safeParse(intent.metadata["order_id"]);
-  if (!orderId.success) return;
-  const hint: PaymentHint = { intentId: intent.id, type };
+async function tell(client: Client, { id, type, data }: z.infer<typeof PaymentEvent>): Promise<void> {
+  const { id: intentId, metadata } = data.object;
+  const hint: PaymentHint = { intentId, type };
   try {
-    await client.get(orderId.data).signal("payment", hint, { id });
+    await client.get(metadata.order_id).signal("payment", hint, { id });
   } catch (error) {
     if (!(error instanceof RunNotFoundError || error instanceof RunEndedError)) throw error;
   }

@@ -111,6 +111,30 @@ test.for([
   expect(await sendWebhook(shop, sent)).toBe(status);
 });
 
+test.for([
+  ["a null", "null", 200],
+  ["an empty event", "{}", 200],
+  ["an event of nothing", `{"id":"evt_1","type":"payment_intent.succeeded"}`, 200],
+  [
+    "an event without an id",
+    `{"id":"","type":"payment_intent.succeeded","data":{"object":{"id":"pi_1","metadata":{"order_id":"o-1"}}}}`,
+    200,
+  ],
+  [
+    "an event without metadata",
+    `{"id":"evt_1","type":"payment_intent.succeeded","data":{"object":{"id":"pi_1","metadata":null}}}`,
+    200,
+  ],
+  ["no JSON", "payment_intent.succeeded", 400],
+  ["more than Stripe sends", `"${"x".repeat(300_000)}"`, 413],
+] as const)("signed, but %s: nobody is told", async ([, payload, status]) => {
+  const { url } = await openedShop({ webhookSecret });
+  const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret: webhookSecret });
+  const headers = { "content-type": "application/json", "stripe-signature": signature };
+  const answer = await fetch(`${url}/webhooks/stripe`, { method: "POST", headers, body: payload });
+  expect(answer.status).toBe(status);
+});
+
 test("a webhook without a signature, or without a body, is refused", async () => {
   const { url } = await openedShop({ webhookSecret });
   const headers = { "content-type": "application/json" };
