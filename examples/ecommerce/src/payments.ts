@@ -51,7 +51,8 @@ export class Payments {
   }
 
   #look(intentId: string, step: BodyStep): Promise<Stripe.PaymentIntent> {
-    return send(step, step.idempotencyKey, () => this.#stripe.paymentIntents.retrieve(intentId));
+    const params = { expand: ["latest_charge"] };
+    return send(step, step.idempotencyKey, () => this.#stripe.paymentIntents.retrieve(intentId, params));
   }
 
   #confirm(intentId: string, step: BodyStep): Promise<Stripe.PaymentIntent> {
@@ -88,7 +89,9 @@ function chargeOf({
   switch (status) {
     case "succeeded":
       if (charge === null) throw new Error(`payment ${id} succeeded, but its charge is not known yet`);
-      return typeof charge === "string" ? charge : charge.id;
+      if (typeof charge === "string") return charge;
+      if (charge.refunded) throw new FatalError("The payment was refunded.", { code: "payment_refunded" });
+      return charge.id;
     case "processing":
       return null;
     case "requires_payment_method":
@@ -132,8 +135,11 @@ function translated(error: unknown): unknown {
   if (!(error instanceof StripeInvalidRequestError || error instanceof StripeIdempotencyError)) return error;
   // Somebody else changed the payment since we looked, such as our own request of an attempt before: look again.
   if (error.code === "payment_intent_unexpected_state") return error;
-  return new FatalError(`Stripe refused the request: ${error.message}`, {
+  // Stripe's words are for whoever looks after the shop; the customer can mend nothing but the payment method.
+  const isOfMethod = error.param === "payment_method";
+  return new FatalError(isOfMethod ? "The payment method can't be used." : "Stripe refused the request.", {
     code: error.code ?? "payment_refused",
+    cause: new Error(error.message),
   });
 }
 

@@ -82,6 +82,14 @@ describe("charging (F127)", () => {
     expect(await executed()).toEqual(["opened", "charged"]);
   });
 
+  test("a charge that was given back meanwhile pays for nothing", async () => {
+    const { payments, intentId, stripe } = await opened();
+    await payments.charge(intentId, charging);
+    await stripe.refunds.create({ payment_intent: intentId });
+    const again = payments.charge(intentId, stepOf("o-1/charge-payment~2"));
+    await expect(again).rejects.toMatchObject({ name: "FatalError", code: "payment_refunded" });
+  });
+
   test("a decline is final, in the words of Stripe, and known not to have happened", async () => {
     const { payments, intentId } = await opened({
       ...order,

@@ -26,6 +26,21 @@ export interface PaymentIntent {
   last_payment_error: StripeFault | null;
 }
 
+/** As Stripe answers it to who asks for `expand[]=latest_charge`. */
+export interface ExpandedIntent extends Omit<PaymentIntent, "latest_charge"> {
+  readonly latest_charge: Charge | null;
+}
+
+export interface Charge {
+  readonly id: string;
+  readonly object: "charge";
+  readonly amount: number;
+  readonly amount_refunded: number;
+  /** Wholly. */
+  readonly refunded: boolean;
+  readonly payment_intent: string;
+}
+
 export interface Refund {
   readonly id: string;
   readonly object: "refund";
@@ -48,7 +63,7 @@ export interface StripeFault {
 
 export interface Answer {
   readonly status: number;
-  readonly body: PaymentIntent | Refund | { readonly error: StripeFault };
+  readonly body: PaymentIntent | ExpandedIntent | Refund | { readonly error: StripeFault };
   /** True when it never began to execute: Stripe keeps no answer under the key of such a request. */
   readonly rejected?: true;
 }
@@ -98,9 +113,12 @@ export class StripeAccount {
     return this.#intents.get(id);
   }
 
-  retrieve(id: string): Answer {
+  /** `form`: what is to be expanded; of that, it knows the charge. */
+  retrieve(id: string, form: URLSearchParams): Answer {
     const intent = this.#intents.get(id);
-    return intent === undefined ? missing("intent", id) : { status: 200, body: intent };
+    if (intent === undefined) return missing("intent", id);
+    const isExpanded = [...form.values()].includes("latest_charge");
+    return { status: 200, body: isExpanded ? this.#expanded(intent) : intent };
   }
 
   create(form: URLSearchParams): Answer {
@@ -210,6 +228,23 @@ export class StripeAccount {
     this.#record("declined", intent, 0);
     this.#tell("payment_intent.payment_failed", intent);
     return failed(402, { ...error, payment_intent: intent });
+  }
+
+  #expanded(intent: PaymentIntent): ExpandedIntent {
+    const { id, amount, latest_charge: charge } = intent;
+    const refunded = this.#refundedOf(id);
+    const expanded: Charge | null =
+      charge === null
+        ? null
+        : {
+            id: charge,
+            object: "charge",
+            amount,
+            amount_refunded: refunded,
+            refunded: refunded === amount,
+            payment_intent: id,
+          };
+    return { ...intent, latest_charge: expanded };
   }
 
   #refundedOf(intentId: string): number {

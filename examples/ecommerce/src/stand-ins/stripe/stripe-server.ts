@@ -69,7 +69,7 @@ class Desk {
   }
 
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = new URL(request.url ?? "/", "http://stripe").pathname;
+    const { pathname: path, searchParams } = new URL(request.url ?? "/", "http://stripe");
     const body = await text(request);
     if (path.startsWith("/_sim/")) return this.#control(`${request.method} ${path}`, body, response);
     if (this.#latencyMs > 0) await delay(this.#latencyMs);
@@ -79,7 +79,11 @@ class Desk {
         replyOf(failed(401, { type: "invalid_request_error", message: "Invalid API Key provided" })),
       );
     }
-    const call = callOf(request.method ?? "", path, new URLSearchParams(body));
+    const call = callOf(
+      request.method ?? "",
+      path,
+      request.method === "GET" ? searchParams : new URLSearchParams(body),
+    );
     if (call === undefined) {
       const message = `Unrecognized request URL (${request.method}: ${path}).`;
       return send(response, replyOf(failed(404, { type: "invalid_request_error", message })));
@@ -145,7 +149,7 @@ class Desk {
     const account = this.#account;
     const work: Readonly<Record<Call["operation"], () => Answer>> = {
       create: () => account.create(form),
-      retrieve: () => account.retrieve(intentId),
+      retrieve: () => account.retrieve(intentId, form),
       confirm: () => account.confirm(intentId, form),
       cancel: () => account.cancel(intentId),
       refund: () => account.refund(form),
