@@ -95,6 +95,8 @@ const RECEIVE = `
   INSERT INTO shop.stock SELECT product_id, received, received FROM delivery ON CONFLICT DO NOTHING`;
 
 const CONNECTIONS_MAX = 4;
+/** How long a server may say nothing before a query fails, and is tried again: a lost host closes no connection. */
+const SILENCE_MS = 30_000;
 /** How long a statement of the points may take, the wait for a lock included, before it fails and is tried again. */
 const AWARD_PATIENCE = "15s";
 
@@ -108,7 +110,12 @@ export class PostgresShopDatabase implements ShopDatabase {
 
   /** Makes the tables where they are missing. */
   static async open(url: string): Promise<PostgresShopDatabase> {
-    const pool = new Pool({ connectionString: url, max: CONNECTIONS_MAX });
+    const pool = new Pool({
+      connectionString: url,
+      max: CONNECTIONS_MAX,
+      connectionTimeoutMillis: SILENCE_MS,
+      query_timeout: SILENCE_MS,
+    });
     // A lost connection fails the query that uses it, and the next one gets another. Without listeners it would end the process.
     pool.on("error", () => undefined);
     pool.on("connect", (client) => client.on("error", () => undefined));
