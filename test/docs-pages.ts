@@ -106,6 +106,20 @@ function whyNot(file: string, anchor: string | undefined, known: string | undefi
   return anchors.includes(anchor) ? undefined : "there is no such heading";
 }
 
+const WORDS_MAX = 1_350;
+
+/** A page that is too long to be looked through begins with links to its parts. */
+export const longPagesHaveContents: PageRule = ({ path, text }) => {
+  if (!path.startsWith("docs/") || text.split(/\s+/).length <= WORDS_MAX) return [];
+  const visible = text.replaceAll(FENCED, "");
+  const groups = [...visible.matchAll(/^# (.+)$/gm)].slice(1);
+  const parts = groups.length > 0 ? groups : [...visible.matchAll(/^## (.+)$/gm)];
+  const beginning = visible.slice(0, parts[0]?.index);
+  return parts
+    .filter(([, heading = ""]) => !beginning.includes(`(#${slugOf(heading)})`))
+    .map(([, heading = ""]) => `${path}: its contents have no link to ${heading}`);
+};
+
 export function headingsOf(text: string): string[] {
   return [...text.replaceAll(FENCED, "").matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => heading);
 }

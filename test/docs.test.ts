@@ -4,6 +4,7 @@ import { problemsOf, programOf } from "./docs-compile.ts";
 import {
   blocksOf,
   linksLeadSomewhere,
+  longPagesHaveContents,
   namedTestsExist,
   type PageRule,
   pathsAreRelative,
@@ -44,7 +45,12 @@ test("a block that names one which is not there is an error", () => {
   expect(() => blocks.map((block) => programOf(block, blocks))).toThrow("no block has the name nobody");
 });
 
-const RULES: Readonly<Record<string, PageRule>> = { linksLeadSomewhere, namedTestsExist, pathsAreRelative };
+const RULES: Readonly<Record<string, PageRule>> = {
+  linksLeadSomewhere,
+  longPagesHaveContents,
+  namedTestsExist,
+  pathsAreRelative,
+};
 
 test.for(Object.entries(RULES))("the pages obey %s", ([, rule]) => {
   expect(pages.flatMap(rule)).toEqual([]);
@@ -55,6 +61,7 @@ const reported: readonly (readonly [PageRule, what: string, text: string])[] = [
   [linksLeadSomewhere, "a link to a heading that is not there", "# A\n[a](#b)"],
   [linksLeadSomewhere, "the same in another page", "[a](../README.md#nowhere)"],
   [linksLeadSomewhere, "a link that leaves the repository", "[a](../../else.md)"],
+  [longPagesHaveContents, "a long page whose parts can't be found", `# A\n\n${"word ".repeat(2_000)}\n## B`],
   [namedTestsExist, "a test that is not there", "`packages/core/test/no-such.test.ts` defends it"],
   [pathsAreRelative, "a home", `cd ${["", "home", "me", "shop"].join("/")}`],
   [pathsAreRelative, "a disk", "C:\\shop"],
@@ -73,6 +80,8 @@ const allowed: readonly (readonly [PageRule, what: string, text: string])[] = [
     "# A b\n[a](../README.md) [b](#a-b) [c](https://a.b/c)",
   ],
   [linksLeadSomewhere, "what is only code", "`a[0](b)`"],
+  [longPagesHaveContents, "a short one", "# A\n## B"],
+  [longPagesHaveContents, "a long one that has them", `# A\n- [B](#b)\n\n## B\n${"word ".repeat(2_000)}`],
   [namedTestsExist, "this test", "`test/docs.test.ts`"],
   [pathsAreRelative, "the path of a URL", "`GET /orders/42` on http://127.0.0.1:3000/var/x, or a/tmp/b"],
 ];

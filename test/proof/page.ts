@@ -13,6 +13,14 @@ function table(head: readonly string[], rows: readonly (readonly (string | numbe
 export function pageOf(proof: Proof): string {
   const { form, seed, at, machine } = proof;
   const violations = violationsIn(proof);
+  const sections = [
+    ...simulatedText(proof),
+    ...chaosText("SQLite", proof.sqlite),
+    ...chaosText("Postgres", proof.postgres),
+    ...differentialText(proof),
+    ...mutantsText(proof),
+    ...LIMITS,
+  ];
   return `${[
     "# Proof",
     `What the campaigns against everstep have shown. This page and \`proof.json\` beside it are written by \`npm run proof\` (minutes) and
@@ -21,13 +29,16 @@ export function pageOf(proof: Proof): string {
     `The ${form} form, seed ${seed}, ${at.slice(0, 10)}, ${machine}. Each part names the commit that it tried.`,
     `**Violations: ${violations.length}**`,
     ...violations.map((violation) => `- ${violation}`),
-    ...simulatedText(proof),
-    ...chaosText("SQLite", proof.sqlite),
-    ...chaosText("Postgres", proof.postgres),
-    ...differentialText(proof),
-    ...mutantsText(proof),
-    ...LIMITS,
+    contentsOf(sections),
+    ...sections,
   ].join("\n\n")}\n`;
+}
+
+function contentsOf(sections: readonly string[]): string {
+  const headings = sections.flatMap((text) => /^## (.+)$/.exec(text)?.[1] ?? []);
+  return headings
+    .map((heading) => `- [${heading}](#${heading.toLowerCase().replaceAll(" ", "-")})`)
+    .join("\n");
 }
 
 const PART_NAMES: Readonly<Record<string, string>> = {
