@@ -34,6 +34,7 @@ test("an outage ends it: what was done is told, and the rest was not tried", asy
   expect(outcome.left).toBe(RUNS.length - tried.length);
   expect(outcome.left).toBeGreaterThan(50);
   expect(outcome.done).toEqual(tried.filter((id) => id !== "run-20"));
+  expect(outcome.unknown).toEqual(["run-20"]);
 });
 
 test("Ctrl-C ends it between two runs", async () => {

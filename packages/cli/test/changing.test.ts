@@ -62,7 +62,7 @@ describe.each(KINDS)("on %s", (kind) => {
       "--by",
       "ada",
     ]);
-    expect(retried).toEqual({ operation: "retry", done: ["order-42"], refused: [], left: 0 });
+    expect(retried).toEqual({ operation: "retry", done: ["order-42"], refused: [], unknown: [], left: 0 });
     await operator.until("order-42", "completed");
     const { journal, tags } = await operator.client.runs.read("order-42");
     expect(journal.find(({ kind: entry }) => entry === "reset")?.value).toMatchObject({
@@ -189,6 +189,7 @@ describe.each(KINDS)("on %s", (kind) => {
         { id: "nobody", code: "RUN_NOT_FOUND" },
         { id: "fine", code: "RUN_STATE" },
       ],
+      unknown: [],
       left: 0,
     });
     expect((await operator.type(["retry", "fine", "nobody", "--yes"])).code).toBe(1);

@@ -1,5 +1,6 @@
 /** Before much is done, or what can't be taken back, a person at a terminal is asked. */
-import { expect, test } from "vitest";
+import Database from "better-sqlite3";
+import { expect, onTestFinished, test } from "vitest";
 import { workflow } from "@everstep/core";
 import { Operator } from "./support/operator.ts";
 import { hasTerminals, Terminal } from "./support/terminal.ts";
@@ -105,4 +106,24 @@ test.skipIf(!hasTerminals)("long work shows how far it is", OPTIONS, async () =>
   expect(await terminal.end()).toBe(0);
   expect(terminal.text).toContain("pause: 120 of 120");
   expect(terminal.text).toContain("paused 120 runs");
+});
+
+test.skipIf(!hasTerminals)("Ctrl-C ends long work between two runs, and it says so", OPTIONS, async () => {
+  const operator = new Operator("sqlite");
+  const ids = Array.from({ length: 120 }, (_, at) => `run-${at}`);
+  await Promise.all(ids.map((id) => operator.client.start(waiting, null, { id })));
+  const other = new Database(operator.url.replace("sqlite:", ""));
+  onTestFinished(() => void other.close());
+  // Nobody else can write: the command waits with its first runs.
+  other.exec("BEGIN IMMEDIATE");
+  const terminal = at(operator, "pause", "--all", "--yes");
+  await terminal.until("pause: 0 of 120");
+  terminal.type("\u0003");
+  await terminal.until("^C");
+  other.exec("ROLLBACK");
+  expect(await terminal.end()).toBe(1);
+  expect(terminal.text).toContain("not tried: the same command again does the rest");
+  const done = await operator.client.runs.count({ paused: true });
+  expect(done).toBeLessThan(120);
+  expect(terminal.text).toContain(`paused ${done} runs`);
 });

@@ -44,7 +44,7 @@ describe.each(KINDS)("on %s", (kind) => {
     expect(nobodyAsked.err).toContain("resolve 5 runs");
 
     const some = await operator.json(["resolve", "d-1", "d-2", "--step", "charge", "--result", "1", "--yes"]);
-    expect(some).toEqual({ operation: "resolve", done: ["d-1", "d-2"], refused: [], left: 0 });
+    expect(some).toEqual({ operation: "resolve", done: ["d-1", "d-2"], refused: [], unknown: [], left: 0 });
     const piped = await operator.type(["resolve", "-", "--step", "charge", "--error", "declined", "--yes"], {
       input: "d-3\n",
     });
@@ -100,7 +100,7 @@ describe.each(KINDS)("on %s", (kind) => {
     expect(withoutId).toMatchObject({ code: 2, out: "" });
     expect(withoutId.err).toContain("--id");
     const some = await operator.json([...signal, "--id", "monday", "--limit", "2", "--yes"]);
-    expect(some).toEqual({ operation: "signal", done: ["a-1", "a-2"], refused: [], left: 0 });
+    expect(some).toEqual({ operation: "signal", done: ["a-1", "a-2"], refused: [], unknown: [], left: 0 });
     await operator.until("a-2", "completed");
     expect(await operator.json([...signal, "--id", "monday", "--yes"])).toMatchObject({ done: ["a-3"] });
     await operator.until("a-3", "completed");
@@ -127,7 +127,7 @@ describe.each(KINDS)("on %s", (kind) => {
       dryRun: true,
     });
     const forked = await operator.json([...fork, "--suffix=-b", "--yes"]);
-    expect(forked).toEqual({ operation: "fork", done: ["d-1", "d-2"], refused: [], left: 0 });
+    expect(forked).toEqual({ operation: "fork", done: ["d-1", "d-2"], refused: [], unknown: [], left: 0 });
     await operator.until("d-2-b", "stuck");
     const again = await operator.type(["fork", "d-1", "d-2", "--from", "charge", "--suffix=-b", "--yes"]);
     expect(again.code).toBe(1);

@@ -7,6 +7,8 @@ import type { Refused } from "./targets.ts";
 export interface Outcome {
   readonly done: string[];
   readonly refused: Refused[];
+  /** Under way when the store went out: nobody knows. */
+  readonly unknown: string[];
   /** What ended it before its end, such as an outage: the rest was not tried. */
   failure: Error | undefined;
   /** Runs that were not tried. */
@@ -26,7 +28,7 @@ export async function carryOut(
     progress,
   }: { readonly interrupted: AbortSignal; readonly progress: (count: number) => void },
 ): Promise<Outcome> {
-  const outcome: Outcome = { done: [], refused: [], failure: undefined, left: 0 };
+  const outcome: Outcome = { done: [], refused: [], unknown: [], failure: undefined, left: 0 };
   const rest = runs.values();
   let tried = 0;
   const lane = async (): Promise<void> => {
@@ -39,9 +41,10 @@ export async function carryOut(
         outcome.done.push(run.id);
       } catch (error) {
         const { code, message } = failureOf(error).error;
-        if (OF_THE_STORE.has(code))
+        if (OF_THE_STORE.has(code)) {
           outcome.failure ??= error instanceof Error ? error : new Error(String(error));
-        else outcome.refused.push({ id: run.id, code, message });
+          outcome.unknown.push(run.id);
+        } else outcome.refused.push({ id: run.id, code, message });
       }
       progress(outcome.done.length + outcome.refused.length);
     }
@@ -51,7 +54,7 @@ export async function carryOut(
   // In the order of the runs, not in that in which replies came.
   const places = new Map(runs.map(({ id }, at) => [id, at]));
   const placeOf = (id: string): number => places.get(id) ?? 0;
-  outcome.done.sort((a, b) => placeOf(a) - placeOf(b));
+  for (const ids of [outcome.done, outcome.unknown]) ids.sort((a, b) => placeOf(a) - placeOf(b));
   outcome.refused.sort((a, b) => placeOf(a.id) - placeOf(b.id));
   return outcome;
 }

@@ -1,5 +1,7 @@
-/** A bar while something is done to many runs, for whoever watches. */
-import type { Writable } from "node:stream";
+/**
+ * How far it is, while something is done to many runs, for whoever watches. A line of our own: the bars of the library that asks the
+ * questions take the keyboard, and on Ctrl-C end the process with 0 in the middle of the work, without a word of what is left.
+ */
 import type { Io } from "../io.ts";
 
 export interface Progress {
@@ -9,22 +11,34 @@ export interface Progress {
 
 /** Less than this is over before anybody has read of it. */
 const WORTH_IT = 100;
+/** No eye sees more. */
+const REDRAW_MS = 80;
+const CELLS = 30;
+/** To the line's beginning, and clear it. */
+const ANEW = "\r\u001B[K";
 const NONE: Progress = { at: () => {}, end: () => {} };
 
-export async function progressOf(
-  { stderr, env }: Io,
+export function progressOf(
+  { stderr, env, now }: Io,
   { what, count, isQuiet }: { readonly what: string; readonly count: number; readonly isQuiet: boolean },
-): Promise<Progress> {
+): Progress {
   if (isQuiet || stderr.isTTY !== true || env["TERM"] === "dumb" || count < WORTH_IT) return NONE;
-  const { progress } = await import("@clack/prompts");
-  const bar = progress({ max: count, output: stderr as unknown as Writable });
   let shown = 0;
-  bar.start(`${what}: 0 of ${count}`);
+  let drawnAt = 0;
+  const draw = (): void => {
+    drawnAt = now();
+    const full = Math.floor((CELLS * shown) / count);
+    stderr.write(`${ANEW}${"━".repeat(full)}${"─".repeat(CELLS - full)} ${what}: ${shown} of ${count}`);
+  };
+  draw();
   return {
-    at: (now) => {
-      bar.advance(now - shown, `${what}: ${now} of ${count}`);
-      shown = now;
+    at: (done) => {
+      shown = done;
+      if (now() - drawnAt >= REDRAW_MS) draw();
     },
-    end: () => bar.stop(`${what}: ${shown} of ${count}`),
+    end: () => {
+      draw();
+      stderr.write("\n");
+    },
   };
 }

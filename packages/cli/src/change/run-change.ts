@@ -20,6 +20,8 @@ interface ChangeDocument {
   readonly operation: string;
   readonly done: readonly string[];
   readonly refused: readonly Refused[];
+  /** Runs that were under way when the store went out: nobody knows whether it was done. */
+  readonly unknown: readonly string[];
   /** Runs that were not tried, for it was interrupted or the store went out. */
   readonly left: number;
 }
@@ -95,6 +97,7 @@ async function one(
     operation: change.name,
     done: runs.map(({ id }) => id),
     refused: [],
+    unknown: [],
     left: 0,
   };
   out.show(document, ({ done }) => done.map((id) => `${change.done} ${id}\n`).join(""));
@@ -106,16 +109,16 @@ async function several(
   { runs, missing }: Targets,
   change: Change,
 ): Promise<ExitCode> {
-  const progress = await progressOf(io, { what: change.name, count: runs.length, isQuiet: out.isJson });
-  const outcome = await carryOut(client, change, runs, {
-    interrupted: io.interrupted,
-    progress: progress.at,
-  });
+  // From here on Ctrl-C ends it between two runs.
+  const { interrupted } = io;
+  const progress = progressOf(io, { what: change.name, count: runs.length, isQuiet: out.isJson });
+  const outcome = await carryOut(client, change, runs, { interrupted, progress: progress.at });
   progress.end();
   const document: ChangeDocument = {
     operation: change.name,
     done: outcome.done,
     refused: [...missing, ...outcome.refused],
+    unknown: outcome.unknown,
     left: outcome.left,
   };
   const { table } = await import("../render/table.ts");
@@ -137,12 +140,15 @@ interface Shown {
   readonly table: typeof tables.table;
 }
 
-function changeText({ done, refused, left }: ChangeDocument, { change, screen, table }: Shown): string {
+function changeText(
+  { done, refused, unknown, left }: ChangeDocument,
+  { change, screen, table }: Shown,
+): string {
   const head =
-    done.length === 0 && refused.length === 0 && left === 0
+    done.length + refused.length + unknown.length + left === 0
       ? `no run to ${change.name}\n`
       : `${change.done} ${plural(done.length, "run")}${refused.length === 0 ? "" : `, ${refused.length} refused`}\n`;
-  const rest = left === 0 ? "" : `${plural(left, "run")} not tried: the same command again does the rest\n`;
+  const rest = restText(unknown, left);
   if (refused.length === 0) return head + rest;
   const columns = [
     { title: "REFUSED", of: ({ id }: Refused) => id },
@@ -150,6 +156,14 @@ function changeText({ done, refused, left }: ChangeDocument, { change, screen, t
   ];
   // Remedies are whole sentences: they are not cut off.
   return `${head}${table(columns, refused, screen)}${rest}`;
+}
+
+function restText(unknown: readonly string[], left: number): string {
+  const doubt =
+    unknown.length === 0 ? "" : `whether it was done to these is not known: ${unknown.join(", ")}\n`;
+  return left === 0
+    ? doubt
+    : `${doubt}${plural(left, "run")} not tried: the same command again does the rest\n`;
 }
 
 async function showPlan(
