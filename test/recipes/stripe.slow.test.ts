@@ -90,6 +90,23 @@ test("what can't be shipped is refunded, also when the reply to the refund is lo
   expect(await executed()).toEqual(["opened", "charged", "refunded"]);
 });
 
+test("a purchase that was refunded is not shipped for nothing when a person retries it", async () => {
+  const { stripe, executed } = await simulated();
+  const shipped: string[] = [];
+  let isSoldOut = true;
+  const { worker, purchase } = await shop(stripe, async () => {
+    if (isSoldOut) throw new FatalError("sold out");
+    shipped.push("42");
+  });
+  const run = await worker.start(purchase, input, { id: "42" });
+  await expect(worker.result(run)).rejects.toThrow(/sold out/);
+  isSoldOut = false;
+  await worker.client.runs.retry("42");
+  await expect(worker.result("42")).rejects.toThrow(/refunded/);
+  expect(shipped).toEqual([]);
+  expect(await executed()).toEqual(["opened", "charged", "refunded"]);
+});
+
 test("a signed webhook is a hint, once; a forged one is refused", async () => {
   const stripe = new Stripe("sk_test_local");
   const { worker, purchase } = await shop(stripe);

@@ -34,7 +34,7 @@ export class Payments {
 
   /** Looks first: an attempt before this one may have charged. */
   async charge(intentId: string, step: Step): Promise<Outcome> {
-    const known = await send(step, () => this.#stripe.paymentIntents.retrieve(intentId));
+    const known = await this.#retrieve(intentId, step);
     if (known.status !== "requires_confirmation") return outcomeOf(known);
     const confirmed = await send(step, (idempotencyKey) =>
       this.#stripe.paymentIntents.confirm(intentId, { off_session: true }, { idempotencyKey }),
@@ -43,18 +43,23 @@ export class Payments {
   }
 
   async look(intentId: string, step: Step): Promise<Outcome> {
-    return outcomeOf(await send(step, () => this.#stripe.paymentIntents.retrieve(intentId)));
+    return outcomeOf(await this.#retrieve(intentId, step));
   }
 
   /** Refunds a charge, or makes sure that there never will be one. */
   async giveBack(intentId: string, step: Step): Promise<void> {
-    const { status } = await send(step, () => this.#stripe.paymentIntents.retrieve(intentId));
+    const { status } = await this.#retrieve(intentId, step);
     if (status === "canceled") return;
     if (status === "succeeded") await this.#refund(intentId, step);
     else
       await send(step, (key) =>
         this.#stripe.paymentIntents.cancel(intentId, {}, { idempotencyKey: `${key}/cancel` }),
       );
+  }
+
+  #retrieve(intentId: string, step: Step): Promise<Stripe.PaymentIntent> {
+    const params = { expand: ["latest_charge"] };
+    return send(step, () => this.#stripe.paymentIntents.retrieve(intentId, params));
   }
 
   async #refund(intentId: string, step: Step): Promise<void> {
@@ -68,7 +73,11 @@ export class Payments {
   }
 }
 
-function outcomeOf({ id, status, last_payment_error: error }: Stripe.PaymentIntent): Outcome {
+function outcomeOf(intent: Stripe.PaymentIntent): Outcome {
+  const { id, status, last_payment_error: error, latest_charge: charge } = intent;
+  // A refund leaves the intent as it is: a purchase that a person retries must not be shipped for nothing.
+  if (typeof charge === "object" && charge?.refunded === true)
+    throw new FatalError("The payment was refunded.", { code: "payment_refunded" });
   if (status === "succeeded") return "succeeded";
   if (status === "processing") return "processing";
   if (status === "requires_payment_method")
