@@ -107,6 +107,16 @@ describe("books in order", () => {
   });
 });
 
+test("a cancel that comes behind the point of no return leaves an order", () => {
+  const late: Evidence = {
+    ...balanced,
+    runs: [{ id: "good", status: "canceled" }, ...balanced.runs.slice(1)],
+  };
+  expect(closeBooks(late).violations).toEqual([]);
+  const half = closeBooks({ ...late, postOrders: [], points: [], mails: [] }).violations;
+  expect(half.map(({ kind }) => kind)).toEqual(["post-order", "lost-mail", "points"]);
+});
+
 /** Each one spoils the balanced evidence in one way. */
 const spoiled: readonly (readonly [
   what: string,

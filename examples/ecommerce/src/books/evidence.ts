@@ -78,14 +78,18 @@ export interface Evidence {
 
 /** The same, order by order. */
 export class Accounts {
+  /** How it stands. One whose run was canceled behind the point of no return is an order all the same. */
   readonly status: ReadonlyMap<string, RunStatus>;
   readonly rows: ReadonlyMap<string, OrderRow>;
   readonly #requests: ReadonlyMap<string, OrderRequest>;
   readonly #operations: ReadonlyMap<string, readonly Operation[]>;
 
   constructor({ customers, runs, orders, stripe }: Evidence) {
-    this.status = new Map(runs.map(({ id, status }) => [id, status]));
-    this.rows = new Map(orders.map((row) => [row.orderId, row]));
+    const rows = new Map(orders.map((row) => [row.orderId, row]));
+    this.rows = rows;
+    this.status = new Map(
+      runs.map(({ id, status }) => [id, status === "canceled" && rows.has(id) ? "completed" : status]),
+    );
     this.#requests = new Map(customers.map(({ request }) => [request.orderId, request]));
     this.#operations = Map.groupBy(stripe, ({ orderId }) => orderId);
   }

@@ -150,16 +150,22 @@ export class Course {
 
   async #kill({ kills }: Plan, visits: Promise<void>[]): Promise<void> {
     const { services, stripe } = this.#setting;
+    let restarted: Promise<unknown> = Promise.resolve();
     for (const { atMs, afterEnded, target, blackout } of kills) {
       await Promise.all([this.#until(atMs), this.#served(afterEnded)]);
+      // The last one that is up is left alone until another one is.
+      if (blackout || services.up < 2) await restarted;
       const charger = target && (await this.#chargerOf(target, visits));
       if (this.#closed.signal.aborted) return;
       if (blackout) await stripe.forgetKeys();
       const killed = blackout ? await services.killAll() : [await services.kill(charger)];
       if (charger !== undefined) this.#aimed += 1;
       await this.#noteCaught(killed);
-      await services.start();
+      restarted = Promise.all([restarted, services.start()]);
+      // It is looked at when it is awaited.
+      restarted.catch(() => undefined);
     }
+    await restarted;
   }
 
   /** Answers who waits for Stripe's answer that this order is charged; nobody, when that does not come about. */

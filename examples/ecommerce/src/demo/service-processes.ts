@@ -6,6 +6,7 @@ export class ServiceProcesses {
   readonly #count: number;
   /** Those that are up, the oldest first. */
   #children: Child[] = [];
+  #starting = 0;
   #complaints = "";
   #turn = 0;
   kills = 0;
@@ -27,12 +28,14 @@ export class ServiceProcesses {
     return this.#complaints + this.#children.map(({ complaints }) => complaints).join("");
   }
 
-  /** Those that are missing. */
+  get up(): number {
+    return this.#children.length;
+  }
+
+  /** Those that are missing, and have not been started by another call. */
   async start(): Promise<void> {
-    const missing = Array.from({ length: this.#count - this.#children.length }, async () => {
-      this.#children.push(await Child.start("service.ts", { env: this.#env }));
-    });
-    await Promise.all(missing);
+    const missing = this.#count - this.#children.length - this.#starting;
+    await Promise.all(Array.from({ length: missing }, () => this.#startOne()));
   }
 
   /** The process with this id, else the oldest; answers its id. Throws when one had died before: it is not to die of anything else. */
@@ -52,6 +55,15 @@ export class ServiceProcesses {
   /** Answers the exit codes of those that were up; null for one that the signal ended. */
   async end(signal: "SIGKILL" | "SIGTERM"): Promise<(number | null)[]> {
     return Promise.all(this.#children.map((child) => this.#end(child, signal)));
+  }
+
+  async #startOne(): Promise<void> {
+    this.#starting += 1;
+    try {
+      this.#children.push(await Child.start("service.ts", { env: this.#env }));
+    } finally {
+      this.#starting -= 1;
+    }
   }
 
   async #end(child: Child, signal: "SIGKILL" | "SIGTERM"): Promise<number | null> {
