@@ -4,8 +4,8 @@ import type { StepContext } from "@everstep/core";
 export type BodyStep = Pick<StepContext, "idempotencyKey" | "attempt" | "signal">;
 
 /**
- * What a client can't abort by itself: an aborted step stops waiting for it. As after a lost reply, nobody knows then what it did.
- * Nothing is begun when the step was aborted before.
+ * What a client can't abort by itself: whoever asked stops waiting for it. As after a lost reply, nobody knows then what it did.
+ * Nothing is begun when the signal was aborted before.
  */
 export async function orAborted<T>(signal: AbortSignal, request: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { FatalError } from "@everstep/core";
 import { createTransport, type Transporter } from "nodemailer";
-import { type BodyStep, orAborted } from "./body-step.ts";
+import type { BodyStep } from "./body-step.ts";
 import type { OrderCompleted } from "./order-completed.ts";
 
 export interface MailOptions {
@@ -10,7 +10,7 @@ export interface MailOptions {
   readonly from: string;
 }
 
-/** A mail server that says nothing for so long has gone: a step gives it up after 30 s. */
+/** A mail server that says nothing for so long has gone. One that never comes to the point is given up by the step, after 30 s. */
 const SILENCE_MS = 25_000;
 
 /**
@@ -34,9 +34,10 @@ export class Mail {
    * different at the next try: no connection, a server that is busy or closing, a password that somebody has to mend.
    */
   async confirm(order: OrderCompleted, step: BodyStep): Promise<void> {
-    const message = { ...confirmationOf(order), messageId: messageIdOf(step.idempotencyKey) };
+    const { idempotencyKey, signal } = step;
+    const message = { ...confirmationOf(order), messageId: messageIdOf(idempotencyKey), signal };
     try {
-      await orAborted(step.signal, () => this.#transport.sendMail(message));
+      await this.#transport.sendMail(message);
     } catch (error) {
       throw isFinal(error) ? new FatalError(error.message, { code: "mail_refused", cause: error }) : error;
     }

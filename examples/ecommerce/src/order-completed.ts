@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type OrderRequest, totalCents } from "./order-request.ts";
+import { Id, type OrderRequest, totalCents } from "./order-request.ts";
 import type { Paid } from "./shop-database.ts";
 
 /** The event of a completed order, which starts all that follows it. */
@@ -15,8 +15,9 @@ export interface OrderCompleted {
 }
 
 export const OrderCompleted: z.ZodType<OrderCompleted> = z.strictObject({
-  orderId: z.string(),
-  userId: z.string(),
+  orderId: Id,
+  // A part of an address of mail.
+  userId: Id,
   chargeId: z.string(),
   totalCents: z.int().min(0),
   itemCount: z.int().min(1),

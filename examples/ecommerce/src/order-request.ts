@@ -13,7 +13,7 @@ export interface OrderRequest {
 export interface OrderItem {
   readonly productId: string;
   readonly quantity: number;
-  /** For one piece, in cents. */
+  /** For one piece, in cents. The caller is believed: where customers call, a shop looks it up instead. */
   readonly price: number;
 }
 

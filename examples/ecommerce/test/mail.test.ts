@@ -1,8 +1,10 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { FatalError } from "@everstep/core";
 import type { BodyStep } from "../src/body-step.ts";
 import { Mail } from "../src/mail.ts";
-import type { OrderCompleted } from "../src/order-completed.ts";
+import { OrderCompleted } from "../src/order-completed.ts";
 import { type MailServer, startMailServer } from "../src/stand-ins/mail/mail-server.ts";
 import type { Trouble } from "../src/stand-ins/mail/smtp-desk.ts";
 
@@ -126,7 +128,36 @@ test("an address that is refused is refused for good", async () => {
 test("an aborted step waits for no server", async () => {
   const { mail } = await openedPostOffice();
   const aborted = AbortSignal.abort(new Error("canceled"));
-  await expect(mail.confirm(order, stepOf("o-1/mail", aborted))).rejects.toThrow("canceled");
+  await expect(mail.confirm(order, stepOf("o-1/mail", aborted))).rejects.toMatchObject({ code: "EABORT" });
+});
+
+test.for([
+  ["greets for ever", "220-"],
+  ["greets, and says nothing more", "220 hello\r\n"],
+] as const)("a server that %s is left, not only given up, when the step is aborted", async ([, words]) => {
+  const left = Promise.withResolvers<void>();
+  const server = createServer((socket) => {
+    socket.write(words);
+    socket.resume().on("error", () => undefined);
+    socket.once("close", left.resolve);
+  }).listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const mail = new Mail({ url: `smtp://127.0.0.1:${port}`, from: "The shop <orders@shop.example>" });
+  const abort = new AbortController();
+  const sending = mail.confirm(order, stepOf("o-1/mail", abort.signal));
+  server.once("connection", () => abort.abort(new Error("canceled")));
+  await expect(sending).rejects.toMatchObject({ code: "EABORT" });
+  await left.promise;
+});
+
+test.for([
+  ["ada>\r\nBcc: eve@evil.example", "o-1"],
+  ["eve@evil.example, ada", "o-1"],
+  ["ada", "o-1\r\nBcc: eve@evil.example"],
+] as const)("nobody else gets a mail to %o about %o", async ([userId, orderId]) => {
+  expect(OrderCompleted.safeParse({ ...order, userId, orderId }).success).toBe(false);
 });
 
 test("the page shows what a customer wrote as text", async () => {
