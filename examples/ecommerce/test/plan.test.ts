@@ -35,9 +35,9 @@ test("every third kill is aimed at a charge, and one takes everything down", () 
 test("each thing that can happen to an order happens to some, and nothing to most", () => {
   const orders = ordersOf(plan);
   const kinds = new Set(orders.flatMap(({ faults }) => faults.map(({ kind }) => kind)));
-  for (const kind of ["slow", "process", "drop-reply", "rate-limit", "fail-after", "refuse"] as const)
-    expect(kinds, kind).toContain(kind);
-  expect(new Set(orders.map(({ canceled }) => canceled))).toHaveLength(3);
+  const wanted = ["slow", "process", "drop-reply", "rate-limit", "fail-after", "refuse"] as const;
+  expect(wanted.filter((kind) => !kinds.has(kind))).toEqual([]);
+  expect(new Set(orders.map(({ canceled }) => canceled)).size).toBe(3);
   expect(orders.filter(isPlain).length).toBeGreaterThan(260);
 });
 

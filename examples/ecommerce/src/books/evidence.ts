@@ -31,13 +31,13 @@ export interface CustomerRecord {
 }
 
 /** The run that an order's event started. */
-export interface PostOrder {
+interface PostOrder {
   readonly orderId: string;
   readonly status: RunStatus;
 }
 
 /** What a customer got for an order. */
-export interface BookedPoints {
+interface BookedPoints {
   readonly orderId: string;
   readonly points: number;
 }

@@ -132,20 +132,24 @@ export class Course {
   }
 
   async #spell({ what, fromMs, toMs }: Spell): Promise<void> {
-    const { stripe, mail, warehouse } = this.#setting;
+    const { stripe, mail } = this.#setting;
     await this.#until(fromMs);
     if (this.#closed.signal.aborted) return;
     this.#spells.add(what);
     if (what === "slow-stripe") await stripe.slowDown(SLOW_MS);
     if (what === "no-mail") await mail.outage(true);
-    while (what === "troubled-figures" && performance.now() < this.#openedAt + toMs - TROUBLE_EVERY_MS) {
-      await warehouse.trouble();
-      await this.#pause(TROUBLE_EVERY_MS);
-    }
+    if (what === "troubled-figures") await this.#troubleFigures(toMs);
     await this.#until(toMs);
     this.#spells.delete(what);
     if (what === "slow-stripe") await stripe.slowDown(0);
     if (what === "no-mail") await mail.outage(false);
+  }
+
+  async #troubleFigures(toMs: number): Promise<void> {
+    while (performance.now() < this.#openedAt + toMs - TROUBLE_EVERY_MS && !this.#closed.signal.aborted) {
+      await this.#setting.warehouse.trouble();
+      await this.#pause(TROUBLE_EVERY_MS);
+    }
   }
 
   async #kill({ kills }: Plan, visits: Promise<void>[]): Promise<void> {

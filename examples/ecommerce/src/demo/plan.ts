@@ -5,14 +5,14 @@
 import { invalidOrders, isPlain, type PlannedOrder, planOrder } from "./fates.ts";
 import { type Random, random, whole } from "./random.ts";
 
-export interface Visit {
+interface Visit {
   /** After the shop opened. */
   readonly atMs: number;
   readonly order: PlannedOrder;
 }
 
 /** A process of the service is killed with SIGKILL, and started again. */
-export interface PlannedKill {
+interface PlannedKill {
   readonly atMs: number;
   /** So many orders have ended since the kill before, if that does not take too long. */
   readonly afterEnded: number;
