@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, request } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Snapshot } from "../src/operations/figures-feed.ts";
@@ -89,6 +89,26 @@ describe("the figures", () => {
     }
     expect(times).toEqual(times.toSorted((one, other) => one - other));
   });
+});
+
+test("a hundred who watch ask no more than one does; one who never reads holds up nobody, nor does any of them the end", async () => {
+  const { operations, asked } = await started();
+  const watch = (): Socket => {
+    const socket = connect(operations.port, "127.0.0.1");
+    socket.write("GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    return socket.on("error", () => undefined);
+  };
+  const deaf = watch().pause();
+  const watching = Array.from({ length: 100 }, () => watch().resume());
+  await Promise.all(watching.map((socket) => once(socket, "data")));
+  const before = asked.length;
+  let snapshots = 0;
+  for await (const _ of live(operations)) if (++snapshots === 10) break;
+  // Five pipes for each snapshot, and for those that passed while one more came; each of a hundred would ask 5,000 times.
+  expect(asked.length - before).toBeLessThan(500);
+  await operations.stop();
+  await Promise.all(watching.map((socket) => once(socket, "close")));
+  deaf.destroy();
 });
 
 describe("the page", () => {
