@@ -1,6 +1,7 @@
 /** What is wrong with a store, its workers and its runs as a whole; each with what to do about it. */
 import type { Figures, Finding, LiveFigures, Store, WorkerLoad, WorkflowRecord } from "@everstep/core";
 import { durationText } from "./human.ts";
+import { commandLine } from "./shell-word.ts";
 
 /** More than clocks that are kept by NTP differ. */
 const SKEW_MAX_MS = 2000;
@@ -13,9 +14,15 @@ interface Seen {
   readonly figures: Figures;
   /** Of this machine, when the store told its own time. */
   readonly here: number;
+  readonly named: readonly string[];
 }
 
-export async function diagnose(store: Store, now: () => number): Promise<readonly Finding[]> {
+/** `named`: options by which the person named the store, for the commands of the remedies. */
+export async function diagnose(
+  store: Store,
+  now: () => number,
+  named: readonly string[],
+): Promise<readonly Finding[]> {
   const [database, workers, workflows] = await Promise.all([
     store.examine(),
     store.workers(),
@@ -25,7 +32,7 @@ export async function diagnose(store: Store, now: () => number): Promise<readonl
   const { now: at } = await store.list({}, { limit: 1 });
   const here = (before + now()) / 2;
   const figures = await store.figures({ endedSince: at, createdSince: at });
-  const seen = { workers, workflows, figures: { ...figures, now: at }, here };
+  const seen = { workers, workflows, figures: { ...figures, now: at }, here, named };
   return [...database, clock(seen), ...workerFindings(seen), ...runFindings(seen), ...pauses(seen)];
 }
 
@@ -59,7 +66,7 @@ function workerFindings({ workers, figures: { now } }: Seen): readonly Finding[]
   ];
 }
 
-function runFindings({ figures: { live, now }, workflows }: Seen): readonly Finding[] {
+function runFindings({ figures: { live, now }, workflows, named }: Seen): readonly Finding[] {
   const isServed = (figure: LiveFigures): boolean =>
     workflows.some(
       ({ name, version, liveWorkers }) =>
@@ -77,26 +84,32 @@ function runFindings({ figures: { live, now }, workflows }: Seen): readonly Find
   return [
     ...byVersion(
       live.filter((figure) => figure.status !== "stuck" && !isServed(figure)),
-      now,
+      { now, named },
     ),
     ...late.filter(isServed).map((figure) => wedged(figure, now)),
-    stuck(live),
+    stuck(live, named),
   ];
 }
 
 /** Runs whose code no live worker has. */
-function byVersion(live: readonly LiveFigures[], now: number): readonly Finding[] {
+function byVersion(
+  live: readonly LiveFigures[],
+  { now, named }: Pick<Seen, "named"> & { readonly now: number },
+): readonly Finding[] {
   const groups = Map.groupBy(live, ({ workflow, version }) => `${workflow}@${version}`);
   if (groups.size === 0)
     return [fine("versions", "each run that is under way has a live worker with its version")];
   return [...groups].map(([name, group]) => {
+    const [{ workflow = "", version = "" } = {}] = group;
+    const which = ["--workflow", workflow, "--run-version", version, "--workflows", "./workflows.ts"];
+    const move = commandLine("move", [], [...which, "--dry-run", ...named]);
     const runs = group.reduce((sum, figure) => sum + figure.runs, 0);
     const isDue = group.some(({ firstDueAt }) => firstDueAt !== null && firstDueAt <= now);
     return {
       check: "versions",
       is: isDue ? "problem" : "warning",
       found: `${count(runs)} of ${name} under way, ${isDue ? "some of them due, " : ""}and no live worker has it`,
-      remedy: "deploy a worker with that version, or move its runs to one that workers have (everstep move)",
+      remedy: `deploy a worker with that version, or see whether its runs fit one that workers have: ${move}`,
     };
   });
 }
@@ -111,18 +124,18 @@ function wedged({ workflow, version, runs, firstDueAt }: LiveFigures, now: numbe
   };
 }
 
-function stuck(live: readonly LiveFigures[]): Finding {
+function stuck(live: readonly LiveFigures[], named: readonly string[]): Finding {
   const runs = live.filter(({ status }) => status === "stuck").reduce((sum, figure) => sum + figure.runs, 0);
   if (runs === 0) return fine("stuck", "no run needs a person");
   return {
     check: "stuck",
     is: "warning",
     found: `${count(runs)} in need of a person`,
-    remedy: "everstep list --status stuck, then everstep why <run>",
+    remedy: `${commandLine("list", [], ["--status", "stuck", ...named])}, then everstep why of each`,
   };
 }
 
-function pauses({ workflows }: Seen): readonly Finding[] {
+function pauses({ workflows, named }: Seen): readonly Finding[] {
   const paused = new Map(
     workflows.flatMap(({ name, paused: note }) => (note === null ? [] : [[name, note.at]])),
   );
@@ -130,7 +143,7 @@ function pauses({ workflows }: Seen): readonly Finding[] {
     check: "paused",
     is: "warning",
     found: `workflow ${name} is paused since ${new Date(at).toISOString()}`,
-    remedy: `everstep resume --workflow ${name}, when its reason is gone`,
+    remedy: `when its reason is gone: ${commandLine("resume", [], ["--workflow", name, ...named])}`,
   }));
 }
 

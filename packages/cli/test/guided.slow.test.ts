@@ -111,6 +111,17 @@ describe.each(KINDS)("on %s", (kind) => {
     ] as const)
       expect(await shop.why(id)).toMatch(reason);
 
+    // What helped is what it said.
+    for (const [id, remedy] of [
+      ["declining", "everstep skip declining charge"],
+      ["diverged", "everstep move diverged --workflows ./workflows.ts --resume"],
+      ["doubtful", "everstep resolve doubtful charge --result '<json>'"],
+      ["poison", "everstep resume poison"],
+      ["unheard", "everstep signal unheard approval '<json>'"],
+      ["orphaned", "everstep move orphaned --workflows ./workflows.ts"],
+    ] as const)
+      expect(await shop.why(id)).toContain(`\n  ${remedy}\n`);
+
     const mend = async (...words: readonly string[]): Promise<void> => {
       const { code, err } = await shop.type([...words, "--because", "found at night"]);
       expect({ code, err }).toEqual({ code: 0, err: "" });

@@ -1,6 +1,7 @@
 /** What is wrong with one run under the code that is to be deployed. */
 import type { Client, Replay, RunSummary, Workflow } from "@everstep/core";
 import { failureOf } from "../failure.ts";
+import { commandLine } from "../shell-word.ts";
 
 export interface Finding {
   readonly id: string;
@@ -72,7 +73,7 @@ async function withoutCode(client: Client, run: RunSummary, own: readonly Workfl
     remedy:
       fit === undefined
         ? keep
-        : `${keep}; or, since its journal fits version ${fit}, move it: everstep move ${run.id} --to ${fit} --workflows <module>`,
+        : `${keep}; or, since its journal fits version ${fit}, move it: ${commandLine("move", [run.id], ["--to", fit, "--workflows", "<module>"])}`,
   });
 }
 

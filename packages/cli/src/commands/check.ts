@@ -91,7 +91,7 @@ async function replayAll(
   client: Client,
   { runs, workflows }: { readonly runs: readonly RunSummary[]; readonly workflows: readonly Workflow[] },
 ): Promise<readonly Result[]> {
-  const progress = await progressOf(io, { what: "replay", count: runs.length, isQuiet: out.isJson });
+  const progress = progressOf(io, { what: "replay", count: runs.length, isQuiet: out.isJson });
   const results: Result[] = [];
   const rest = runs.values();
   const lane = async (): Promise<void> => {

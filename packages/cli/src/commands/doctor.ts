@@ -4,6 +4,7 @@ import { diagnose } from "../diagnosis.ts";
 import { withExamples } from "../examples.ts";
 import { EXIT } from "../exit-code.ts";
 import type { Frame, Work } from "../frame.ts";
+import { namedStore } from "../store/location.ts";
 import type { Colour, Screen } from "../render/screen.ts";
 
 interface Options {
@@ -30,7 +31,7 @@ export function addDoctor(program: Command, frame: Frame): void {
 }
 
 const doctor: Work<Options> = async ({ store, location, out, options, io }) => {
-  const findings = await diagnose(store, io.now);
+  const findings = await diagnose(store, io.now, namedStore(options));
   const tolerated = options.strict === true ? ["fine"] : ["fine", "warning"];
   const healthy = findings.every(({ is }) => tolerated.includes(is));
   const document: DoctorDocument = { store: location.name, healthy, findings };

@@ -42,6 +42,20 @@ export function locate(options: StoreOptions, io: Pick<Io, "cwd" | "env">): Loca
   );
 }
 
+/** Options that name the store and the codec as the command line did, for one that is to be pasted; a password is not repeated. */
+export function namedStore({ store, codec }: StoreOptions): readonly string[] {
+  return [
+    ...(store === undefined ? [] : ["--store", hasPassword(store) ? "<url>" : store]),
+    ...(codec === undefined ? [] : ["--codec", codec]),
+  ];
+}
+
+function hasPassword(store: string): boolean {
+  if (!URL.canParse(store)) return false;
+  const { password, searchParams } = new URL(store);
+  return password !== "" || [...searchParams.keys()].some((name) => /pass|key/i.test(name));
+}
+
 /** The path of a module that exports `codec`, for stores whose values are sealed. */
 export function locateCodec(options: StoreOptions, io: Pick<Io, "cwd" | "env">): string | undefined {
   const said = options.codec ?? io.env["EVERSTEP_CODEC"];

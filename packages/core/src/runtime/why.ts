@@ -3,6 +3,7 @@ import { sentenceOf } from "../engine/error-data.ts";
 import { statusOf } from "../engine/status.ts";
 import type { Values } from "../engine/values.ts";
 import type { Entry, PauseNote, RetryState, RunDetails, RunRecord, RunStatus, WaitNote } from "../store.ts";
+import type { CancelOrder } from "./cancel-order.ts";
 import { pauseReport, workflowNoteId } from "./notes.ts";
 
 /** `children`: those of `calledBy`, as far as they are there. */
@@ -11,8 +12,9 @@ export function whyOf(details: RunDetails, values: Values, children: readonly Ru
   const status = statusOf(run, now);
   const about = `Run ${run.id} of ${run.workflow} version ${run.version}${originOf(run)} `;
   if (run.end !== null) return about + endText(details, values);
-  if (run.paused !== null) return about + pausedText(details, values);
-  return about + liveText(details, values, children, status) + workflowPausedText(details, values);
+  if (run.paused !== null) return about + pausedText(details, values) + cancelText(details, values);
+  const doing = liveText(details, values, children, status);
+  return about + doing + cancelText(details, values) + workflowPausedText(details, values);
 }
 
 function originOf({ event, parent }: RunRecord): string {
@@ -73,6 +75,20 @@ function liveText(
   }
 }
 
+/** Nothing else shows it until a worker takes the order up. */
+function cancelText({ messages, now }: RunDetails, values: Values): string {
+  const order = messages.find(({ type }) => type === "cancel");
+  if (order === undefined) return "";
+  let from = "";
+  try {
+    const { by, reason } = values.fromText(order.payload, "", "the order to cancel it") as CancelOrder;
+    from = `${by === undefined ? "" : ` by ${by}`}${reason === undefined ? "" : `: ${reason}`}`;
+  } catch {
+    // Without the key that it was written with: that it was ordered is to be seen all the same.
+  }
+  return ` It was ordered to be canceled ${ago(order.at, now)}${from}; a worker that has its code carries that out.`;
+}
+
 const CHILDREN_SHOWN_MAX = 3;
 
 /** Ids of the children that the run waits for; not all of many. */
@@ -116,9 +132,9 @@ function workerText({ id, workflow, version }: RunRecord): string {
 }
 
 function runningText(details: RunDetails, values: Values): string {
-  const { owner, journal, now, retries } = details;
+  const { run, owner, journal, now, retries, capable } = details;
   if (owner === null || !owner.live || owner.expiresAt < now)
-    return "was running, and its worker died: another one takes it over within the lease.";
+    return `was running, and its worker died: ${capable === 0 ? `no ${workerText(run)}` : "another one takes it over within the lease"}.`;
   const last = journal.at(-1);
   const progress =
     last === undefined

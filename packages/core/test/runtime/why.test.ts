@@ -56,7 +56,19 @@ test("running, and its worker died", async () => {
   await world.pass(1000);
   process.kill();
   await world.pass(60_000);
-  expect(await why(world)).toContain("its worker died");
+  expect(await why(world)).toContain("its worker died: no live worker has workflow order in version 1");
+});
+
+test("ordered to be canceled, and nobody has taken that up", async () => {
+  const world = new World();
+  const definition = workflow({ name: "order" }, () => 1);
+  const process = world.process();
+  const run = await process.start(definition, undefined, { id: "r" });
+  await world.settle(run.cancel({ reason: "a duplicate" }));
+  await world.pass(5000);
+  expect(await why(world)).toMatch(
+    /It was ordered to be canceled 2026-01-01T00:00:00\.000Z \(5\.0 s ago\): a duplicate; a worker that has its code/,
+  );
 });
 
 test("waiting for a signal, until when", async () => {
