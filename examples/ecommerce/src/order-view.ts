@@ -5,6 +5,7 @@ import {
   RunFailedError,
   type RunHandle,
 } from "@everstep/core";
+import { z } from "zod";
 import type { Receipt } from "./order-request.ts";
 import type { ShopDatabase } from "./shop-database.ts";
 
@@ -43,9 +44,15 @@ export async function endOf({ run, orders }: Sought, timeout?: number): Promise<
   }
 }
 
-/** What the failed step said: those are words for the customer. Anything else is not. */
+/** Of a failure whose message is not for the customer: what is. */
+const Told = z.object({ told: z.string() });
+
+/** What the failed step said: those are words for the customer, unless it has others. Anything else is not. */
 function reasonOf(error: Error): { readonly code: string; readonly reason: string } {
-  if (error instanceof FatalError) return { code: error.code, reason: error.message };
+  if (error instanceof FatalError) {
+    const { data } = Told.safeParse(error.details);
+    return { code: error.code, reason: data?.told ?? error.message };
+  }
   if (error.cause instanceof Error) return reasonOf(error.cause);
   return { code: "order_failed", reason: "The order could not be completed, and is not charged." };
 }

@@ -135,11 +135,12 @@ function translated(error: unknown): unknown {
   if (!(error instanceof StripeInvalidRequestError || error instanceof StripeIdempotencyError)) return error;
   // Somebody else changed the payment since we looked, such as our own request of an attempt before: look again.
   if (error.code === "payment_intent_unexpected_state") return error;
-  // Stripe's words are for whoever looks after the shop; the customer can mend nothing but the payment method.
+  // Stripe's words are for whoever looks after the shop: the customer can mend nothing but the payment method.
   const isOfMethod = error.param === "payment_method";
-  return new FatalError(isOfMethod ? "The payment method can't be used." : "Stripe refused the request.", {
+  const told = isOfMethod ? "The payment method can't be used." : "The payment could not be made.";
+  return new FatalError(`Stripe refused the request: ${error.message}`, {
     code: error.code ?? "payment_refused",
-    cause: new Error(error.message),
+    details: { told },
   });
 }
 

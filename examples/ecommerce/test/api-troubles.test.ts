@@ -82,7 +82,7 @@ test("what Stripe says to the shop is not for its customers", async () => {
   const { send, simulator, client } = await openedShop();
   await simulator.fault({ orderId: "o-1", on: "confirm", kind: "refuse", times: 2 });
   const { body } = await send("POST", "/orders", lampOrder("o-1"));
-  expect(body).toMatchObject({ status: "failed", reason: "Stripe refused the request." });
+  expect(body).toMatchObject({ status: "failed", reason: "The payment could not be made." });
   expect(await client.runs.why("o-1")).toContain("You have insufficient funds in your Stripe account");
 });
 
