@@ -204,6 +204,10 @@ describe("completion", () => {
     };
     expect(await complete("do")).toBe("doctor");
     expect(await complete("list", "--old")).toBe("--older-than --oldest");
+    expect(await complete("--sto")).toBe("--store");
+    expect(await complete("--store", "x.db", "li")).toBe("list");
+    expect(await complete("--store", "x.db", "list", "--old")).toBe("--older-than --oldest");
+    expect(await complete("completion", "z")).toBe("zsh");
   });
 });
 

@@ -1,4 +1,4 @@
-/** Scripts by which shells complete the words of a program, made from the program itself. */
+/** Scripts by which shells complete the words of a program, made from the program itself. Options of the program may stand before the command. */
 import type { Command, Option } from "commander";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -8,15 +8,24 @@ interface Word {
   readonly name: string;
   readonly summary: string;
   readonly options: readonly Option[];
+  /** What its first argument can be, where that is one of few words. */
+  readonly choices: readonly string[];
+}
+
+interface Words {
+  readonly commands: readonly Word[];
+  /** Of the program. */
+  readonly options: readonly Option[];
 }
 
 export function completionScript(program: Command, shell: Shell): string {
-  const words = program.commands.map((command) => ({
+  const commands = program.commands.map((command) => ({
     name: command.name(),
     summary: command.summary() || command.description(),
     options: [...command.options, ...program.options],
+    choices: command.registeredArguments[0]?.argChoices ?? [],
   }));
-  return { bash, zsh, fish }[shell](words);
+  return { bash, zsh, fish }[shell]({ commands, options: program.options });
 }
 
 const flagsOf = ({ short, long }: Option): readonly string[] =>
@@ -25,40 +34,49 @@ const flagsOf = ({ short, long }: Option): readonly string[] =>
 /** Of a text in a single-quoted word of a shell. */
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-function bash(words: readonly Word[]): string {
-  const cases = words.map(
-    ({ name, options }) => `    ${name}) words="${options.flatMap(flagsOf).join(" ")}" ;;`,
+const namesOf = (commands: readonly Word[]): string => commands.map(({ name }) => name).join(" ");
+
+function bash({ commands, options }: Words): string {
+  const cases = commands.map(
+    ({ name, options: own, choices }) =>
+      `      ${name}) words="${[...choices, ...own.flatMap(flagsOf)].join(" ")}"; break ;;`,
   );
   return `# everstep: completion for bash
 _everstep() {
-  local word="\${COMP_WORDS[COMP_CWORD]}" words=""
-  case "\${COMP_WORDS[1]}" in
+  local word="\${COMP_WORDS[COMP_CWORD]}" words="${namesOf(commands)} ${options.flatMap(flagsOf).join(" ")}" at
+  for ((at = 1; at < COMP_CWORD; at++)); do
+    case "\${COMP_WORDS[at]}" in
 ${cases.join("\n")}
-  esac
-  if [ "$COMP_CWORD" -eq 1 ]; then words="${words.map(({ name }) => name).join(" ")}"; fi
+    esac
+  done
   COMPREPLY=($(compgen -W "$words" -- "$word"))
 }
 complete -o default -F _everstep everstep
 `;
 }
 
-function zsh(words: readonly Word[]): string {
-  const commands = words.map(({ name, summary }) => `    ${quoted(`${name}:${summary}`)}`);
-  const cases = words.map(({ name, options }) => {
-    const flags = options.flatMap((option) =>
-      flagsOf(option).map((flag) => `${flag}[${option.description.replaceAll(/[[\]:]/g, " ")}]`),
-    );
-    return `    ${name}) _arguments ${flags.map(quoted).join(" ")} '*:file:_files' ;;`;
+function zsh({ commands, options }: Words): string {
+  const described = commands.map(({ name, summary }) => `    ${quoted(`${name}:${summary}`)}`);
+  const cases = commands.map(({ name, options: own, choices }) => {
+    const rest = choices.length === 0 ? "*:file:_files" : `1:word:(${choices.join(" ")})`;
+    return `    ${name}) _arguments ${zshSpecs(own)} ${quoted(rest)} ;;`;
   });
   return `#compdef everstep
 _everstep() {
   local -a commands=(
-${commands.join("\n")}
+${described.join("\n")}
   )
-  if (( CURRENT == 2 )); then _describe command commands; return; fi
-  local name="\${words[2]}"
-  shift words
-  (( CURRENT-- ))
+  local -i at
+  for (( at = 2; at < CURRENT; at++ )); do
+    (( \${commands[(I)\${words[at]}:*]} )) && break
+  done
+  if (( at == CURRENT )); then
+    if [[ "\${words[CURRENT]}" == -* ]]; then _arguments ${zshSpecs(options)}; else _describe command commands; fi
+    return
+  fi
+  local name="\${words[at]}"
+  words=("\${(@)words[at,-1]}")
+  (( CURRENT -= at - 1 ))
   case "$name" in
 ${cases.join("\n")}
   esac
@@ -67,16 +85,29 @@ _everstep "$@"
 `;
 }
 
-function fish(words: readonly Word[]): string {
-  const lines = words.flatMap(({ name, summary, options }) => [
-    `complete -c everstep -n __fish_use_subcommand -a ${name} -d ${quoted(summary)}`,
-    ...options.map(({ short, long, description }) => {
-      const flags = [
-        short === undefined ? "" : `-s ${short.slice(1)}`,
-        long === undefined ? "" : `-l ${long.slice(2)}`,
-      ];
-      return `complete -c everstep -n '__fish_seen_subcommand_from ${name}' ${flags.filter((flag) => flag !== "").join(" ")} -d ${quoted(description)}`;
-    }),
+function zshSpecs(options: readonly Option[]): string {
+  return options
+    .flatMap((option) =>
+      flagsOf(option).map((flag) => quoted(`${flag}[${option.description.replaceAll(/[[\]]/g, " ")}]`)),
+    )
+    .join(" ");
+}
+
+function fish({ commands, options }: Words): string {
+  const none = `not __fish_seen_subcommand_from ${namesOf(commands)}`;
+  const flags = (condition: string, { short, long, description }: Option): string => {
+    const words = [
+      ...(short === undefined ? [] : [`-s ${short.slice(1)}`]),
+      ...(long === undefined ? [] : [`-l ${long.slice(2)}`]),
+    ];
+    return `complete -c everstep -n ${quoted(condition)} ${words.join(" ")} -d ${quoted(description)}`;
+  };
+  const lines = commands.flatMap(({ name, summary, options: own, choices }) => [
+    `complete -c everstep -f -n ${quoted(none)} -a ${name} -d ${quoted(summary)}`,
+    ...choices.map(
+      (choice) => `complete -c everstep -f -n ${quoted(`__fish_seen_subcommand_from ${name}`)} -a ${choice}`,
+    ),
+    ...own.map((option) => flags(`__fish_seen_subcommand_from ${name}`, option)),
   ]);
-  return `# everstep: completion for fish\n${lines.join("\n")}\n`;
+  return `# everstep: completion for fish\n${[...options.map((option) => flags(none, option)), ...lines].join("\n")}\n`;
 }
