@@ -152,6 +152,46 @@ test.for([
   await left.promise;
 });
 
+describe("a refusal of a server", () => {
+  /** Speaks SMTP with these words, by the command that they answer. */
+  async function speaking(words: Readonly<Record<string, string>>): Promise<Mail> {
+    const server = createServer((socket) => {
+      let isBody = false;
+      socket.write(`${words["greeting"] ?? "220 hello"}\r\n`);
+      socket.setEncoding("utf8").on("data", (text: string) => {
+        const command = isBody ? (text.endsWith("\r\n.\r\n") ? "body" : undefined) : text.slice(0, 4).trim();
+        if (command === undefined) return;
+        isBody = command === "DATA" && words["DATA"] === undefined;
+        socket.write(`${words[command] ?? (command === "DATA" ? "354 go on" : "250 ok")}\r\n`);
+      });
+      socket.on("error", () => undefined);
+    }).listen(0, "127.0.0.1");
+    onTestFinished(() => void server.close());
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    return new Mail({ url: `smtp://127.0.0.1:${port}`, from: "The shop <orders@shop.example>" });
+  }
+
+  test("none is a mail that is taken", async () => {
+    await expect((await speaking({})).confirm(order, stepOf("o-1/mail"))).resolves.toBeUndefined();
+  });
+
+  test.for([
+    ["of everybody", { greeting: "554 not today" }, false],
+    ["of the sender", { MAIL: "550 who are you" }, false],
+    ["of the address", { RCPT: "550 nobody here" }, true],
+    ["of the address, for now", { RCPT: "450 come back later" }, false],
+    ["of the mail", { DATA: "554 no" }, true],
+    ["of the mail, once it is read", { body: "554 that is spam" }, true],
+    ["of the mail, for now", { body: "452 the disk is full" }, false],
+  ] as const)("%s is final or not: %o %s", async ([, words, isFinal]) => {
+    const mail = await speaking(words);
+    const error: unknown = await mail.confirm(order, stepOf("o-1/mail")).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(Error);
+    expect(error instanceof FatalError).toBe(isFinal);
+  });
+});
+
 test.for([
   ["ada>\r\nBcc: eve@evil.example", "o-1"],
   ["eve@evil.example, ada", "o-1"],

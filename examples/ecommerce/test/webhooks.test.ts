@@ -105,7 +105,7 @@ test.for([
   ["about something else", { type: "customer.created", orderId: "o-1" }, 200],
   ["signed by somebody else", { orderId: "o-1", secret: "whsec_other" }, 400],
   ["signed an hour ago", { orderId: "o-1", timestamp: Math.floor(Date.now() / 1000) - 3_600 }, 400],
-] as const)("a webhook %s is answered with %3$i", async ([, sent, status]) => {
+] as const)("a webhook %s: %o is answered with %i", async ([, sent, status]) => {
   const shop = await openedShop({ webhookSecret });
   await shop.send("POST", "/orders", lampOrder("o-1"));
   expect(await sendWebhook(shop, sent)).toBe(status);
