@@ -208,7 +208,11 @@ export const ALPHABET: Readonly<Record<string, readonly Node[]>> = {
   beside: [
     {
       do: "all",
-      branches: [[{ do: "step", does: "ok", sync: true }], [{ do: "step", does: "ok", tx: true }]],
+      branches: [
+        [{ do: "step", does: "ok", sync: true }],
+        [{ do: "step", does: "ok", tx: true, sync: true }],
+        [{ do: "step", does: "ok", tx: true, sync: true }],
+      ],
     },
   ],
   sleep: [{ do: "sleep", ms: 3000 }],
