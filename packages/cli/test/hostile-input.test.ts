@@ -236,3 +236,26 @@ test("S2: what is no module of workflows is refused, and nothing but a file is l
     expect(err).toContain(message);
   }
 });
+
+test("S3: ids that look like one another are told apart", async () => {
+  const operator = new Operator("sqlite");
+  const ids = [
+    "order-1",
+    "order\u00ad-1",
+    "order-1\u3164",
+    "order\u034f-1",
+    "order\u180e-1",
+    "order\u200b-1",
+  ];
+  const waiting = workflow({ name: "waiting" }, (ctx) => ctx.waitForSignal("go"));
+  for (const id of ids) await operator.client.start(waiting, undefined, { id });
+  const { out } = await operator.type(["list", "--ids", "--oldest"]);
+  expect(out.trim().split("\n")).toEqual([
+    "order-1",
+    "order\\xad-1",
+    "order-1\\u{3164}",
+    "order\\u{34f}-1",
+    "order\\u{180e}-1",
+    "order\\u{200b}-1",
+  ]);
+});

@@ -184,7 +184,7 @@ export class Database {
   #notMade(version: number): StoreError {
     const state = version === 0 ? "there are no tables of everstep" : `its tables are of version ${version}`;
     return new StoreError(
-      `${this.where}: ${state}, this build needs version ${VERSION}, and it was told not to migrate; let the owner run schemaSql() of @everstep/adapters/postgres`,
+      `${this.where}: ${state}, this build needs version ${VERSION}, and it was told not to migrate; let the owner run schemaSql() of @everstep/adapters/postgres, or everstep migrate --apply`,
     );
   }
 

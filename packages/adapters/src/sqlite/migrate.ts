@@ -37,7 +37,7 @@ export function refuseOlder(db: Database): void {
   if (version === MIGRATIONS.length) return;
   const state = version === 0 ? "there are no tables of everstep" : `its tables are of version ${version}`;
   throw new StoreError(
-    `${db.name}: ${state}, this build needs version ${MIGRATIONS.length}, and it was told not to migrate; check the path, or let a worker open it, which makes them`,
+    `${db.name}: ${state}, this build needs version ${MIGRATIONS.length}, and it was told not to migrate; check the path, or let a worker or everstep migrate --apply make them`,
   );
 }
 
