@@ -226,6 +226,16 @@ export class Bodies<H> {
     };
   }
 
+  /** What the last failed attempt threw, in words. */
+  lastErrorOf({ key, failures, error }: RetryState): string {
+    try {
+      if (error !== undefined) return this.#values.errorFromText(error, key, "its error").message;
+    } catch {
+      // Written with a key that nobody has any more: that it failed is known all the same.
+    }
+    return `failed ${failures} times`;
+  }
+
   #row(ask: Ask<H>, now: number): RetryState {
     return ask.retry ?? { key: ask.key, failures: 0, firstAt: now, nextAt: now, inDoubt: false };
   }

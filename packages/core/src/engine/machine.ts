@@ -315,8 +315,7 @@ export class RunMachine<H> {
     const idle = { steps: [] };
     if (this.stuck !== undefined || this.journal.undelivered > 0 || !this.journal.allDurable) return idle;
     if (!this.#unwinding.closed) return { steps: this.bodies.due(now) };
-    const undo =
-      this.bodies.executing > 0 ? undefined : this.#unwinding.nextUndo(now, (key) => this.undos.rowOf(key));
+    const undo = this.bodies.executing > 0 ? undefined : this.#unwinding.nextUndo(now, this.undos);
     if (undo === undefined) return idle;
     return typeof undo === "string" ? { steps: [], unregistered: undo } : { steps: [], undo };
   }

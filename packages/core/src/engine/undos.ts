@@ -29,6 +29,11 @@ export class Undos<H> {
     return typeof row === "object" ? row : undefined;
   }
 
+  /** Why its last attempt failed: another worker may have seen that. */
+  whyOf(row: RetryState): string {
+    return this.#bodies.lastErrorOf(row);
+  }
+
   began(): void {
     this.#bodies.executing += 1;
   }

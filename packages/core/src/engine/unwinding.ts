@@ -13,6 +13,12 @@ export interface Cause {
   readonly compensate: boolean;
 }
 
+/** What failed attempts of undos left behind, and why the last one failed, in words. */
+interface UndoRows {
+  rowOf(key: string): RetryState | undefined;
+  whyOf(row: RetryState): string;
+}
+
 export class Unwinding<H> {
   readonly #asks: Asks<H>;
   readonly #runId: string;
@@ -91,11 +97,11 @@ export class Unwinding<H> {
   }
 
   /** The next undo that is due; its key alone when the code no longer registers it; undefined when none is due now. */
-  nextUndo(now: number, row: (key: string) => RetryState | undefined): Ask<H> | string | undefined {
+  nextUndo(now: number, rows: UndoRows): Ask<H> | string | undefined {
     for (const key of this.#remaining ?? []) {
       if (this.#failures.has(key)) continue;
-      const retry = row(key);
-      if (retry?.nextAt === null) this.markFailed(key, `failed ${retry.failures} times`);
+      const retry = rows.rowOf(key);
+      if (retry?.nextAt === null) this.markFailed(key, rows.whyOf(retry));
       else if (retry !== undefined && retry.nextAt > now) return undefined;
       else {
         const ask = this.#asks.find(key);

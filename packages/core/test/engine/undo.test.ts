@@ -1,7 +1,7 @@
 /** The replay rule: Undo. A run that fails or is canceled closes, awaits its bodies, and undoes (E4, E6). */
 import { describe, expect, test } from "vitest";
 import { FatalError } from "../../src/index.ts";
-import { cancel, entries, failed, MachineRig, START } from "../support/machine-rig.ts";
+import { cancel, entries, failed, MachineRig, START, values } from "../support/machine-rig.ts";
 
 const decline = (rig: MachineRig): void => rig.machine.failed(new Error("declined"), rig.now);
 
@@ -371,6 +371,19 @@ describe("on replay", () => {
     for (const name of ["a", "b", "c"]) rig.undo(name);
     rig.deliver();
     expect(rig.undoNext()).toBe("a");
-    expect(rig.conclude()).toMatchObject({ do: "stick", stuck: { code: "UNDO_FAILED" } });
+    const conclusion = rig.conclude();
+    expect(conclusion).toMatchObject({ do: "stick", stuck: { code: "UNDO_FAILED" } });
+    expect(conclusion?.do === "stick" && conclusion.stuck.message).toContain("b (failed 4 times)");
+  });
+
+  test("one that failed for good in another process is told of with what it said there", () => {
+    const error = values.errorToText(new Error("the bank says no"), "b#undo");
+    const row = { key: "b#undo", failures: 1, firstAt: START, nextAt: null, inDoubt: false, error };
+    const rig = new MachineRig({ journal, retries: [row] });
+    for (const name of ["a", "b", "c"]) rig.undo(name);
+    rig.deliver();
+    rig.undoNext();
+    const conclusion = rig.conclude();
+    expect(conclusion?.do === "stick" && conclusion.stuck.message).toContain("b (the bank says no)");
   });
 });
