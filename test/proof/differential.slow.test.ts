@@ -1,4 +1,7 @@
-/** S1 to S9 for whole programs: memory, SQLite and Postgres give the same dump of each, also when its processes die. */
+/**
+ * S1 to S9, P4 for whole programs: memory, SQLite and Postgres give the same dump of each, also when its processes die; and the rows that
+ * their transactions wrote are those of their journals (I8).
+ */
 import { expect, inject, test } from "vitest";
 import { differential } from "./differential/differential.ts";
 import { SEED, TESTED } from "./sizes.ts";

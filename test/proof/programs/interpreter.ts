@@ -292,7 +292,8 @@ class Pass {
     const key = this.#keys.next(name);
     this.#pass.see(`ask undo ${key}`);
     const isFlaky = node.undo === "bare-flaky";
-    this.#ctx.compensate(name, (step) => this.#pass.undo(step, key, isFlaky));
+    const how = node.sync === true ? "undoNow" : "undo";
+    this.#ctx.compensate(name, (step) => this.#pass[how](step, key, isFlaky));
   }
 }
 

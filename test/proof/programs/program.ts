@@ -20,7 +20,7 @@ export interface StepNode {
   readonly looks?: true;
   /** It is a transaction on the store's own database; that takes neither `own` nor `looks`, and no timeout. */
   readonly tx?: true;
-  /** Its body is over at once, without a promise. */
+  /** Its body, and that of its undo, are over at once, without a promise. */
   readonly sync?: true;
 }
 

@@ -12,7 +12,12 @@ export function stepOptions(pass: WatchedPass, node: StepNode, key: string): Ste
     ...(node.undo?.startsWith("own") === true
       ? {
           compensate: (done, step) =>
-            pass.undo(step, key, isFlaky, done.outcome === "completed" ? done.result : "unknown"),
+            pass[node.sync === true ? "undoNow" : "undo"](
+              step,
+              key,
+              isFlaky,
+              done.outcome === "completed" ? done.result : "unknown",
+            ),
         }
       : {}),
     ...(node.looks === true ? { inDoubt: (step) => lookUp(pass, step, key) } : {}),
@@ -25,7 +30,7 @@ export function stepBody(
   step: StepContext,
   key: string,
 ): string | Promise<string> {
-  if (node.sync === true) return outcomeOf(pass, node, key, pass.performNow(step, key));
+  if (node.sync === true) return outcomeOf(pass, node, key, pass.performNow(step, "step", key));
   return laterBody(pass, node, step, key);
 }
 

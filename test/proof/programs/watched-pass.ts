@@ -53,8 +53,9 @@ export class WatchedPass {
     return this.outside.perform(step, told === undefined ? doing : { ...doing, told });
   }
 
-  performNow(step: StepContext, key: string): string {
-    return this.outside.performNow(step, this.#doing("step", key));
+  performNow(step: StepContext, kind: Doing["kind"], key: string, told?: string): string {
+    const doing = this.#doing(kind, key);
+    return this.outside.performNow(step, told === undefined ? doing : { ...doing, told });
   }
 
   write(tx: unknown, key: string, how: WriteHow): string | Promise<string> {
@@ -76,7 +77,14 @@ export class WatchedPass {
   }
 
   async undo(step: StepContext, key: string, isFlaky: boolean, told?: string): Promise<void> {
-    const token = await this.perform(step, "undo", key, told);
+    this.#undone(await this.perform(step, "undo", key, told), key, isFlaky);
+  }
+
+  undoNow(step: StepContext, key: string, isFlaky: boolean, told?: string): void {
+    this.#undone(this.performNow(step, "undo", key, told), key, isFlaky);
+  }
+
+  #undone(token: string, key: string, isFlaky: boolean): void {
     if (isFlaky && this.outside.failsNow(this.run, `${key}/undo`))
       this.throws(token, new Error(`flaky ${token}`));
     this.done(token);
