@@ -71,7 +71,7 @@ try {
   const { text, ok } = reportOf(day, plan);
   console.log(text);
   if (!ok && day.complaints !== "") console.log(`\nThe service said:\n${day.complaints.slice(-4_000)}`);
-  const again = `${seed}${values.postgres ? " --postgres" : ""}`;
+  const again = `${seed}${values.postgres ? " --postgres" : ""} --orders ${size.orders} --kills ${size.kills}`;
   console.log(`\n${(day.ms / 1000).toFixed(1)} s; the same plan again: npm run demo -- ${again}`);
   process.exitCode = ok ? 0 : 1;
   if (values.stay) {

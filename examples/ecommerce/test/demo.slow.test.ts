@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { ENGINE_ADVICE, engineIsInstalled } from "../src/stand-ins/tinybird/engine.ts";
 
 const demo = fileURLToPath(new URL("../src/demo.ts", import.meta.url));
@@ -10,6 +10,7 @@ const demo = fileURLToPath(new URL("../src/demo.ts", import.meta.url));
 async function runDemo(...options: string[]): Promise<{ code: number | null; output: string }> {
   const flags = ["--conditions=@everstep/source", demo];
   const child = spawn(process.execPath, [...flags, ...options], { stdio: ["ignore", "pipe", "pipe"] });
+  onTestFinished(() => void child.kill());
   const closed = once(child, "close");
   const output = await Promise.all([text(child.stdout), text(child.stderr)]);
   await closed;

@@ -60,7 +60,8 @@ export class ServiceProcesses {
   async #startOne(): Promise<void> {
     this.#starting += 1;
     try {
-      this.#children.push(await Child.start("service.ts", { env: this.#env }));
+      const child = await Child.start("service.ts", { env: this.#env });
+      this.#children.push(child);
     } finally {
       this.#starting -= 1;
     }
