@@ -5,7 +5,7 @@ import { addChanging, LAST_GROUP } from "./commands/changing.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addLooking } from "./commands/looking.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
-import { usageError } from "./failure.ts";
+import { type CommandError, usageError } from "./failure.ts";
 import { Frame, Output } from "./frame.ts";
 import type { Io, Sink } from "./io.ts";
 import { safeText } from "./safe-text.ts";
@@ -23,11 +23,18 @@ export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
   } catch (error) {
     if (error instanceof CommanderError && (!isJson || error.exitCode === 0))
       return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    const failure =
-      error instanceof CommanderError ? usageError(error.message.replace(/^error: /, "")) : error;
-    frame.fail(failure, new Output(io, { json: isJson }));
+    frame.fail(
+      error instanceof CommanderError ? misunderstood(error) : error,
+      new Output(io, { json: isJson }),
+    );
     return frame.exitCode;
   }
+}
+
+function misunderstood({ code, message }: CommanderError): CommandError {
+  // Else commander would answer with the help.
+  if (code === "commander.help") return usageError("no command was given: everstep help lists them");
+  return usageError(message.replace(/^error: /, ""));
 }
 
 /** `isJson`: what can't be understood is not told in text. */
