@@ -20,10 +20,11 @@ export class Mailer {
     this.#from = from;
   }
 
-  async send(mail: Mail, { idempotencyKey }: Pick<StepContext, "idempotencyKey">): Promise<void> {
-    const digest = createHash("sha256").update(idempotencyKey).digest("hex");
+  async send(mail: Mail, step: Pick<StepContext, "idempotencyKey" | "signal">): Promise<void> {
+    const digest = createHash("sha256").update(step.idempotencyKey).digest("hex");
+    const messageId = `<${digest}@shop.example>`;
     try {
-      await this.#transport.sendMail({ ...mail, from: this.#from, messageId: `<${digest}@shop.example>` });
+      await this.#transport.sendMail({ ...mail, from: this.#from, messageId, signal: step.signal });
     } catch (error) {
       if (!refusesRecipient(error)) throw error;
       throw new FatalError(`${mail.to} is refused`, { code: "recipient_refused", cause: error });
