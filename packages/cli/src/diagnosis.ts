@@ -100,9 +100,10 @@ function byVersion(
   if (groups.size === 0)
     return [fine("versions", "each run that is under way has a live worker with its version")];
   return [...groups].map(([name, group]) => {
-    const [{ workflow = "", version = "" } = {}] = group;
-    const which = ["--workflow", workflow, "--run-version", version, "--workflows", "./workflows.ts"];
-    const move = commandLine("move", [], [...which, "--dry-run", ...named]);
+    const which = group
+      .slice(0, 1)
+      .flatMap(({ workflow, version }) => ["--workflow", workflow, "--run-version", version]);
+    const move = commandLine("move", [], [...which, "--workflows", "./workflows.ts", "--dry-run", ...named]);
     const runs = group.reduce((sum, figure) => sum + figure.runs, 0);
     const isDue = group.some(({ firstDueAt }) => firstDueAt !== null && firstDueAt <= now);
     return {

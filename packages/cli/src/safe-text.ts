@@ -5,9 +5,12 @@
 
 // oxlint-disable-next-line no-control-regex -- what is to be found are control characters
 const CONTROLS = /[\0-\x08\x0b-\x1f\x7f-\x9f]/;
-/** Marks, embeddings, overrides and isolates of direction; separators of lines; the invisible, by which two ids look like one, and the never shown. */
+/**
+ * Marks, embeddings, overrides and isolates of direction, and the invisible, by which two ids look like one; separators of lines; the never shown.
+ * Not what joins characters and chooses between shapes of one: languages and emoji need it.
+ */
 const TRICKS =
-  /[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/u;
+  /(?!\u200c|\u200d|\p{Variation_Selector})\p{Default_Ignorable_Code_Point}|[\u2028\u2029\ufff9-\ufffb]/u;
 const HALVES = /\p{Surrogate}/u;
 const DANGEROUS = new RegExp(`${CONTROLS.source}|${TRICKS.source}|${HALVES.source}`, "gu");
 

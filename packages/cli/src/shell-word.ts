@@ -6,7 +6,7 @@ const PLAIN = /^[\w./:@%+,-][\w./:@%+,~-]*$/;
 function shellWord(text: string): string {
   if (PLAIN.test(text)) return text;
   // What is shown as an escape is one in bash and zsh: an id may have a mark in it that turns the direction of text.
-  if (safeText(text) !== text) return `$'${[...text].map(escaped).join("")}'`;
+  if (safeText(text) !== text) return `$'${Array.from(text, escaped).join("")}'`;
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
