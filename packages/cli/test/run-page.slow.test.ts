@@ -71,7 +71,10 @@ describe.skipIf(chromiumPath === undefined)(`${whyNoBrowser}the page of a run`, 
     const expected = [
       ["order-1", ["completed", "charge", "send-mail", "1m 5s", "customer=ada"]],
       ["order-2", ["failed", "declined once", "the bank is back"]],
-      ["order-3", ["stuck", "IN_DOUBT", "failed 2×", "order-3/packing", "everstep resume order-3"]],
+      [
+        "order-3",
+        ["stuck", "IN_DOUBT", "failed 2×", "order-3/packing", "everstep resolve order-3 charge --rerun"],
+      ],
       ["order-3/packing", ["paused", "stock is counted"]],
       ["long", [LONG, `line#${STEPS}`]],
     ] as const;

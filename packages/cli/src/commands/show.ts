@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import type { Frame, Work } from "../frame.ts";
 import { writeConfined } from "../input/confined-path.ts";
-import { safeData, safeText } from "../safe-text.ts";
+import { remediesOf } from "../remedies.ts";
+import { safeData } from "../safe-text.ts";
 import { resolveRunId } from "../run-ids.ts";
 import { whyText } from "../why-text.ts";
 
@@ -40,7 +41,8 @@ const show: Work<Options> = async ({ client, store, out, io, options, args: [tex
   }
   const { runPage } = await import("../render/run-page.ts");
   const place = { cwd: io.cwd, forced: options.forcePath };
-  const page = runPage(safeData(document), { now: io.now(), why: safeText(await whyText(client, id)) });
+  const beside = { why: await whyText(client, id), remedies: await remediesOf({ client, store }, id) };
+  const page = runPage(safeData(document), { now: io.now(), ...safeData(beside) });
   if (options.html === "-") {
     io.stdout.write(page);
     return;

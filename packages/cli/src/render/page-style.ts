@@ -45,7 +45,8 @@ rect { fill: var(--work); } .wait rect { fill: var(--wait); } .child rect { fill
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin-bottom: .6rem; color: var(--dim); font-size: .82rem; }
 .legend span { display: flex; align-items: center; gap: .4rem; } .legend svg { width: 1rem; height: .6rem; margin: 0; }
 ul { padding-left: 1.4rem; } li { margin: .25rem 0; overflow-wrap: anywhere; } .children { padding: .8rem 1.2rem; } .children ul { list-style: none; } .children > ul { padding: 0; }
-.retries p { padding: .5rem .9rem; } .retries p + p { border-top: 1px solid var(--line); } .retries p, .retries .error { overflow-wrap: anywhere; } .retries .error { display: block; white-space: pre-wrap; }
+.rows p { padding: .5rem .9rem; } .rows p + p { border-top: 1px solid var(--line); } .rows p, .rows .error { overflow-wrap: anywhere; } .rows .error { display: block; white-space: pre-wrap; }
+.command { display: block; font: .87rem/1.5 ui-monospace, monospace; user-select: all; }
 footer { margin-top: 2.5rem; color: var(--dim); font-size: .82rem; }
 @media (max-width: 50rem) {
   body { padding: 1rem .8rem; font-size: 14px; }

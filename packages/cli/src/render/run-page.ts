@@ -1,21 +1,27 @@
 /** A run as one page that needs nothing else: no script, no other file, and nothing in it but text that came from data (S5). */
 import { createHash } from "node:crypto";
 import { ageText } from "../human.ts";
+import type { Remedy } from "../remedies.ts";
 import type { ChildDocument, ShowDocument } from "../run-document.ts";
 import { PAGE_STYLE } from "./page-style.ts";
 import { escaped } from "./page-text.ts";
 import { timelineHtml } from "./page-timeline.ts";
 import { errorText, factsOf } from "./timeline.ts";
 
-/** Of a neutralised document. `why`: the sentence that says why it does not get on, and what to do. */
-export function runPage(
-  run: ShowDocument,
-  { now, why }: { readonly now: number; readonly why: string },
-): string {
+interface Beside {
+  readonly now: number;
+  /** Why it does not get on, and what helps. */
+  readonly why: string;
+  readonly remedies: readonly Remedy[];
+}
+
+/** Of a neutralised document. */
+export function runPage(run: ShowDocument, { now, why, remedies }: Beside): string {
   const hash = createHash("sha256").update(PAGE_STYLE).digest("base64");
   const policy = `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
   const sections = [
     header(run, why),
+    remediesHtml(remedies),
     facts(run, now),
     retries(run, now),
     timelineHtml(run),
@@ -47,6 +53,14 @@ function header({ id, workflow, version, status, paused, error }: ShowDocument, 
 <h1>${escaped(id)}<span class="status ${escaped(status)}">${escaped(statusText)}</span></h1></header>${callout}`;
 }
 
+function remediesHtml(remedies: readonly Remedy[]): string {
+  if (remedies.length === 0) return "";
+  const items = remedies.map(
+    ({ command, when }) => `<p>If ${escaped(when)}:<span class="command">${escaped(command)}</span></p>`,
+  );
+  return `<h2>What helps</h2>\n<div class="card rows">${items.join("\n")}</div>`;
+}
+
 /** What the header says, or what needs room of its own. */
 const SAID: ReadonlySet<string> = new Set(["stuck", "error"]);
 const WIDE: ReadonlySet<string> = new Set(["input", "result"]);
@@ -68,7 +82,7 @@ function retries({ retries: all }: ShowDocument, now: number): string {
     const last = error === null ? "" : `<span class="error">${escaped(errorText(error))}</span>`;
     return `<p><span class="key">${escaped(step)}</span>failed ${failures}×, ${escaped(next)}${last}</p>`;
   });
-  return `<h2>Steps that failed so far</h2>\n<div class="card retries">${items.join("\n")}</div>`;
+  return `<h2>Steps that failed so far</h2>\n<div class="card rows">${items.join("\n")}</div>`;
 }
 
 function tree(children: readonly ChildDocument[]): string {
