@@ -84,7 +84,7 @@ function stuckRemedies({ run, retries }: RunDetails, line: Line): Remedy[] {
         resume("code that fits it is deployed (everstep check says whether it does)"),
         {
           command: line("move", [id], [...MODULE, "--resume"]),
-          when: "the module has another version that fits it (--to says which, --dry-run whether it does)",
+          when: "a module of yours has another version that fits it (--to says which, --dry-run whether it does)",
         },
       ];
     case "POISON":
@@ -126,11 +126,11 @@ function unservedRemedies({ run, capable }: RunDetails, line: Line): Remedy[] {
   return [
     {
       command: line("worker", [], MODULE),
-      when: `the module has ${run.workflow} in version ${run.version}: better, deploy it`,
+      when: `a module of yours has ${run.workflow} in version ${run.version} (deploying it is better)`,
     },
     {
       command: line("move", [run.id], MODULE),
-      when: "the module has another version that fits it, and workers have that",
+      when: "a module of yours has another version that fits it, and workers have that",
     },
   ];
 }
