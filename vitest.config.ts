@@ -8,6 +8,14 @@ const slow = "**/*.slow.test.ts";
 const globalSetup = "test/postgres-setup.ts";
 /** Leases that run out for real: too long for `npm run check`. */
 const sweeps = ["packages/adapters/test/*-conformance.test.ts"];
+/** They use all cores, or build the packages: they come last and have the machine to themselves. */
+const alone = [
+  "test/proof/**/*.slow.test.ts",
+  "test/tutorial/*.slow.test.ts",
+  "test/packages.slow.test.ts",
+  "packages/core/test/**/*.slow.test.ts",
+];
+const patient = { testTimeout: 120_000, hookTimeout: 120_000 };
 const never = ["**/node_modules/**", "**/dist/**"];
 
 export default defineConfig({
@@ -39,14 +47,24 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: "slow",
+          name: "processes",
           include: [slow],
-          exclude: never,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          // Real processes that are killed and timed: they come last and have the machine to themselves.
-          fileParallelism: false,
+          exclude: [...never, ...alone],
+          ...patient,
+          // Processes that are started, killed and waited for: two files at a time leave none of them hungry.
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "slow",
+          include: alone,
+          exclude: never,
+          ...patient,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
         },
       },
     ],
