@@ -32,6 +32,11 @@ export class Auditor {
     }
   }
 
+  /** How many runs had ended when they were read. */
+  get ended(): number {
+    return this.#closed.size;
+  }
+
   knows(run: string, entry: string): boolean {
     return this.#marked.has(`${run} ${entry}`);
   }

@@ -29,8 +29,8 @@ export interface Tally {
 const AIM_MS = 6_000;
 /** How long a kill waits for orders to end since the one before: some must also come when nothing moves. */
 const SERVED_MS = 3_000;
-/** How long after the last order all must have ended, and all that follows them. */
-const CLOSING_MS = 45_000;
+/** How long after the last order nothing may end before the day is given up: a loaded machine takes its time, a lost order for ever. */
+const STILL_MS = 45_000;
 /** How long the page for operations may take to list what is stuck. */
 const LISTED_MS = 10_000;
 const LOOK_MS = 250;
@@ -112,15 +112,25 @@ export class Course {
     return { answers, records, exitCodes, listed: this.#listed, ms: performance.now() - this.#openedAt };
   }
 
-  /** Until every customer knows how the order ended and nothing is left to do; or until that has taken too long. */
+  /** Until every customer knows how the order ended and nothing is left to do; or until nothing moves any more. */
   async #live(plan: Plan): Promise<void> {
     const visits = plan.invalid.map((order) => this.#customers.invalid(order));
     const spells = plan.spells.map((spell) => this.#spell(spell));
     await Promise.all([this.#send(plan, visits), this.#kill(plan, visits), ...spells]);
-    const patience = this.#pause(CLOSING_MS);
-    await Promise.race([Promise.all([Promise.all(visits), this.#mendAll()]), patience]);
+    await Promise.race([Promise.all([Promise.all(visits), this.#mendAll()]), this.#still()]);
     this.#closed.abort();
     await Promise.all(visits);
+  }
+
+  async #still(): Promise<void> {
+    let ended = -1;
+    let since = performance.now();
+    while (!this.#closed.signal.aborted && performance.now() < since + STILL_MS) {
+      const now = this.#customers.ended + this.#setting.auditor.ended;
+      if (now > ended) since = performance.now();
+      ended = now;
+      await this.#pause(LOOK_MS);
+    }
   }
 
   async #send({ visits: planned }: Plan, visits: Promise<void>[]): Promise<void> {
