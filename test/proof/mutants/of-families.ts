@@ -157,7 +157,7 @@ const OF_REPAIRS: readonly Mutant[] = [
     [
       "keeps what was undone",
       "repairs",
-      "I6",
+      "I6 I13",
       "old.error === undefined && !undone.has(old.key) &&",
       "old.error === undefined &&",
     ],
