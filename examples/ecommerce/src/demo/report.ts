@@ -97,15 +97,19 @@ function hardships(day: Day): Row[] {
     ["kills", `${day.kills} × SIGKILL${among}: ${aim}`],
     ["", `orders caught between the two ${day.caught}`, `requests without an answer ${day.unanswered}`],
     ...day.outages.map((spell, index): Row => [index === 0 ? "outages" : "", described(spell, day.hasPipes)]),
-    ...day.mendings.flatMap((mending) => mended(mending, day)),
+    ...stuck(day),
   ];
 }
 
-function mended({ runs, why, command }: Mending, { hasPipes, listed }: Day): Row[] {
-  const orders = runs.length === 1 ? "1 order" : `${runs.length} orders`;
-  const page = hasPipes ? `   ${listed} on the page for operations` : "";
+function stuck({ mendings, hasPipes, listed }: Day): Row[] {
+  if (mendings.length === 0) return [];
+  const orders = mendings.reduce((sum, { runs }) => sum + runs.length, 0);
+  const page = hasPipes ? [`listed on the page for operations ${listed}`] : [];
+  return [["stuck", `orders ${orders}`, ...page], ...mendings.flatMap(mended)];
+}
+
+function mended({ runs, why, command }: Mending): Row[] {
   return [
-    ["stuck", `${orders}${page}`],
     ["", `$ everstep why ${runs[0]}`],
     ...wrapped(why).map((line): Row => ["", `  ${line}`]),
     ["", `$ ${command}`],
