@@ -75,10 +75,9 @@ function stuckRemedies({ run, retries }: RunDetails, line: Line): Remedy[] {
         cancel,
       ];
     case "UNDO_FAILED":
-      return [
-        resume("the cause is mended: the compensation is tried again"),
-        ...held.map((step) => undoneByHand(id, step, line)),
-      ];
+      // One that the code no longer registers was not tried at all.
+      if (held.length === 0) return [resume("code that registers its compensations is deployed")];
+      return held.flatMap((step) => [undoneAgain(id, step, line), undoneByHand(id, step, line)]);
     case "DIVERGED":
       return [
         resume("code that fits it is deployed (everstep check says whether it does)"),
@@ -114,6 +113,13 @@ function byHand(id: string, step: string, line: Line): Remedy {
   return {
     command: line("resolve", [id, step], RESULT),
     when: `${step} was done by hand: the JSON is what it answers`,
+  };
+}
+
+function undoneAgain(id: string, step: string, line: Line): Remedy {
+  return {
+    command: line("resolve", [id, step], ["--rerun"]),
+    when: "the cause is mended: the compensation is tried again, under a new idempotency key if its refusal was final",
   };
 }
 

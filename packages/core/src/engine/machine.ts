@@ -69,7 +69,7 @@ export class RunMachine<H> {
     this.bodies = new Bodies(this.journal, this.asks, values, run);
     this.#inbox = new Inbox(messages, run.inbox, lookedAt, effective.late);
     this.#unwinding = new Unwinding(this.asks, run.id);
-    this.undos = new Undos(this.journal, this.bodies, this.#unwinding, this.#known);
+    this.undos = new Undos(this.journal, this.bodies, this.#unwinding, this.#known, claim.journal);
     this.#settling = new Settling({
       run,
       effective,

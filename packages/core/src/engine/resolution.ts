@@ -7,7 +7,7 @@ import { statusOf } from "./status.ts";
 export type Resolution =
   | { readonly as: "result"; readonly value: unknown }
   | { readonly as: "error"; readonly error: unknown }
-  /** Its effect did not happen, or may happen again: the same idempotency key. */
+  /** Its effect did not happen, or may happen again: the same idempotency key, but for a compensation that was refused for good. */
   | { readonly as: "rerun" }
   | { readonly as: "skip" };
 
@@ -21,8 +21,9 @@ export function resolveMend(given: RepairCase, step: string, resolution: Resolut
   const unwinding = entries.find(({ kind }) => kind === "unwinding");
   if (unwinding === undefined) checkIsOpen(given, entries, step);
   else checkIsToBeUndone(given, entries, unwinding, step);
-  const note = noteEntry(given, "resolve", { step, as: resolution.as });
   const row = unwinding === undefined ? step : `${step}#undo`;
+  const newKey = unwinding !== undefined && resolution.as === "rerun" && isRefused(given, row);
+  const note = noteEntry(given, "resolve", { step, as: resolution.as, ...(newKey ? { newKey } : {}) });
   const then = run.paused === null ? "due" : "stay";
   const others = rowsAnew(given, [row]).retries ?? [];
   if (resolution.as === "rerun") {
@@ -38,6 +39,18 @@ export function resolveMend(given: RepairCase, step: string, resolution: Resolut
     ...(given.details.retries.some(({ key }) => key === row) ? { settled: [row] } : {}),
     then,
   };
+}
+
+/** It failed for good, and that is known: a timeout or an outage leaves open what became of it, and is asked about under the same key. */
+function isRefused({ details, values }: RepairCase, row: string): boolean {
+  const failed = details.retries.find(({ key }) => key === row);
+  if (failed?.error === undefined || failed.nextAt !== null) return false;
+  try {
+    return values.errorFromText(failed.error, row, "its error") instanceof FatalError;
+  } catch {
+    // Without the key that it was written with nobody knows.
+    return false;
+  }
 }
 
 function stateError({ details }: RepairCase, remedy: string): RunStateError {

@@ -1,5 +1,5 @@
 /** The undos of a closed run as bodies: one at a time, each with its own row of failed attempts. */
-import type { RetryState } from "../store.ts";
+import type { NewEntry, RetryState } from "../store.ts";
 import type { Ask } from "./asks.ts";
 import type { AttemptEnd, Bodies } from "./bodies.ts";
 import type { Journal } from "./journal.ts";
@@ -10,13 +10,22 @@ export class Undos<H> {
   readonly #bodies: Bodies<H>;
   readonly #unwinding: Unwinding<H>;
   readonly #known: Map<string, RetryState | true>;
+  /** How often a person had each done again that had failed for good. */
+  readonly #again = new Map<string, number>();
 
+  /** `recorded`: all that the run's journal had when it was claimed; what persons order is written between two claims. */
   constructor(
     journal: Journal,
     bodies: Bodies<H>,
     unwinding: Unwinding<H>,
     known: Map<string, RetryState | true>,
+    recorded: readonly NewEntry[],
   ) {
+    for (const { kind, value } of recorded) {
+      if (kind !== "resolve") continue;
+      const { step, newKey } = JSON.parse(value ?? "{}") as { readonly step: string; readonly newKey?: true };
+      if (newKey === true) this.#again.set(step, (this.#again.get(step) ?? 0) + 1);
+    }
     this.#journal = journal;
     this.#bodies = bodies;
     this.#unwinding = unwinding;
@@ -27,6 +36,12 @@ export class Undos<H> {
   rowOf(key: string): RetryState | undefined {
     const row = this.#known.get(rowKey(key));
     return typeof row === "object" ? row : undefined;
+  }
+
+  /** Of its idempotency key. What was refused for good under one key, the other side may refuse for ever under it. */
+  suffixOf(key: string): string {
+    const again = this.#again.get(key) ?? 0;
+    return again === 0 ? "/undo" : `/undo~${again + 1}`;
   }
 
   /** Why its last attempt failed: another worker may have seen that. */

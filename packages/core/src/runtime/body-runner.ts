@@ -129,7 +129,7 @@ export class BodyRunner {
       runId,
       key: ask.key,
       identity: ask.identity,
-      suffix: `${suffixOf(ask)}${kind === "undo" ? "/undo" : ""}`,
+      suffix: `${suffixOf(ask)}${kind === "undo" ? machine.undos.suffixOf(ask.key) : ""}`,
       attempt: failures + 1,
       timeoutMs: ask.handle.body?.timeoutMs,
       logger: host.logger,

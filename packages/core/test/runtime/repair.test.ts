@@ -453,6 +453,55 @@ describe("resolve", () => {
     expect(world.journal("r")).toContain("undo charge");
     expect(world.run("r").retries).toEqual([]);
   });
+
+  test("a compensation that was refused for good is done again under a new idempotency key, each time", async () => {
+    const world = new World();
+    const refusals = ["the bank is gone", "the bank is closed"];
+    const definition = workflow({ name: "w" }, async (ctx) => {
+      await ctx.step("charge", () => 1, {
+        compensate: (_, step) => {
+          world.effect(step, "refund");
+          const refusal = refusals.shift();
+          if (refusal !== undefined) throw new FatalError(refusal);
+        },
+      });
+      throw new FatalError("no stock");
+    });
+    const process = await world.worker([definition]);
+    const run = await process.start(definition, undefined, { id: "r" });
+    for (let time = 0; time < 2; time++) {
+      await world.passUntil(() => world.run("r").stuck !== null);
+      await world.settle(process.client.runs.resolve("r", "charge", { rerun: true }));
+    }
+    expect(await rejection(world.settle(run.result()))).toMatchObject({ code: "RUN_FAILED" });
+    expect(keysOf(world)).toEqual(["r/charge/undo", "r/charge/undo~2", "r/charge/undo~3"]);
+    const { journal } = await world.settle(process.client.runs.read("r"));
+    const resolved = journal.filter(({ kind }) => kind === "resolve");
+    expect(resolved.map(({ value }) => value)).toMatchObject([{ newKey: true }, { newKey: true }]);
+  });
+
+  test("a compensation of which nobody knows what became of it keeps its idempotency key", async () => {
+    const world = new World();
+    let isDown = true;
+    const definition = workflow({ name: "w" }, async (ctx) => {
+      ctx.compensate(
+        "refund",
+        (step) => {
+          world.effect(step, "refund");
+          if (isDown) throw new Error("no answer");
+        },
+        { retry: { maxAttempts: 1 } },
+      );
+      throw new FatalError("no stock");
+    });
+    const process = await world.worker([definition]);
+    const run = await process.start(definition, undefined, { id: "r" });
+    await world.passUntil(() => world.run("r").stuck !== null);
+    isDown = false;
+    await world.settle(process.client.runs.resolve("r", "refund", { rerun: true }));
+    expect(await rejection(world.settle(run.result()))).toMatchObject({ code: "RUN_FAILED" });
+    expect(keysOf(world)).toEqual(["r/refund/undo", "r/refund/undo"]);
+  });
 });
 
 test("a repair that loses a race against the run is decided again on what the run has become", async () => {

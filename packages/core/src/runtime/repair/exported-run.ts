@@ -145,7 +145,12 @@ const PLAIN: { readonly [K in EntryKind]?: Check<object> } = {
     late: optional(listOf(count)),
     note: text,
   }),
-  resolve: shape({ step: text, as: oneOf("result", "error", "rerun", "skip"), note: text }),
+  resolve: shape({
+    step: text,
+    as: oneOf("result", "error", "rerun", "skip"),
+    newKey: optional(flag),
+    note: text,
+  }),
   move: shape({ version: text, from: text, note: text }),
   fork: shape({ from: text, to: count, note: text }),
   unwinding: shape({
