@@ -60,7 +60,7 @@ export class StoreFigures {
       .all()
       .flatMap((workflow) =>
         ENDS.flatMap((status) => {
-          const ms = Float64Array.from(took.all(workflow, status, endedSince, createdSince)).sort();
+          const ms = Float64Array.from(took.all(workflow, status, endedSince, createdSince)).toSorted();
           return ms.length === 0 ? [] : [{ workflow, status, ...quantilesOf(ms) }];
         }),
       );
