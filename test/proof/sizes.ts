@@ -23,7 +23,7 @@ export const SHORT: Form = {
     sampled: { statements: 4, oneIn: 1000, faultsOneIn: 4 },
     pairs: { statements: 1, pointsMax: 40, oneIn: 2 },
     drawn: 200,
-    series: 48_000,
+    series: 44_000,
     simulations: 3000,
     repairs: 1500,
   },

@@ -111,7 +111,7 @@ const SETTINGS: readonly Settings[] = [
   { hints: false },
   { concurrency: 1, hints: false },
 ];
-const SETTINGS_ONE_IN = 6;
+const SETTINGS_ONE_IN = 7;
 const DRAWN_ONE_IN = 4;
 
 /** Does its share of the part. Never rejects for a violation: those are in its answer. */
