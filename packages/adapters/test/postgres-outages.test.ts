@@ -4,7 +4,7 @@ import { Client, StoreUnavailableError, Worker, workflow } from "@everstep/core"
 import type { ClientBase } from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { transaction } from "../src/postgres/index.ts";
-import { Bed } from "./postgres/bed.ts";
+import { type Backend, Bed } from "./postgres/bed.ts";
 import { advance, eventually, Hand, rejection, start } from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
 
@@ -41,7 +41,11 @@ describe("F37: sessions that are terminated", TIMEOUT, () => {
     const orders = await Orders.open(bed, bed.open({ pool: { max: 4 } }));
     await orders.start(4);
     await orders.allWell();
-    await bed.terminate();
+    const isIdle = ({ isSession, state }: Backend): boolean => !isSession && state === "idle";
+    await eventually("nothing of the pool is at work", async () =>
+      (await bed.backends()).every((backend) => backend.isSession || isIdle(backend)),
+    );
+    expect((await bed.terminate(isIdle)).length).toBeGreaterThan(0);
     await orders.start(4);
     await orders.allWell();
     expect(orders.complaints).toEqual([]);

@@ -31,7 +31,7 @@ export interface ExpandedIntent extends Omit<PaymentIntent, "latest_charge"> {
   readonly latest_charge: Charge | null;
 }
 
-export interface Charge {
+interface Charge {
   readonly id: string;
   readonly object: "charge";
   readonly amount: number;
