@@ -38,14 +38,20 @@ describe("F37: sessions that are terminated", TIMEOUT, () => {
 
   test("those of an idle pool: nobody notices", async () => {
     const bed = new Bed();
-    const orders = await Orders.open(bed, bed.open({ pool: { max: 4 } }));
+    const { store, pool } = bed.openOnPool({ max: 4 });
+    const lost = new Set<unknown>();
+    pool.on("remove", (client) => lost.add(client));
+    const orders = await Orders.open(bed, store);
     await orders.start(4);
     await orders.allWell();
     const isIdle = ({ isSession, state }: Backend): boolean => !isSession && state === "idle";
     await eventually("nothing of the pool is at work", async () =>
       (await bed.backends()).every((backend) => backend.isSession || isIdle(backend)),
     );
-    expect((await bed.terminate(isIdle)).length).toBeGreaterThan(0);
+    const ended = await bed.terminate(isIdle);
+    expect(ended.length).toBeGreaterThan(0);
+    // Whoever asks before is told of it by the answer, as by any outage.
+    await eventually("the pool has heard of it", async () => lost.size >= ended.length);
     await orders.start(4);
     await orders.allWell();
     expect(orders.complaints).toEqual([]);
