@@ -40,7 +40,7 @@ async function timed<T>(name: string, work: () => Promise<T>): Promise<T & Timed
   const result = await work();
   const seconds = Math.round((performance.now() - startedAt) / 1000);
   console.log(`${name}: ${seconds} s`);
-  return { ...result, seconds, commit };
+  return { ...result, seconds, commit, seed };
 }
 
 async function simulated(form: Form, seed: string): Promise<NonNullable<Proof["simulated"]>> {
@@ -145,7 +145,6 @@ const WORK: Readonly<Record<Name, () => Promise<Partial<Proof>>>> = {
 const commit = commitOf();
 const head = {
   form: form.name,
-  seed,
   at: new Date().toISOString(),
   machine: `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? "an unknown processor"}, Node.js ${process.versions.node}`,
 };

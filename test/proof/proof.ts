@@ -10,6 +10,8 @@ export interface Timed {
   readonly seconds: number;
   /** Of the sources that were tried. */
   readonly commit: string;
+  /** What it was drawn from. */
+  readonly seed: string;
 }
 
 export interface ChaosProof extends Timed {
@@ -21,7 +23,6 @@ export interface ChaosProof extends Timed {
 
 export interface Proof {
   readonly form: Form["name"];
-  readonly seed: string;
   readonly at: string;
   readonly machine: string;
   readonly simulated?: Readonly<Partial<Record<PartName, Tried & Timed>>>;
