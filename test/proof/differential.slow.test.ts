@@ -11,7 +11,7 @@ test(`EVERSTEP_SEED=${SEED}: the same programs come to the same on every store`,
 }, async () => {
   const found = await differential({
     ...TESTED.differential,
-    seed: SEED,
+    seed: String(SEED),
     databaseUrl: inject("databaseUrl"),
   });
   console.log(`${found.programs} programs, crashes ${JSON.stringify(found.crashes)}`);

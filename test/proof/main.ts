@@ -113,7 +113,7 @@ function before(): Partial<Proof> {
 const { values } = parseArgs({
   options: {
     long: { type: "boolean", default: false },
-    seed: { type: "string", default: SEED },
+    seed: { type: "string", default: String(SEED) },
     only: { type: "string" },
     exhaustive: { type: "boolean", default: false },
     kills: { type: "string" },

@@ -12,11 +12,10 @@ import { expect, test } from "vitest";
 import { campaign } from "./chaos/campaign.ts";
 import { postgresArena } from "./chaos/postgres-arena.ts";
 import { lineOf, missingIn } from "./chaos/summary.ts";
-import { TESTED } from "./sizes.ts";
+import { SEED, TESTED } from "./sizes.ts";
 
 const KILLS = Number(process.env["EVERSTEP_KILLS"] ?? TESTED.chaos.postgres.kills);
 const RUNS = Number(process.env["EVERSTEP_RUNS"] ?? TESTED.chaos.postgres.runs);
-const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const REPEAT = `EVERSTEP_SEED=${SEED} EVERSTEP_KILLS=${KILLS} EVERSTEP_RUNS=${RUNS}`;
 
 const OPTIONS = { timeout: 360_000 + KILLS * 400 + RUNS * 20 };

@@ -12,8 +12,8 @@ import { lawful } from "./programs/lawful.ts";
 import { formatProgram, parseProgram } from "./programs/line.ts";
 import { type Program, sizeOf } from "./programs/program.ts";
 import { type Deaths, evidenceOf } from "./programs/small-lab.ts";
+import { SEED } from "./sizes.ts";
 
-const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const REPEAT = `EVERSTEP_SEED=${SEED}`;
 const DRAWN = 300;
 /** For a machine that is busy with other tests; alone it takes two seconds. */

@@ -88,7 +88,7 @@ const tried: Tried[] = [];
 
 describe.skipIf(alone)(`EVERSTEP_SEED=${SEED}`, () => {
   test.each(PARTS)("%s", { timeout: 600_000 }, async (part) => {
-    const found = await tryOnAllCores(part, TESTED.simulated, SEED);
+    const found = await tryOnAllCores(part, TESTED.simulated, String(SEED));
     tried.push(found);
     const { programs, runs, faults, violations } = found;
     console.log(

@@ -1,4 +1,5 @@
 /** How large the campaigns are: while one works, as a change has to pass them, and for a release. */
+import { spawnSync } from "node:child_process";
 import type { Sizes } from "./simulated/parts.ts";
 
 export interface Form {
@@ -66,11 +67,26 @@ const QUICK: Form = {
   },
 };
 
+const CI = process.env["CI"] !== undefined;
+
 /** What the tests run. */
-export const TESTED: Form = process.env["CI"] === undefined ? QUICK : SHORT;
+export const TESTED: Form = CI ? SHORT : QUICK;
 
 /** All programs of at most so many statements, with every single fault: half an hour more. */
 export const EXHAUSTIVE = 4;
 
-/** `EVERSTEP_SEED` repeats a campaign; by default a seed is drawn, and named by every failure. */
-export const SEED: string = process.env["EVERSTEP_SEED"] ?? String(Math.floor(Math.random() * 2 ** 31));
+/**
+ * What a campaign draws with; every failure names it, and `EVERSTEP_SEED` repeats it. In CI the commit is its seed: each change meets programs
+ * and plans of its own, and meets them again when it is tried again.
+ */
+export const SEED = Number(process.env["EVERSTEP_SEED"] ?? (CI ? seedOfCommit() : undefined) ?? drawnSeed());
+
+function seedOfCommit(): number | undefined {
+  const { stdout } = spawnSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" });
+  const digits = /^[0-9a-f]{7}/.exec(stdout ?? "")?.[0];
+  return digits === undefined ? undefined : Number.parseInt(digits, 16);
+}
+
+function drawnSeed(): number {
+  return Math.floor(Math.random() * 2 ** 31);
+}

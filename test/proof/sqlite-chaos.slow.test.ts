@@ -12,10 +12,9 @@ import { expect, test } from "vitest";
 import { campaign } from "./chaos/campaign.ts";
 import { sqliteArena } from "./chaos/sqlite-arena.ts";
 import { lineOf, missingIn } from "./chaos/summary.ts";
-import { TESTED } from "./sizes.ts";
+import { SEED, TESTED } from "./sizes.ts";
 
 const KILLS = Number(process.env["EVERSTEP_KILLS"] ?? TESTED.chaos.sqlite.kills);
-const SEED = Number(process.env["EVERSTEP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
 const OPTIONS = { timeout: 300_000 + KILLS * 500 };
 

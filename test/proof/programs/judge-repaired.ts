@@ -95,15 +95,30 @@ function againFindings({ journal }: Evidence["run"], executions: readonly Execut
 }
 
 const OUTCOMES: ReadonlySet<Entry["kind"]> = new Set(["step", "child"]);
+const CALLS: ReadonlySet<Entry["kind"]> = new Set(["call", "drop", "child"]);
+/** From then on the children of a run are told to be canceled. */
+const CLOSING: ReadonlySet<Entry["kind"]> = new Set(["cancel", "unwinding", "end"]);
 
-/** How often a known outcome of this key was superseded, and not carried over; what was undone is known not to be there. */
+/**
+ * How often a known outcome of this key was superseded, and not carried over; what was undone is known not to be there, and a child of which
+ * nothing was heard is given up.
+ */
 function generations(journal: readonly Entry[], key: string): number {
   return journal.filter((reset) => {
     if (reset.kind !== "reset") return false;
     const { to, carry, again = [] } = noteOf(reset);
     const superseded = effective(journal.slice(0, reset.seq - 1)).filter((entry) => entry.seq > to);
     if (superseded.some((entry) => entry.kind === "undo" && entry.key === key)) return true;
+    if (isGivenUp(superseded, key, carry)) return true;
     const outcome = superseded.find((entry) => entry.key === key && OUTCOMES.has(entry.kind));
     return outcome !== undefined && !(carry && outcome.error === undefined && !again.includes(key));
   }).length;
+}
+
+/** Its run was told to be canceled, so a retry calls another one; a rewind gives up all of which it has not heard. */
+function isGivenUp(superseded: readonly Entry[], key: string, carry: boolean): boolean {
+  const own = superseded.filter((entry) => entry.key === key && CALLS.has(entry.kind));
+  const last = own.at(-1);
+  if (last === undefined || last.kind === "child" || last.error !== undefined) return false;
+  return !carry || last.kind === "drop" || superseded.some(({ kind }) => CLOSING.has(kind));
 }

@@ -50,7 +50,7 @@ function isUndoable({ kind, node }: Deed): boolean {
   return kind === "step" && node.do === "step" && node.undo?.startsWith("own") === true;
 }
 
-/** A child that did not complete has undone itself. */
+/** A child that did not complete has undone itself; a step whose outcome a person's retry carried over was started before. */
 function mayHaveHappened(
   { kind, key }: Deed,
   entries: ReadonlyMap<string, Entry>,
@@ -58,9 +58,10 @@ function mayHaveHappened(
 ): boolean {
   const ended = entries.get(`child ${key}`);
   if (kind === "child") return ended !== undefined && ended.error === undefined && ended.seq < decision;
-  const started = entries.get(`started ${key}`);
-  const error = entries.get(`step ${key}`)?.error;
-  if (started === undefined || started.seq > decision) return false;
+  const settled = entries.get(`step ${key}`);
+  const error = settled?.error;
+  const began = entries.get(`started ${key}`) ?? (error === undefined ? settled : undefined);
+  if (began === undefined || began.seq > decision) return false;
   return error === undefined || errorOf(error).cause?.props?.["happened"] !== false;
 }
 

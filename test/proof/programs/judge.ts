@@ -299,13 +299,16 @@ function contextProblems(
   ];
 }
 
-/** A cancel ends a pause as well. A pause that the run's owner did not live to record is recorded when it is over. */
+/**
+ * A cancel ends a pause as well. A pause that the run's owner did not live to record is recorded when it is over; whether it
+ * is, times tell that don't go back, and each run is paused once at most.
+ */
 function isPaused({ journal, evidence }: Case, durable: number): boolean {
   const known = journal.slice(0, durable);
   const last = known.findLast(({ kind }) => kind === "pause" || kind === "resume" || kind === "cancel");
   if (last?.kind !== "pause") return false;
   const orderedAt = evidence.run.messages.find(({ consumedBy }) => consumedBy === last.seq)?.at ?? last.at;
-  return !known.some(({ kind, at }) => kind === "resume" && at >= orderedAt);
+  return !known.some(({ kind, at }) => kind === "resume" && (evidence.jumped === true || at >= orderedAt));
 }
 
 function beginProblems(known: Case, execution: Execution): (string | false)[] {
