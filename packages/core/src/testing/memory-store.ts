@@ -26,6 +26,7 @@ import type {
 } from "../store.ts";
 import { advance } from "./memory/advance.ts";
 import { applyBatch, holdsLease } from "./memory/batch.ts";
+import { copyOf } from "./memory/copy.ts";
 import { Draft } from "./memory/draft.ts";
 import { dump, type MemoryDump } from "./memory/dump.ts";
 import { figures, workers } from "./memory/figures.ts";
@@ -83,15 +84,15 @@ class InMemory implements MemoryStore {
   }
 
   dump(): MemoryDump {
-    return structuredClone(dump(this.#data));
+    return copyOf(dump(this.#data));
   }
 
   async commit({ tx, writes, lease, onOutcomes }: Batch<MemoryTx>): Promise<readonly Outcome[]> {
-    const batch = structuredClone({ writes, ...(lease === undefined ? {} : { lease }) });
+    const batch = copyOf({ writes, ...(lease === undefined ? {} : { lease }) });
     const now = this.#now();
     const work = (draft: Draft): readonly Outcome[] => applyBatch(draft, batch, now);
     if (tx !== undefined && lease !== undefined) throw new StoreError("a batch with `tx` can have no lease");
-    const outcomes = structuredClone(tx === undefined ? this.#atomically(work) : this.#own(tx).do(work));
+    const outcomes = copyOf(tx === undefined ? this.#atomically(work) : this.#own(tx).do(work));
     onOutcomes?.(outcomes);
     return outcomes;
   }
@@ -108,12 +109,12 @@ class InMemory implements MemoryStore {
 
   async claim(request: ClaimRequest): Promise<ClaimResult> {
     const now = this.#now();
-    return structuredClone(this.#atomically((draft) => claim(draft, structuredClone(request), now)));
+    return copyOf(this.#atomically((draft) => claim(draft, copyOf(request), now)));
   }
 
   async join(request: JoinRequest): Promise<Lease> {
     const now = this.#now();
-    return this.#atomically((draft) => join(draft, structuredClone(request), now));
+    return this.#atomically((draft) => join(draft, copyOf(request), now));
   }
 
   async renew(lease: Lease): Promise<Renewal> {
@@ -122,11 +123,11 @@ class InMemory implements MemoryStore {
   }
 
   async read(runId: string): Promise<RunDetails | undefined> {
-    return structuredClone(read(this.#data, runId, this.#now()));
+    return copyOf(read(this.#data, runId, this.#now()));
   }
 
   async list(filter: RunFilter, page: PageRequest): Promise<Page> {
-    return structuredClone(list(this.#data, filter, page, this.#now()));
+    return copyOf(list(this.#data, filter, page, this.#now()));
   }
 
   async count(filter: RunFilter): Promise<number> {
@@ -134,12 +135,12 @@ class InMemory implements MemoryStore {
   }
 
   async workflows(): Promise<readonly WorkflowRecord[]> {
-    return structuredClone(listWorkflows(new Draft(this.#data), this.#now()));
+    return copyOf(listWorkflows(new Draft(this.#data), this.#now()));
   }
 
   async workers(): Promise<readonly WorkerLoad[]> {
     this.#now();
-    return structuredClone(workers(this.#data));
+    return copyOf(workers(this.#data));
   }
 
   async figures(span: FiguresSpan): Promise<Figures> {
@@ -181,7 +182,7 @@ class InMemory implements MemoryStore {
   async #tryTransact<T>(request: TransactRequest<MemoryTx, T>): Promise<Transacted | undefined> {
     const { worker, runId, attempt, body, settle } = request;
     const tx = this.#begin();
-    const { entry, ...rest } = structuredClone(settle(await body(tx)));
+    const { entry, ...rest } = copyOf(settle(await body(tx)));
     const scene = { now: this.#now(), worker };
     const outcomes = tx.tryDo((draft) =>
       holdsLease({ ...scene, draft })
