@@ -15,7 +15,8 @@ const alone = [
   "test/packages.slow.test.ts",
   "packages/core/test/**/*.slow.test.ts",
 ];
-const patient = { testTimeout: 120_000, hookTimeout: 120_000 };
+/** A busy machine makes a test slow, not wrong; what hangs still fails. */
+const patient = { testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { timeout: 30_000 } } };
 const never = ["**/node_modules/**", "**/dist/**"];
 
 export default defineConfig({
@@ -23,6 +24,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
   test: {
     globalSetup,
+    ...patient,
     projects: [
       {
         extends: true,
@@ -50,7 +52,6 @@ export default defineConfig({
           name: "processes",
           include: [slow],
           exclude: [...never, ...alone],
-          ...patient,
           // Processes that are started, killed and waited for: two files at a time leave none of them hungry.
           maxWorkers: 2,
           sequence: { groupOrder: 2 },
@@ -62,7 +63,6 @@ export default defineConfig({
           name: "slow",
           include: alone,
           exclude: never,
-          ...patient,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
         },
