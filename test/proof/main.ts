@@ -2,7 +2,7 @@
  * The whole proof: simulated crashes, real kills, the same programs on every store, and mutants of the engine. Writes what came of it to
  * docs/proof.json and docs/proof.md, and ends with 1 when anything was found.
  *
- * --long for the form of a release, and --exhaustive for all programs of four statements with every single fault; --seed n repeats it;
+ * --long for the form of a release; --seed n repeats it;
  * --only simulated,differential,sqlite,postgres,mutants runs some parts; --kills n kills so often on each store.
  */
 import { execFileSync } from "node:child_process";
@@ -22,7 +22,7 @@ import { type ChaosProof, type Proof, type Timed, violationsIn } from "./proof.t
 import { PARTS, type PartName } from "./simulated/parts.ts";
 import { tryOnAllCores } from "./simulated/shares.ts";
 import type { Tried } from "./simulated/tally.ts";
-import { EXHAUSTIVE, type Form, LONG, SEED, SHORT } from "./sizes.ts";
+import { type Form, LONG, SEED, SHORT } from "./sizes.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const json = new URL("../../docs/proof.json", import.meta.url);
@@ -93,11 +93,10 @@ function commitOf(): string {
 }
 
 function formOf(form: Form): Form {
-  const { simulated, chaos } = form;
+  const { chaos } = form;
   const kills = values.kills === undefined ? {} : { kills: Number(values.kills) };
   return {
     ...form,
-    simulated: values.exhaustive ? { ...simulated, exhaustive: EXHAUSTIVE } : simulated,
     chaos: { sqlite: { ...chaos.sqlite, ...kills }, postgres: { ...chaos.postgres, ...kills } },
   };
 }
@@ -115,7 +114,6 @@ const { values } = parseArgs({
     long: { type: "boolean", default: false },
     seed: { type: "string", default: String(SEED) },
     only: { type: "string" },
-    exhaustive: { type: "boolean", default: false },
     kills: { type: "string" },
   },
 });

@@ -43,6 +43,7 @@ function contentsOf(sections: readonly string[]): string {
 
 const PART_NAMES: Readonly<Record<string, string>> = {
   exhaustive: "all programs up to a length, every single fault",
+  steps: "all programs of nothing but steps up to a length, every single fault",
   sampled: "longer programs, a part of the single faults",
   settings: "one run at a time in memory; no hints",
   pairs: "every crash of every recovery",

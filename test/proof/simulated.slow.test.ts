@@ -59,6 +59,7 @@ test("the same seed gives the same simulation, down to each call", async () => {
 
 const WHAT: Readonly<Record<PartName, string>> = {
   exhaustive: "every program of two statements survives every single fault",
+  steps: "every program of three steps survives every single fault",
   sampled: "longer programs survive single faults",
   settings:
     "programs survive single faults where runs go one by one, and where nobody is told that something changed",
@@ -75,6 +76,7 @@ const CALLS = ["call before", "call after", "call lost", "call refused", "call f
 const EFFECTS = ["effect before", "effect after"];
 const KINDS: Readonly<Record<PartName, readonly string[]>> = {
   exhaustive: [...CALLS, ...EFFECTS],
+  steps: [...CALLS, ...EFFECTS],
   sampled: [...CALLS, ...EFFECTS],
   settings: [...CALLS, ...EFFECTS],
   pairs: ["call before", "call after", ...EFFECTS],

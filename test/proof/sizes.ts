@@ -21,32 +21,34 @@ export const SHORT: Form = {
   crashes: 100_000,
   simulated: {
     exhaustive: 2,
+    steps: 3,
     sampled: { statements: 4, oneIn: 1000, faultsOneIn: 4 },
     pairs: { statements: 1, pointsMax: 40, oneIn: 2 },
     drawn: 200,
-    series: 44_000,
+    series: 20_000,
     simulations: 3000,
-    repairs: 1500,
+    repairs: 4000,
   },
   differential: { programs: 60, crashes: 5 },
   chaos: { sqlite: { kills: 300, runs: 1500 }, postgres: { kills: 300, runs: 2000 } },
 };
 
 /**
- * More than a million simulated crashes and 5,000 real kills on each store: every program of up to three statements meets every single
- * fault, one in eight of those of four statements a third of them.
+ * More than a million simulated crashes and 5,000 real kills on each store: every program of up to three statements, or of four steps, meets
+ * every single fault, one in forty of those of four statements a third of them.
  */
 export const LONG: Form = {
   name: "long",
   crashes: 1_000_000,
   simulated: {
     exhaustive: 3,
-    sampled: { statements: 4, oneIn: 8, faultsOneIn: 3 },
+    steps: 4,
+    sampled: { statements: 4, oneIn: 40, faultsOneIn: 3 },
     pairs: { statements: 2, pointsMax: 40, oneIn: 4 },
     drawn: 1000,
-    series: 320_000,
+    series: 160_000,
     simulations: 20_000,
-    repairs: 15_000,
+    repairs: 20_000,
   },
   differential: { programs: 120, crashes: 6 },
   chaos: { sqlite: { kills: 5000, runs: 25_000 }, postgres: { kills: 5000, runs: 10_000 } },
@@ -71,9 +73,6 @@ const CI = process.env["CI"] !== undefined;
 
 /** What the tests run. */
 export const TESTED: Form = CI ? SHORT : QUICK;
-
-/** All programs of at most so many statements, with every single fault: half an hour more. */
-export const EXHAUSTIVE = 4;
 
 /**
  * What a campaign draws with; every failure names it, and `EVERSTEP_SEED` repeats it. In CI the commit is its seed: each change meets programs

@@ -21,6 +21,7 @@ export interface Slice {
 /** Small, so that what is found soon is found fast. Only what a slice is made of counts here. */
 const SIZES: Sizes = {
   exhaustive: 1,
+  steps: 2,
   sampled: { statements: 2, oneIn: 2, faultsOneIn: 16 },
   pairs: { statements: 1, pointsMax: 20, oneIn: 3 },
   drawn: 8,
@@ -39,7 +40,7 @@ export function trySlice(
   limitMs: number,
 ): Promise<Outcome> {
   const order: Order = { part, share: { seed, index: 0, shares: 1 }, sizes: SIZES };
-  const args = ["--conditions=@everstep/source", PROGRAM, JSON.stringify(order)];
+  const args = ["--conditions=@everstep/source", "--stack-trace-limit=0", PROGRAM, JSON.stringify(order)];
   const mutant = change === undefined ? {} : { [MUTANT_VARIABLE]: JSON.stringify(change) };
   return new Promise((resolve) => {
     execFile(

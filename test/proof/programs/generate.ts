@@ -288,23 +288,29 @@ export const ALPHABET: Readonly<Record<string, readonly Node[]>> = {
 
 const LAST: ReadonlySet<string> = new Set(["fatal", "leaving"]);
 
+/** Of these statements, those that are one step. */
+export const STEPS: readonly string[] = ["ok", "flaky", "undo", "bare", "declined", "tx", "fatal"];
+
 function caught(node: Node): Node {
   return { do: "try", body: [node], caught: [] };
 }
 
-/** All programs of at most so many statements, the shorter ones first. */
-export function* programsUpTo(length: number): Generator<Program> {
-  for (let exactly = 1; exactly <= length; exactly++) yield* programsOf(exactly);
+/** All programs of at most so many statements (of these), the shorter ones first. */
+export function* programsUpTo(
+  length: number,
+  words: readonly string[] = Object.keys(ALPHABET),
+): Generator<Program> {
+  for (let exactly = 1; exactly <= length; exactly++) yield* programsOf(exactly, words);
 }
 
-function* programsOf(length: number): Generator<Program> {
+function* programsOf(length: number, words: readonly string[]): Generator<Program> {
   if (length === 0) {
     yield [];
     return;
   }
-  for (const [name, nodes] of Object.entries(ALPHABET)) {
+  for (const name of words) {
     if (LAST.has(name) && length > 1) continue;
-    for (const rest of programsOf(length - 1)) yield [...nodes, ...rest];
+    for (const rest of programsOf(length - 1, words)) yield [...(ALPHABET[name] ?? []), ...rest];
   }
 }
 

@@ -1,6 +1,6 @@
 /** The parts of the simulated campaign. Each can be cut into shares that run beside each other. */
 import * as fc from "fast-check";
-import { programs, programsUpTo } from "../programs/generate.ts";
+import { programs, programsUpTo, STEPS } from "../programs/generate.ts";
 import { formatProgram } from "../programs/line.ts";
 import type { Program } from "../programs/program.ts";
 import type { Fault } from "@everstep/core/testing";
@@ -21,6 +21,8 @@ export interface Share {
 export interface Sizes {
   /** Every program of at most so many statements meets every single fault. */
   readonly exhaustive: number;
+  /** And every program of at most so many steps, and of nothing else. */
+  readonly steps: number;
   /** Of the programs of so many statements, which meet every single fault one in so many times. */
   readonly sampled: { readonly statements: number; readonly oneIn: number; readonly faultsOneIn: number };
   /** Programs that meet every pair of crashes, when they have at most so many points, and one in so many of the second. */
@@ -37,6 +39,7 @@ export interface Sizes {
 
 export const PARTS = [
   "exhaustive",
+  "steps",
   "sampled",
   "settings",
   "pairs",
@@ -52,6 +55,9 @@ type Part = (tally: Tally, share: Share, sizes: Sizes) => Promise<void>;
 const PARTS_BY_NAME: Readonly<Record<PartName, Part>> = {
   exhaustive: async (tally, share, { exhaustive }) => {
     for (const program of shared(programsUpTo(exhaustive), share)) await sweepSingles(program, { tally });
+  },
+  steps: async (tally, share, { steps }) => {
+    for (const program of shared(programsUpTo(steps, STEPS), share)) await sweepSingles(program, { tally });
   },
   sampled: async (tally, share, { sampled: { statements, oneIn, faultsOneIn } }) => {
     const random = new Random(`${share.seed} sampled`);
