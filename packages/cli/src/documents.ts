@@ -17,6 +17,15 @@ export interface RunDocument {
   readonly dueAt: string | null;
   readonly waits: readonly { readonly kind: string; readonly key: string; readonly until: string | null }[];
   readonly stuck: { readonly code: string; readonly message: string; readonly at: string } | null;
+  /** What it failed with, or why it was canceled. */
+  readonly error: ErrorDocument | null;
+}
+
+export interface ErrorDocument {
+  readonly name: string;
+  readonly message: string;
+  readonly code: string | null;
+  readonly cause: ErrorDocument | null;
 }
 
 interface PauseDocument {
@@ -43,7 +52,17 @@ export function runDocument(run: RunSummary): RunDocument {
     dueAt: isoOf(run.dueAt),
     waits: run.waits.map(({ kind, key, until }) => ({ kind, key, until: isoOf(until) })),
     stuck: stuck === null ? null : { ...stuck, at: stuck.at.toISOString() },
+    error: errorDocument(run.error),
   };
+}
+
+const CAUSES_MAX = 5;
+
+export function errorDocument(error: unknown, depth = 0): ErrorDocument | null {
+  if (!(error instanceof Error)) return null;
+  const { name, message, cause } = error;
+  const code = "code" in error && typeof error.code === "string" ? error.code : null;
+  return { name, message, code, cause: depth < CAUSES_MAX ? errorDocument(cause, depth + 1) : null };
 }
 
 export function isoOf(at: Date | number | null): string | null {

@@ -7,7 +7,7 @@ import {
   type Store,
   statusOf,
 } from "@everstep/core";
-import { isoOf, type RunDocument, runDocument } from "./documents.ts";
+import { errorDocument, type ErrorDocument, isoOf, type RunDocument, runDocument } from "./documents.ts";
 
 export interface ShowDocument extends RunDocument {
   /** How often a worker took it on. */
@@ -16,20 +16,12 @@ export interface ShowDocument extends RunDocument {
   readonly input?: unknown;
   /** Only with `--show-payloads`, of a run that completed. */
   readonly result?: unknown;
-  readonly error: ErrorDocument | null;
   readonly journal: readonly EntryDocument[];
   readonly retries: readonly RetryDocument[];
   readonly signals: readonly { readonly name: string; readonly id: string; readonly at: string }[];
   readonly children: readonly ChildDocument[];
   /** Values and errors are sealed, and can't be read without the right `--codec`. */
   readonly sealed: boolean;
-}
-
-export interface ErrorDocument {
-  readonly name: string;
-  readonly message: string;
-  readonly code: string | null;
-  readonly cause: ErrorDocument | null;
 }
 
 export interface EntryDocument {
@@ -80,7 +72,6 @@ export async function showDocument(
     ...runDocument(report),
     attempts: report.attempts,
     ...(payloads && !sealed ? { input: plain(report.input), ...resultOf(report) } : {}),
-    error: errorDocument(report.error),
     journal: entries(report.journal, payloads && !sealed),
     retries: report.retries.map(({ step, failures, nextAt, error }) => ({
       step,
@@ -186,15 +177,6 @@ export function entries(journal: readonly JournalEntry[], payloads: boolean): re
 
 function orderOf(value: object): Readonly<Record<string, unknown>> {
   return plain(value) as Readonly<Record<string, unknown>>;
-}
-
-const CAUSES_MAX = 5;
-
-export function errorDocument(error: unknown, depth = 0): ErrorDocument | null {
-  if (!(error instanceof Error)) return null;
-  const { name, message, cause } = error;
-  const code = "code" in error && typeof error.code === "string" ? error.code : null;
-  return { name, message, code, cause: depth < CAUSES_MAX ? errorDocument(cause, depth + 1) : null };
 }
 
 const CHILD_LEVELS = 3;

@@ -1,6 +1,7 @@
 /** Follows runs: what became of them since they were looked at last. Hints make it quick; without them it looks every second. */
 import type { Client, RunFilter, RunReport, RunStatus, RunSummary } from "@everstep/core";
-import { type EntryDocument, entries, type ErrorDocument, errorDocument } from "./run-document.ts";
+import { errorDocument, type ErrorDocument } from "./documents.ts";
+import { type EntryDocument, entries } from "./run-document.ts";
 
 export type TailDocument =
   | {

@@ -171,6 +171,7 @@ test("S8: without the codec a run is shown as far as it is not sealed; with it, 
   for (const command of ["show", "why"])
     expect((await onlooker.look([command, "sealed-1"])).out).not.toContain("ada");
   expect((await onlooker.look(["list", "--ids"])).out).toBe("sealed-1\n");
+  expect((await onlooker.look(["list"])).out).toContain("\trun sealed-1: its error can't be decoded: ");
 
   const withKey = ["--codec", "codec.mjs"];
   expect(JSON.parse((await onlooker.look([...words, ...withKey])).out)).toMatchObject({
@@ -178,6 +179,7 @@ test("S8: without the codec a run is shown as far as it is not sealed; with it, 
     input: { secret: 1 },
   });
   expect((await onlooker.look(["why", "sealed-1", ...withKey])).out).toContain("no money of ada's");
+  expect((await onlooker.look(["list", ...withKey])).out).toContain("no money of ada's");
 });
 
 test("durations and instants are read as they are written", () => {

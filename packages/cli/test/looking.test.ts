@@ -137,6 +137,8 @@ test("S7: payloads, stacks and properties of errors are hidden unless they are a
   const onlooker = await withRuns("sqlite");
   for (const id of ["order-1", "order-2", "order-3"])
     for (const words of [
+      ["list"],
+      ["list", "--json"],
       ["show", id],
       ["show", id, "--json"],
       ["why", id],

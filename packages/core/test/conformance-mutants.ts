@@ -600,6 +600,12 @@ export const MUTANTS: readonly Mutant[] = [
       "after === undefined || comparePlaces",
       "after !== undefined || comparePlaces",
     ],
+    [
+      "lists runs without their errors",
+      "list, count, read",
+      "runs.map(({ run }) => run)",
+      "runs.map(({ run }) => ({ ...run, error: null }))",
+    ],
     ["filters no ids", "list, count, read", "ids === undefined || ids.includes(run.id)", "ids?.length !== 0"],
     [
       "takes no status for any",

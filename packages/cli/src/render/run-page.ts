@@ -3,10 +3,11 @@ import { createHash } from "node:crypto";
 import { ageText } from "../human.ts";
 import type { Remedy } from "../remedies.ts";
 import type { ChildDocument, ShowDocument } from "../run-document.ts";
+import { errorText } from "./error-text.ts";
 import { PAGE_STYLE } from "./page-style.ts";
 import { escaped } from "./page-text.ts";
 import { timelineHtml } from "./page-timeline.ts";
-import { errorText, factsOf } from "./timeline.ts";
+import { factsOf } from "./timeline.ts";
 
 interface Beside {
   readonly now: number;

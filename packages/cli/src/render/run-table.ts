@@ -1,5 +1,6 @@
 import type { RunDocument } from "../documents.ts";
 import { ageText, durationText } from "../human.ts";
+import { reasonText } from "./error-text.ts";
 import { statusColour, type Screen } from "./screen.ts";
 import { type Column, table } from "./table.ts";
 
@@ -27,8 +28,9 @@ function tookText({ startedAt, endedAt }: RunDocument, now: number): string {
   return durationText((endedAt === null ? now : Date.parse(endedAt)) - Date.parse(startedAt));
 }
 
-/** What it is stuck at, or waits for. */
-function whereText({ stuck, waits }: RunDocument): string {
+/** What it is stuck at, ended with, or waits for. */
+function whereText({ stuck, error, waits }: RunDocument): string {
   if (stuck !== null) return `${stuck.code}: ${stuck.message}`;
+  if (error !== null) return reasonText(error);
   return waits.map(({ kind, key }) => `${kind} ${key}`).join(", ");
 }

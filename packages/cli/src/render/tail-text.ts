@@ -1,8 +1,9 @@
 import { durationText } from "../human.ts";
 import { oneLine } from "../safe-text.ts";
 import type { TailDocument } from "../tailing.ts";
+import { errorText } from "./error-text.ts";
 import { type Screen, statusColour } from "./screen.ts";
-import { errorText, keyText, outcomeText } from "./timeline.ts";
+import { keyText, outcomeText } from "./timeline.ts";
 
 const TIME_LENGTH = "2026-11-26T09:00:00.000Z".length;
 

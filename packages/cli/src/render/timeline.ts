@@ -1,7 +1,8 @@
 /** A run for people: where it is, then all that it did, a line each. */
 import { ageText, durationText, instantText } from "../human.ts";
-import type { ChildDocument, EntryDocument, ErrorDocument, ShowDocument } from "../run-document.ts";
+import type { ChildDocument, EntryDocument, ShowDocument } from "../run-document.ts";
 import { oneLine } from "../safe-text.ts";
+import { errorText } from "./error-text.ts";
 import { type Colour, type Screen, statusColour } from "./screen.ts";
 import { type Column, table } from "./table.ts";
 
@@ -66,17 +67,6 @@ function factsText(run: ShowDocument, { now, paint }: Screen): string {
 function payloadText(run: ShowDocument, name: "input" | "result"): string {
   if (run.sealed) return "sealed (--codec)";
   return name in run ? JSON.stringify(run[name]) : "hidden (--show-payloads)";
-}
-
-export function errorText({ name, message, cause }: ErrorDocument): string {
-  return `${name}: ${message}${cause === null ? "" : causeText(cause, message)}`;
-}
-
-/** An error often says what its cause said: it is not said again. */
-function causeText(error: ErrorDocument, said: string): string {
-  const { name, message, cause } = error;
-  const text = said.includes(message) ? name : `${name}: ${message}`;
-  return `, caused by ${text}${cause === null ? "" : causeText(cause, `${said}\n${message}`)}`;
 }
 
 function entryColumns(run: ShowDocument): readonly Column<EntryDocument>[] {

@@ -3,6 +3,7 @@ import { effectiveJournal } from "../engine/effective-journal.ts";
 import { decodedValue, entryCodecKey, isRefusedSend } from "../engine/entry-codec.ts";
 import { statusOf } from "../engine/status.ts";
 import { type Codec, type Values, valuesOf } from "../engine/values.ts";
+import { DecodingError } from "../errors.ts";
 import type { Entry, EntryKind, RunDetails, RunRecord, RunStatus, WaitNote } from "../store.ts";
 import { type PauseReport, pauseReport } from "./notes.ts";
 import { stuckText } from "./why.ts";
@@ -28,6 +29,8 @@ export interface RunSummary {
   readonly dueAt: Date | null;
   readonly waits: readonly WaitNote[];
   readonly stuck: { readonly code: string; readonly message: string; readonly at: Date } | null;
+  /** What it failed with, or why it was canceled. In a list, when that can't be decoded: the `DecodingError` that says so. */
+  readonly error?: Error;
 }
 
 export interface JournalEntry {
@@ -48,7 +51,6 @@ export interface RunReport extends RunSummary {
   readonly attempts: number;
   readonly input: unknown;
   readonly result?: unknown;
-  readonly error?: Error;
   readonly journal: readonly JournalEntry[];
   /** Steps that failed and will be tried again. */
   readonly retries: readonly {
@@ -83,7 +85,18 @@ export function summaryOf(run: RunRecord, now: number, codec: Codec | undefined)
       stuck === null
         ? null
         : { code: stuck.code, message: stuckText(stuck.message, values), at: new Date(stuck.at) },
+    ...(run.error === null ? {} : { error: listedError(run.error, values) }),
   };
+}
+
+/** Also without the key that it was written with: one such run must not hide all others of a list. */
+function listedError(text: string, values: Values): Error {
+  try {
+    return values.errorFromText(text, "", "its error");
+  } catch (error) {
+    if (error instanceof DecodingError) return error;
+    throw error;
+  }
 }
 
 export function reportOf(details: RunDetails, codec: Codec | undefined): RunReport {

@@ -74,6 +74,8 @@ describe("list and count", () => {
       endedAt: null,
     });
     expect(list[2]?.stuck).toMatchObject({ code: "BUG" });
+    expect(list[0]?.error).toMatchObject({ name: "FatalError", message: "no" });
+    expect(list.flatMap(({ id, error }) => (error === undefined ? [] : id))).toEqual(["a"]);
   });
 });
 

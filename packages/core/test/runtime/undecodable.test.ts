@@ -130,3 +130,21 @@ test("reading it says which piece can't be decoded", async () => {
     message: expect.stringContaining("run r") as unknown,
   });
 });
+
+test("what one run failed with: it hides no other run of a list", async () => {
+  const world = new World();
+  const codec = new Sealing();
+  const definition = workflow<string, void>({ name: "w" }, (_, how) => {
+    if (how === "fail") throw new FatalError("declined");
+  });
+  const process = await world.worker([definition], { codec });
+  for (const how of ["fail", "succeed"])
+    await world.settle((await process.start(definition, how, { id: how })).result()).catch(() => {});
+  codec.lost.add("");
+  const { runs } = await world.settle(process.client.runs.list());
+  expect(runs.map(({ id, error }) => [id, error?.message])).toEqual([
+    ["succeed", undefined],
+    ["fail", expect.stringMatching(/^run fail: its error can't be decoded: the key of "" is lost/) as string],
+  ]);
+  expect(runs[1]?.error).toMatchObject({ code: "DECODING" });
+});

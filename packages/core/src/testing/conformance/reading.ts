@@ -273,6 +273,22 @@ export const reading: Cases = {
     }
   },
 
+  "a list gives the error of a run that failed or was canceled": async (bench) => {
+    const worker = await bench.join();
+    const errors = { failed: '"declined"', canceled: '"no longer wanted"' } as const;
+    await worker.bear("failed", "canceled", "completed");
+    await worker.commit(
+      advance({ runId: "failed", attempt: 1 }, { then: end("failed", { error: errors.failed }) }),
+      advance({ runId: "canceled", attempt: 1 }, { then: end("canceled", { error: errors.canceled }) }),
+      advance({ runId: "completed", attempt: 1 }, { then: end("completed", { result: '"done"' }) }),
+    );
+    const { runs } = await bench.store.list({}, { limit: 3 });
+    assert.deepEqual(Object.fromEntries(runs.map(({ id, error }) => [id, error])), {
+      ...errors,
+      completed: null,
+    });
+  },
+
   "figures count every live run, and what ended since": async (bench) => {
     await oneOfEach(bench);
     await bench.commit(pause("ready"), start("b", { workflow: "refund", version: "2" }));
