@@ -9,8 +9,9 @@ import {
 } from "@everstep/core";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from "express";
 import { z } from "zod";
-import { Id, OrderRequest, type Receipt } from "./order-request.ts";
 import { orAborted } from "./body-step.ts";
+import { localRequestsOnly } from "./local-requests.ts";
+import { Id, OrderRequest, type Receipt } from "./order-request.ts";
 import { endOf, type OrderView, type Sought, viewOf } from "./order-view.ts";
 import type { ShopDatabase } from "./shop-database.ts";
 
@@ -20,6 +21,8 @@ export interface ApiOptions {
   readonly orders: Pick<ShopDatabase, "receipt">;
   /** What answers `POST /webhooks/stripe`; without it there is no such path. */
   readonly webhooks?: readonly RequestHandler[] | undefined;
+  /** The names under which a proxy passes requests on, beside those of this machine; default none. */
+  readonly hosts?: readonly string[];
   /** How long `POST /orders` waits for the order's end before it answers 202; default 250 ms. */
   readonly waitMs?: number;
   /** How long the database may take before the answer is 503; default 5 s. What was asked of it may still be done. */
@@ -32,10 +35,10 @@ export interface ApiOptions {
  * - `POST /orders`: 200 when the order has ended, 202 and where to look when it has not; the same order again is the same order.
  * - `GET /orders/:id`: how it stands.
  * - `POST /orders/:id/cancel`: 202; what was done is undone, unless the order was confirmed before.
- * - `POST /webhooks/stripe`: Stripe's hints.
+ * - `POST /webhooks/stripe`: what Stripe tells. Under any host: it proves by its signature where it comes from.
  */
 export function createApi(options: ApiOptions): Express {
-  const { client, order, orders, webhooks, waitMs = 250, patienceMs = 5_000 } = options;
+  const { client, order, orders, webhooks, hosts, waitMs = 250, patienceMs = 5_000 } = options;
   const api = express();
   const inTime = <T>(ask: () => Promise<T>): Promise<T> =>
     orAborted(AbortSignal.timeout(waitMs + patienceMs), ask);
@@ -46,6 +49,7 @@ export function createApi(options: ApiOptions): Express {
   api.disable("x-powered-by");
   // Before what parses bodies: a signature is one of the bytes.
   if (webhooks !== undefined) api.post("/webhooks/stripe", ...webhooks);
+  api.use(localRequestsOnly(hosts));
   api.use(express.json({ limit: "64kb" }));
 
   api.post("/orders", async (request, response) => {

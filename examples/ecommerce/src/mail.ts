@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { FatalError } from "@everstep/core";
 import { createTransport, type Transporter } from "nodemailer";
 import type { BodyStep } from "./body-step.ts";
+import { dollars } from "./dollars.ts";
 import type { OrderCompleted } from "./order-completed.ts";
 
 export interface MailOptions {
@@ -59,12 +60,11 @@ function confirmationOf({ orderId, userId, totalCents, itemCount }: OrderComplet
   readonly subject: string;
   readonly text: string;
 } {
-  const total = (totalCents / 100).toLocaleString("en-US", { style: "currency", currency: "USD" });
   const pieces = itemCount === 1 ? "1 piece" : `${itemCount} pieces`;
   return {
     to: addressOf(userId),
     subject: `Your order ${orderId}`,
-    text: `Thank you for your order ${orderId}: ${pieces} for ${total}. It is paid and on its way.\n`,
+    text: `Thank you for your order ${orderId}: ${pieces} for ${dollars(totalCents)}. It is paid and on its way.\n`,
   };
 }
 

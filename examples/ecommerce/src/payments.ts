@@ -43,9 +43,9 @@ export class Payments {
 
   /** Undoes a charge, also one of which nobody knows whether it happened: refunds it, or makes sure that it never will. */
   async giveBack(intentId: string, step: BodyStep): Promise<void> {
-    const { status } = await this.#look(intentId, step);
-    if (status === "canceled") return;
-    if (status === "succeeded") await this.#refund(intentId, step);
+    const intent = await this.#look(intentId, step);
+    if (intent.status === "canceled") return;
+    if (intent.status === "succeeded") await this.#refund(intent, step);
     // A confirmation may still be on its way: a canceled intent refuses it.
     else await this.#cancel(intentId, step);
   }
@@ -61,9 +61,10 @@ export class Payments {
     );
   }
 
-  async #refund(intentId: string, step: BodyStep): Promise<void> {
+  /** Done when Stripe has accepted it. Should it fail all the same, at once or days later, a webhook says so, and of which order. */
+  async #refund({ id, metadata }: Stripe.PaymentIntent, step: BodyStep): Promise<void> {
     const refund = (idempotencyKey: string): Promise<Stripe.Refund> =>
-      this.#stripe.refunds.create({ payment_intent: intentId }, { idempotencyKey });
+      this.#stripe.refunds.create({ payment_intent: id, metadata }, { idempotencyKey });
     try {
       await send(step, step.idempotencyKey, refund);
     } catch (error) {

@@ -13,18 +13,21 @@
  *     MAIL_RETRY_MAX          the longest wait between two tries of a mail: 5m
  *     RUNS_AT_A_TIME          of orders and of what follows them, in this process: 100
  *     PORT                    3000
+ *     ALLOWED_HOSTS           the names under which a proxy passes requests on, with commas between them: none
  *     EFFECT_LEDGER           a file to which each body reports itself, for the demo
  */
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { Client, Worker } from "@everstep/core";
 import { createApi } from "./api.ts";
-import { catalogue } from "./catalogue.ts";
 import { EffectLedger, witnessed } from "./books/effect-ledger.ts";
+import { catalogue } from "./catalogue.ts";
+import { hostsIn } from "./local-requests.ts";
 import { Mail } from "./mail.ts";
 import { orderWorkflow } from "./order.ts";
 import { connectStripe, Payments } from "./payments.ts";
 import { postOrderWorkflow } from "./post-order.ts";
+import { refundFailed } from "./refund-failed.ts";
 import { runFigures } from "./run-figures.ts";
 import { openShop } from "./shop.ts";
 import { openStorage } from "./storage.ts";
@@ -59,7 +62,7 @@ const postOrder = postOrderWorkflow(shop, { mailRetryMax: env["MAIL_RETRY_MAX"] 
 
 const worker = new Worker({
   store,
-  workflows: [order, postOrder],
+  workflows: [order, postOrder, refundFailed],
   concurrency: Number(env["RUNS_AT_A_TIME"] ?? 100),
   outbox: { ship: runFigures(tinybird) },
 });
@@ -68,7 +71,8 @@ await worker.start();
 const client = new Client({ store });
 const secret = env["STRIPE_WEBHOOK_SECRET"];
 const webhooks = secret === undefined ? undefined : stripeWebhooks({ client, secret });
-const api = createApi({ client, order, orders: database, webhooks });
+const hosts = hostsIn(env["ALLOWED_HOSTS"]);
+const api = createApi({ client, order, orders: database, webhooks, hosts });
 const server = api.listen(Number(env["PORT"] ?? 3000), "127.0.0.1");
 await once(server, "listening");
 const { port } = server.address() as AddressInfo;

@@ -132,6 +132,12 @@ const spoiled: readonly (readonly [
   ],
   ["an accepted order that never ends", { runs: [{ id: "good", status: "stuck" }] }, "lost-order", "good"],
   [
+    "money that came back because its refund failed",
+    { stripe: [...balanced.stripe, operation("refund-failed", "back", 1000)] },
+    "ghost-charge",
+    "back",
+  ],
+  [
     "money kept for an order that failed",
     { stripe: [...balanced.stripe, operation("charged", "poor", 1000)] },
     "ghost-charge",

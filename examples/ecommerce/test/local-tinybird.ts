@@ -30,7 +30,7 @@ export async function localTinybird(options: TinybirdServerOptions = {}): Promis
     writer: new Tinybird({ url, token: "local_append" }),
     reader: new Tinybird({ url, token: "local_read" }),
     query: async (sql) => {
-      const answer = await fetch(`${url}/_sim/query?${new URLSearchParams({ sql }).toString()}`);
+      const answer = await fetch(`${url}/_sim/query`, { method: "POST", body: sql });
       return ((await answer.json()) as { readonly data: readonly object[] }).data;
     },
     cause: async (kind, times) => {

@@ -1,6 +1,13 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { Client, type Duration, type Logger, Worker, type Workflow } from "@everstep/core";
+import {
+  Client,
+  type Duration,
+  type Logger,
+  type OutboxOptions,
+  Worker,
+  type Workflow,
+} from "@everstep/core";
 import { onTestFinished } from "vitest";
 import { createApi } from "../src/api.ts";
 import { orderWorkflow } from "../src/order.ts";
@@ -8,6 +15,7 @@ import type { OrderCompleted } from "../src/order-completed.ts";
 import type { OrderRequest, Receipt } from "../src/order-request.ts";
 import { Payments } from "../src/payments.ts";
 import { postOrderWorkflow } from "../src/post-order.ts";
+import { refundFailed } from "../src/refund-failed.ts";
 import { openShop, type Shop } from "../src/shop.ts";
 import type { ShopDatabase, ShopTables } from "../src/shop-database.ts";
 import { openStorage } from "../src/storage.ts";
@@ -37,6 +45,7 @@ export async function openedShop({
   around = (shop) => shop,
   lookAgainAfter,
   webhookSecret,
+  outbox,
   waitMs = 5_000,
 }: {
   readonly engine?: Engine;
@@ -46,6 +55,7 @@ export async function openedShop({
   readonly lookAgainAfter?: Duration;
   /** With it, the simulator sends webhooks to the shop. */
   readonly webhookSecret?: string;
+  readonly outbox?: OutboxOptions;
   readonly waitMs?: number;
 } = {}): Promise<OpenShop> {
   const simulator = await simulatedStripe();
@@ -61,7 +71,8 @@ export async function openedShop({
   });
   const shop = around(changed(own, instead));
   const order = orderWorkflow(shop, { lookAgainAfter });
-  const worker = new Worker({ store, workflows: [order, postOrderWorkflow(shop)], logger: silent });
+  const workflows = [order, postOrderWorkflow(shop), refundFailed];
+  const worker = new Worker({ store, workflows, logger: silent, ...(outbox && { outbox }) });
   await worker.start();
   const client = new Client({ store });
   const secret = webhookSecret;

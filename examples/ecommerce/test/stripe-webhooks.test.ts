@@ -94,6 +94,31 @@ test("a payment that is under way can't be confirmed again, nor canceled", async
   expect(await executed()).toEqual(["opened"]);
 });
 
+test("a refund of pm_card_refundFail is accepted, told to have failed later, and counts no more", async () => {
+  const { stripe, sendWebhooks, executed } = await simulatedStripe();
+  const inbox = await openedInbox();
+  await sendWebhooks({ url: inbox.url, secret });
+  const method = { payment_method: "pm_card_refundFail", confirm: true };
+  const { id: payment_intent } = await stripe.paymentIntents.create({ ...params, ...method });
+  const refund = await stripe.refunds.create({ payment_intent, metadata: { order_id: "o-1" } });
+  expect(refund.status).toBe("succeeded");
+  const failures = () => inbox.events.filter(({ type }) => type === "refund.failed");
+  await expect.poll(() => failures().length, { timeout: 4_000 }).toBe(2);
+  const failed = {
+    status: "failed",
+    failure_reason: "expired_or_canceled_card",
+    metadata: { order_id: "o-1" },
+  };
+  expect(failures()[0]?.data.object).toMatchObject({
+    id: refund.id,
+    payment_intent,
+    amount: 4200,
+    ...failed,
+  });
+  await expect(stripe.refunds.create({ payment_intent })).resolves.toMatchObject({ amount: 4200 });
+  expect(await executed()).toEqual(["opened", "charged", "refunded", "refund-failed", "refunded"]);
+});
+
 test("a slow Stripe answers late, whatever it is asked, and executes all the same", async () => {
   const { stripe, slowDown, executed } = await simulatedStripe();
   await slowDown(100);

@@ -1,40 +1,31 @@
 import { type Client, StoreUnavailableError } from "@everstep/core";
 import express from "express";
-import { Stripe } from "stripe";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createApi } from "../src/api.ts";
 import { orderWorkflow } from "../src/order.ts";
 import { stripeWebhooks } from "../src/webhooks.ts";
 import { ENGINES } from "./empty-database.ts";
 import { lampOrder, openedShop, type OpenShop } from "./open-shop.ts";
+import { postWebhook, type Signing, webhookSecret } from "./stripe-webhook.ts";
 import { toyShop, ToyWorld } from "./toy-world.ts";
 
-const webhookSecret = "whsec_test";
 const DECLINED = "pm_card_visa_chargeDeclinedInsufficientFunds";
 
 /** So far off that nothing but a webhook moves a payment that is under way. */
 const never = "30d";
 
-interface Sent {
+interface Sent extends Signing {
   readonly id?: string;
   readonly type?: string;
   readonly orderId?: string | undefined;
-  readonly secret?: string;
-  /** In seconds since 1970: when it was signed. */
-  readonly timestamp?: number;
 }
 
-/** Sends a webhook as Stripe would; answers the status. */
+/** Sends a webhook about a payment; answers the status. */
 async function sendWebhook({ url }: Pick<OpenShop, "url">, sent: Sent): Promise<number> {
-  const { id = "evt_1", type = "payment_intent.succeeded", orderId, secret = webhookSecret } = sent;
+  const { id = "evt_1", type = "payment_intent.succeeded", orderId, ...signing } = sent;
   const metadata = orderId === undefined ? {} : { order_id: orderId };
   const object = { id: "pi_1", object: "payment_intent", metadata };
-  const payload = JSON.stringify({ id, object: "event", type, data: { object } });
-  const timestamp = sent.timestamp ?? Math.floor(Date.now() / 1000);
-  const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp });
-  const headers = { "content-type": "application/json", "stripe-signature": signature };
-  const response = await fetch(`${url}/webhooks/stripe`, { method: "POST", headers, body: payload });
-  return response.status;
+  return postWebhook(url, JSON.stringify({ id, object: "event", type, data: { object } }), signing);
 }
 
 async function steps({ client }: OpenShop, orderId: string): Promise<string[]> {
@@ -129,10 +120,7 @@ test.for([
   ["more than Stripe sends", `"${"x".repeat(300_000)}"`, 413],
 ] as const)("signed, but %s: nobody is told", async ([, payload, status]) => {
   const { url } = await openedShop({ webhookSecret });
-  const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret: webhookSecret });
-  const headers = { "content-type": "application/json", "stripe-signature": signature };
-  const answer = await fetch(`${url}/webhooks/stripe`, { method: "POST", headers, body: payload });
-  expect(answer.status).toBe(status);
+  expect(await postWebhook(url, payload)).toBe(status);
 });
 
 test("a webhook without a signature, or without a body, is refused", async () => {

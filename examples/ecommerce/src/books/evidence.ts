@@ -109,7 +109,8 @@ export class Accounts {
 
   /** What Stripe keeps of the customer's money. */
   netCents(orderId: string): number {
-    return sumOf(this.of(orderId, "charged")).cents - sumOf(this.of(orderId, "refunded")).cents;
+    const cents = (kind: Operation["kind"]): number => sumOf(this.of(orderId, kind)).cents;
+    return cents("charged") - cents("refunded") + cents("refund-failed");
   }
 }
 

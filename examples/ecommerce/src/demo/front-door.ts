@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { localRequestsOnly } from "../local-requests.ts";
 
 /** One address for whichever processes live: a load balancer, as small as can be. */
 export class FrontDoor {
@@ -15,9 +16,12 @@ export class FrontDoor {
 
   /** `living`: where one of them listens, undefined while all are down. */
   static async open(living: () => string | undefined): Promise<FrontDoor> {
+    const localOnly = localRequestsOnly();
     const server = createServer((request, response) => {
-      // Nobody is there, or has died over the request: whoever asks comes again.
-      forward(request, response, living()).catch(() => response.writeHead(503).end());
+      localOnly(request, response, () => {
+        // Nobody is there, or has died over the request: whoever asks comes again.
+        forward(request, response, living()).catch(() => response.writeHead(503).end());
+      });
     });
     await once(server.listen(0, "127.0.0.1"), "listening");
     return new FrontDoor(server);

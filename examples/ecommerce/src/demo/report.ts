@@ -2,6 +2,7 @@ import { styleText } from "node:util";
 import { type Books, closeBooks, type Figures } from "../books/books.ts";
 import type { Sum } from "../books/evidence.ts";
 import type { ViolationKind } from "../books/violation.ts";
+import { dollars } from "../dollars.ts";
 import { SLOW_MS, type Tally } from "./course.ts";
 import type { Day } from "./day.ts";
 import type { Mending } from "./operator.ts";
@@ -189,10 +190,6 @@ function sum({ count, cents }: Sum): string {
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
-}
-
-function dollars(cents: number): string {
-  return (cents / 100).toLocaleString("en-US", { style: "currency", currency: "USD" });
 }
 
 function mustBeZero(count: number): string {

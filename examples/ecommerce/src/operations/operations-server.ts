@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import express, { type Express, type Response } from "express";
+import { localRequestsOnly } from "../local-requests.ts";
 import { FiguresFeed, type Pipes } from "./figures-feed.ts";
 
 export interface OperationsOptions {
@@ -14,6 +15,8 @@ export interface OperationsOptions {
   readonly port: number;
   /** How often the pipes are read while somebody watches; default 1 s. */
   readonly everyMs?: number;
+  /** The names under which a proxy passes requests on, beside those of this machine; default none. */
+  readonly hosts?: readonly string[];
 }
 
 export interface Operations {
@@ -22,16 +25,17 @@ export interface Operations {
 }
 
 /**
- * Serves the page for operations at `/`, to this machine only. However many watch it, the pipes are read once a second, and not at
+ * Serves the page for operations at `/`, to this machine only, and not to what pages of other sites ask for on it. However many watch it, the pipes are read once a second, and not at
  * all while nobody does. It knows Tinybird and nothing else: the shop doesn't notice whether the page is there.
  */
 export async function startOperations({
   tinybird,
   port,
   everyMs = 1000,
+  hosts,
 }: OperationsOptions): Promise<Operations> {
   const feed = new FiguresFeed(tinybird, everyMs);
-  const server = createServer(createPage(feed)).listen(port, "127.0.0.1");
+  const server = createServer(createPage(feed, hosts)).listen(port, "127.0.0.1");
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,
@@ -80,9 +84,10 @@ function installed(name: string): string {
   return fileURLToPath(import.meta.resolve(name));
 }
 
-function createPage(feed: FiguresFeed): Express {
+function createPage(feed: FiguresFeed, hosts: readonly string[] | undefined): Express {
   const page = express();
   page.disable("x-powered-by");
+  page.use(localRequestsOnly(hosts));
   page.use((_request, response, next) => {
     response.set(HEADERS);
     next();

@@ -8,6 +8,7 @@ import { once } from "node:events";
 import type { AddressInfo, Server } from "node:net";
 import express, { type Express } from "express";
 import { z } from "zod";
+import { localRequestsOnly } from "../../local-requests.ts";
 import { mailPage } from "./mail-page.ts";
 import { Mailbox, type ReceivedMail } from "./mailbox.ts";
 import { SmtpDesk, Trouble } from "./smtp-desk.ts";
@@ -54,6 +55,7 @@ export async function startMailServer({
 function pages(mailbox: Mailbox, desk: SmtpDesk): Express {
   const app = express();
   app.disable("x-powered-by");
+  app.use(localRequestsOnly());
   app.use(express.json());
   app.get("/", (_request, response) => void response.type("html").send(mailPage(mailbox.mails)));
   app.get("/messages", (_request, response) => void response.json(mailbox.mails));

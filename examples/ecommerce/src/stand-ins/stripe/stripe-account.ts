@@ -5,11 +5,11 @@
  * Does not own: HTTP, idempotency keys, faults (stripe-server.ts).
  *
  * 1. An intent is charged at most once, whatever is asked of it.
- * 2. Refunds never add up to more than the charge.
+ * 2. Refunds never add up to more than the charge; one that failed counts no more.
  * 3. The ledger has one line per executed operation; an answer replayed from a key adds none.
  */
 import { randomBytes } from "node:crypto";
-import type { IntentEvent } from "./webhooks.ts";
+import type { EventType } from "./webhooks.ts";
 
 export interface PaymentIntent {
   readonly id: string;
@@ -48,7 +48,9 @@ export interface Refund {
   readonly currency: string;
   readonly payment_intent: string;
   readonly charge: string;
-  readonly status: "succeeded";
+  readonly metadata: Readonly<Record<string, string>>;
+  status: "succeeded" | "failed";
+  failure_reason?: string;
 }
 
 /** The `error` of Stripe's answer. */
@@ -70,13 +72,15 @@ export interface Answer {
 
 /** One executed operation. */
 export interface Operation {
-  readonly kind: "opened" | "charged" | "declined" | "refunded" | "canceled";
+  readonly kind: "opened" | "charged" | "declined" | "refunded" | "refund-failed" | "canceled";
   readonly orderId: string;
   readonly intentId: string;
   readonly amount: number;
   /** Of the charge that was made or refunded. */
   readonly chargeId: string | null;
 }
+
+type Tell = (type: EventType, about: PaymentIntent | Refund) => void;
 
 /** Stripe's test payment methods that are declined: code, decline code, message. */
 const DECLINES: Readonly<Record<string, readonly [code: string, declineCode: string, message: string]>> = {
@@ -98,15 +102,18 @@ const DECLINES: Readonly<Record<string, readonly [code: string, declineCode: str
   ],
 };
 
+/** Stripe's test payment method whose refunds are accepted, and fail later. */
+const REFUND_FAILS = "pm_card_refundFail";
+
 export class StripeAccount {
   readonly operations: Operation[] = [];
   readonly #intents = new Map<string, PaymentIntent>();
   readonly #refunds: Refund[] = [];
-  readonly #tell: (type: IntentEvent, intent: PaymentIntent) => void;
+  readonly #tell: Tell;
 
-  /** `tell`: hears of every change of an intent, and may keep what it is given. */
-  constructor(tell: (type: IntentEvent, intent: PaymentIntent) => void) {
-    this.#tell = (type, intent) => tell(type, structuredClone(intent));
+  /** `tell`: hears of every change of an intent, and of refunds that fail; it may keep what it is given. */
+  constructor(tell: Tell) {
+    this.#tell = (type, about) => tell(type, structuredClone(about));
   }
 
   intent(id: string): PaymentIntent | undefined {
@@ -189,11 +196,22 @@ export class StripeAccount {
       currency: intent.currency,
       payment_intent: id,
       charge,
+      metadata: metadataOf(form),
       status: "succeeded",
     };
     this.#refunds.push(refund);
     this.#record("refunded", intent, amount);
     return { status: 200, body: refund };
+  }
+
+  /** What has become of a refund in the end: with one test payment method it fails, and the money is the shop's again. */
+  settleRefund(refund: Refund): void {
+    const intent = this.#intents.get(refund.payment_intent);
+    if (intent?.payment_method !== REFUND_FAILS) return;
+    refund.status = "failed";
+    refund.failure_reason = "expired_or_canceled_card";
+    this.#record("refund-failed", intent, refund.amount);
+    this.#tell("refund.failed", refund);
   }
 
   /** The intent with its payment method, or why it can't be confirmed. */
@@ -249,7 +267,7 @@ export class StripeAccount {
 
   #refundedOf(intentId: string): number {
     return this.#refunds
-      .filter((refund) => refund.payment_intent === intentId)
+      .filter(({ payment_intent: id, status }) => id === intentId && status === "succeeded")
       .reduce((sum, { amount }) => sum + amount, 0);
   }
 

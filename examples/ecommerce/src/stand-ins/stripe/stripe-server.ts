@@ -8,9 +8,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
+import { localRequestsOnly } from "../../local-requests.ts";
 import { Fault, Faults, Latency } from "./faults.ts";
 import { IdempotencyKeys, type Reply, replyOf } from "./idempotency-keys.ts";
-import { type Answer, failed, newId, StripeAccount } from "./stripe-account.ts";
+import { type Answer, failed, newId, type Refund, StripeAccount } from "./stripe-account.ts";
 import { Webhooks, WebhookTarget } from "./webhooks.ts";
 
 export interface StripeServerOptions {
@@ -33,9 +34,12 @@ interface Call {
 
 export async function startStripeServer(options: StripeServerOptions = {}): Promise<StripeServer> {
   const desk = new Desk(options.onHeld ?? (() => undefined));
+  const localOnly = localRequestsOnly();
   const server = createServer((request, response) => {
-    // A caller that hangs up half-way through its request has asked for nothing.
-    desk.serve(request, response).catch(() => response.destroy());
+    localOnly(request, response, () => {
+      // A caller that hangs up half-way through its request has asked for nothing.
+      desk.serve(request, response).catch(() => response.destroy());
+    });
   });
   // Loopback only: this stand-in takes any test key.
   await new Promise<void>((done) => server.listen(options.port ?? 0, "127.0.0.1", done));
@@ -48,14 +52,18 @@ function close(server: Server, desk: Desk): Promise<void> {
   return new Promise((done) => server.close(() => done()));
 }
 
+/** How long a refund looks well that fails in the end. At Stripe it is days. */
+const REFUND_FAILS_MS = 50;
+
 class Desk {
   readonly #webhooks = new Webhooks();
-  readonly #account = new StripeAccount((type, intent) => this.#webhooks.send(type, intent));
+  readonly #account = new StripeAccount((type, about) => this.#webhooks.send(type, about));
   readonly #keys = new IdempotencyKeys();
   readonly #faults = new Faults();
   readonly #locked = new Set<string>();
   readonly #onHeld: (orderId: string) => void;
-  readonly #processing = new Set<NodeJS.Timeout>();
+  /** Of what Stripe is still at. */
+  readonly #timers = new Set<NodeJS.Timeout>();
   #latencyMs = 0;
 
   constructor(onHeld: (orderId: string) => void) {
@@ -65,7 +73,7 @@ class Desk {
   /** What is under way stays so. */
   close(): void {
     this.#webhooks.close();
-    for (const timer of this.#processing) clearTimeout(timer);
+    for (const timer of this.#timers) clearTimeout(timer);
   }
 
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -137,12 +145,23 @@ class Desk {
   }
 
   #process({ intentId = "", form }: Call, { ms }: Fault): Answer {
-    const timer = setTimeout(() => {
-      this.#processing.delete(timer);
-      this.#account.settle(intentId);
-    }, ms);
-    this.#processing.add(timer);
+    this.#later(ms, () => this.#account.settle(intentId));
     return this.#account.process(intentId, form);
+  }
+
+  #refund(form: URLSearchParams): Answer {
+    const answer = this.#account.refund(form);
+    const { body } = answer;
+    if (isRefund(body)) this.#later(REFUND_FAILS_MS, () => this.#account.settleRefund(body));
+    return answer;
+  }
+
+  #later(ms: number, work: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      work();
+    }, ms);
+    this.#timers.add(timer);
   }
 
   #execute({ operation, intentId = "", form }: Call): Answer {
@@ -152,7 +171,7 @@ class Desk {
       retrieve: () => account.retrieve(intentId, form),
       confirm: () => account.confirm(intentId, form),
       cancel: () => account.cancel(intentId),
-      refund: () => account.refund(form),
+      refund: () => this.#refund(form),
     };
     return work[operation]();
   }
@@ -202,6 +221,10 @@ function callOf(method: string, path: string, form: URLSearchParams): Call | und
   if (method === "POST" && (change === "confirm" || change === "cancel"))
     return { operation: change, intentId, form };
   return undefined;
+}
+
+function isRefund(body: Answer["body"]): body is Refund {
+  return "object" in body && body.object === "refund";
 }
 
 function refused(): Answer {

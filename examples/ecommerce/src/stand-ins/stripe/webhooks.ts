@@ -1,6 +1,6 @@
 import { Stripe } from "stripe";
 import { z } from "zod";
-import { newId, type PaymentIntent } from "./stripe-account.ts";
+import { newId, type PaymentIntent, type Refund } from "./stripe-account.ts";
 
 /** Where webhooks go, and what they are signed with. */
 export interface WebhookTarget {
@@ -13,13 +13,14 @@ export const WebhookTarget: z.ZodType<WebhookTarget> = z.strictObject({
   secret: z.string().min(1),
 });
 
-/** What happened to an intent, as Stripe names it. */
-export type IntentEvent =
+/** What happened to an intent or to a refund, as Stripe names it. */
+export type EventType =
   | "payment_intent.created"
   | "payment_intent.processing"
   | "payment_intent.succeeded"
   | "payment_intent.payment_failed"
-  | "payment_intent.canceled";
+  | "payment_intent.canceled"
+  | "refund.failed";
 
 /** Every event is sent so often: Stripe promises no single delivery. */
 const DELIVERIES = 2;
@@ -37,7 +38,7 @@ export class Webhooks {
     this.#target = target;
   }
 
-  send(type: IntentEvent, intent: PaymentIntent): void {
+  send(type: EventType, about: PaymentIntent | Refund): void {
     if (this.#target === undefined) return;
     const payload = JSON.stringify({
       id: newId("evt"),
@@ -45,7 +46,7 @@ export class Webhooks {
       type,
       created: Math.floor(Date.now() / 1000),
       livemode: false,
-      data: { object: intent },
+      data: { object: about },
     });
     for (let copy = 0; copy < DELIVERIES; copy++) this.#later(Math.random() * SHUFFLE_MS, payload, 0);
   }

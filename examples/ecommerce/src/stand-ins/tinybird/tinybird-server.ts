@@ -11,6 +11,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { localRequestsOnly } from "../../local-requests.ts";
 import type { Datasource } from "./datasource.ts";
 import { rowsIn, sorted } from "./events.ts";
 import { HttpError } from "./http-error.ts";
@@ -47,9 +48,12 @@ export async function startTinybird(options: TinybirdServerOptions = {}): Promis
   const project = readProject(folder);
   const warehouse = await Warehouse.open(project);
   const workspace = new Workspace(project, warehouse, options.now ?? Date.now);
+  const localOnly = localRequestsOnly();
   const server = createServer((request, response) => {
-    // A caller that hangs up half-way through its request has asked for nothing.
-    workspace.serve(request, response).catch(() => response.destroy());
+    localOnly(request, response, () => {
+      // A caller that hangs up half-way through its request has asked for nothing.
+      workspace.serve(request, response).catch(() => response.destroy());
+    });
   });
   // Loopback only: its tokens are known to everybody.
   await new Promise<void>((done, fail) => {
@@ -138,15 +142,13 @@ class Workspace {
   }
 
   /** Not Tinybird's: how a test or the demo looks into the tables and causes trouble. */
-  async #control(wish: string, { url, body, response }: Call): Promise<void> {
+  async #control(wish: string, { body, response }: Call): Promise<void> {
     switch (wish) {
       case "POST /_sim/trouble":
         this.#troubles.add(Trouble.parse(JSON.parse(body)));
         return send(response, 200, "{}");
-      case "GET /_sim/query": {
-        const sql = url.searchParams.get("sql") ?? "";
-        return send(response, 200, await this.#warehouse.select(sql).catch(refused));
-      }
+      case "POST /_sim/query":
+        return send(response, 200, await this.#warehouse.select(body).catch(refused));
       default:
         throw new HttpError(404, `The stand-in does not know ${wish}`);
     }
