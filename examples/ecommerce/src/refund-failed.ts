@@ -26,7 +26,7 @@ export const RefundFailed: z.ZodType<RefundFailed> = z.strictObject({
  * refunds to the card of the payment alone. So this run has one step, that only a person can do, and is stuck at it from the beginning;
  * it is found where all stuck runs are, until somebody has done it and says how:
  *
- *     everstep skip <run> give-back-otherwise --because "bank transfer of 3 May"
+ *     everstep resolve <run> give-back-otherwise --result '"bank transfer of 3 May"'
  */
 export const refundFailed: Workflow<RefundFailed, void> = workflow(
   { name: "refund-failed", input: RefundFailed },

@@ -9,6 +9,7 @@ describe("the command that explains a run", () => {
   test.each([
     ["order-42", "everstep why order-42"],
     ["order-42/post-order", "everstep why order-42/post-order"],
+    ["order-42:re_1", "everstep why order-42:re_1"],
     ["-rf", "everstep why -- -rf"],
     ["a b", "everstep why 'a b'"],
     ["$(reboot)", "everstep why '$(reboot)'"],

@@ -29,6 +29,7 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
   let proxy: TcpProxy;
   let page: Page;
   let operations: Operations;
+  let completedAt: string;
   /** What the browser complained of, and what it asked others for. */
   let complaints: string[];
 
@@ -39,6 +40,7 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
 
   beforeEach(async () => {
     complaints = [];
+    completedAt = new Date().toISOString();
     tinybird = await localTinybird();
     proxy = await TcpProxy.start({ port: Number(new URL(tinybird.url).port) });
     const reader = new Tinybird({ url: `http://127.0.0.1:${proxy.port}`, token: "local_read" });
@@ -60,11 +62,10 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
     page.locator(".tile", { hasText: label }).locator(".value").textContent();
   const stuck = () => page.locator(".stuck li");
 
+  /** All of a test at one instant: it is part of what makes two rows the same. */
   async function order(orderId: string, totalCents: number): Promise<void> {
-    const completed = { orderId, totalCents, userId: "u-1", chargeId: "ch-1", itemCount: 1 };
-    await tinybird.writer.append("orders", [
-      orderFigure({ ...completed, completedAt: new Date().toISOString() }),
-    ]);
+    const completed = { orderId, totalCents, userId: "u-1", chargeId: "ch-1", itemCount: 1, completedAt };
+    await tinybird.writer.append("orders", [orderFigure(completed)]);
   }
 
   /** A run that meets a bug; what it ships reaches the page as every event does. Answers how to mend it. */

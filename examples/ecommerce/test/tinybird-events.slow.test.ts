@@ -102,6 +102,16 @@ describe.skipIf(!hasEngine)("the Events API of the stand-in", () => {
     await expect(tinybird.writer.pipe("revenue_dashboard")).rejects.toThrow("403");
   });
 
+  test("does nothing for a page of another site", async () => {
+    const tinybird = await localTinybird();
+    const headers = { origin: "https://evil.example" };
+    expect((await post(tinybird, { headers })).status).toBe(403);
+    const trouble = { method: "POST", body: JSON.stringify({ kind: "down", times: 1 }), headers };
+    expect((await fetch(`${tinybird.url}/_sim/trouble`, trouble)).status).toBe(403);
+    expect(await tinybird.query("SELECT count() AS rows FROM orders")).toEqual([{ rows: 0 }]);
+    expect((await post(tinybird)).status).toBe(200);
+  });
+
   test("says what is wrong with a request, in Tinybird's shape, and writes nothing of it", async () => {
     const tinybird = await localTinybird();
     const wrong: readonly (readonly [Asked, number])[] = [
