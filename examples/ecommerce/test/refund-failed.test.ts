@@ -26,7 +26,7 @@ function refundEvent({ id = "evt_1", type = "refund.failed", metadata = {}, reas
   return JSON.stringify({ id, object: "event", type, data: { object } });
 }
 
-describe.for(ENGINES)("on %s a refund that fails after its order has ended", (engine) => {
+describe.for(ENGINES)("on %s a refund that fails after its order has ended (F127)", (engine) => {
   test("is one run that needs a person, on the list for operations, until somebody says how it was mended", async () => {
     const events: ShippedEvent[] = [];
     const outbox = {
@@ -62,7 +62,7 @@ describe.for(ENGINES)("on %s a refund that fails after its order has ended", (en
   });
 });
 
-test("a refund is said to have failed as often as Stripe likes, and is one run", async () => {
+test("a refund is said to have failed as often as Stripe likes, and is one run (F127)", async () => {
   const shop = await openedShop({ webhookSecret });
   const metadata = { order_id: "o-1" };
   expect(await postWebhook(shop.url, refundEvent({ metadata }))).toBe(200);
