@@ -77,6 +77,7 @@ function runFindings({ figures: { live, now }, workflows, named }: Seen): readon
   const late = live.filter(
     (figure) =>
       figure.status === "ready" &&
+      isServed(figure) &&
       !isPaused(figure) &&
       figure.firstDueAt !== null &&
       figure.firstDueAt < now - WEDGED_MS,
@@ -86,7 +87,9 @@ function runFindings({ figures: { live, now }, workflows, named }: Seen): readon
       live.filter((figure) => figure.status !== "stuck" && !isServed(figure)),
       { now, named },
     ),
-    ...late.filter(isServed).map((figure) => wedged(figure, now)),
+    ...(late.length === 0
+      ? [fine("lag", "what live workers have the code for is taken on within a minute")]
+      : late.map((figure) => wedged(figure, now))),
     stuck(live, named),
   ];
 }
@@ -140,6 +143,7 @@ function pauses({ workflows, named }: Seen): readonly Finding[] {
   const paused = new Map(
     workflows.flatMap(({ name, paused: note }) => (note === null ? [] : [[name, note.at]])),
   );
+  if (paused.size === 0) return [fine("paused", "no workflow is paused")];
   return [...paused].map(([name, at]) => ({
     check: "paused",
     is: "warning",

@@ -16,23 +16,31 @@ interface Row {
   readonly oldestMs: number;
   readonly oldestPid: number | null;
   readonly oldestState: string | null;
+  /** Sessions of other roles, of which this one sees no transactions. */
+  readonly hidden: number;
   readonly bytes: number;
   readonly live: number;
   readonly dead: number;
   readonly outbox: number;
 }
 
-/** Settings, sessions and the statistics that the server keeps anyway: no table is read but the head of the outbox. */
+/**
+ * Settings, sessions and the statistics that the server keeps anyway: no table is read but the head of the outbox. Only a transaction that
+ * wrote, or that keeps a snapshot, is in the way of vacuum; autovacuum's own is not, and must not be ended. All roles may see how many
+ * sessions there are by `pg_stat_database` only.
+ */
 const LOOK = `SELECT json_build_object('fsync', current_setting('fsync'), 'pages', current_setting('full_page_writes'),
     'server', current_setting('server_version'),
-    'used', (SELECT count(*) FROM pg_stat_activity a WHERE a.backend_type = 'client backend'),
+    'used', (SELECT sum(d.numbackends) FROM pg_stat_database d),
     'max', current_setting('max_connections')::int, 'oldestMs', coalesce(o.ms, 0), 'oldestPid', o.pid, 'oldestState', o.state,
+    'hidden', (SELECT count(*) FROM pg_stat_activity a WHERE a.datname = current_database() AND a.backend_type IS NULL),
     'bytes', s.bytes, 'live', s.live, 'dead', s.dead,
     'outbox', (SELECT count(*) FROM (SELECT 1 FROM everstep.outbox LIMIT ${OUTBOX_MAX}) b))::text AS answer
   FROM (SELECT coalesce(sum(pg_total_relation_size(t.relid)), 0) AS bytes, coalesce(sum(t.n_live_tup), 0) AS live,
-      coalesce(sum(t.n_dead_tup), 0) AS dead FROM pg_stat_user_tables t WHERE quote_ident(t.schemaname) = $1) s
+      coalesce(sum(t.n_dead_tup), 0) AS dead FROM pg_stat_user_tables t WHERE t.schemaname = $1) s
   LEFT JOIN LATERAL (SELECT a.pid, a.state, floor(extract(epoch FROM clock_timestamp() - a.xact_start) * 1000) AS ms
-    FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL
+    FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_type <> 'autovacuum worker'
+      AND (a.backend_xid IS NOT NULL OR a.backend_xmin IS NOT NULL)
     ORDER BY a.xact_start LIMIT 1) o ON true`;
 
 /** What can be seen of the server, with the rights that this role has. */
@@ -50,10 +58,8 @@ export async function examine(database: Database): Promise<readonly Finding[]> {
   ];
 }
 
-/** `quote_ident` quotes only what needs it. */
 function unquoted(schema: string): string {
-  const bare = schema.slice(1, -1);
-  return /^[a-z_][a-z0-9_$]*$/.test(bare) ? bare : schema;
+  return schema.slice(1, -1).replaceAll('""', '"');
 }
 
 function durability({ fsync, pages }: Row): Finding {
@@ -88,9 +94,16 @@ function pooler({ hasSessions }: Database): Finding {
   };
 }
 
-function transactions({ oldestMs, oldestPid, oldestState }: Row): Finding {
+function transactions({ oldestMs, oldestPid, oldestState, hidden }: Row): Finding {
+  const seen =
+    hidden === 0 ? "" : `, as far as this role sees: pg_read_all_stats would show it ${hidden} more`;
   if (oldestMs < TRANSACTION_MAX_MS)
-    return fine("transactions", `the oldest open one is ${Math.round(oldestMs / 1000)} s old`);
+    return fine(
+      "transactions",
+      oldestPid === null
+        ? `none is in the way of vacuum${seen}`
+        : `the oldest one in the way of vacuum is ${Math.round(oldestMs / 1000)} s old${seen}`,
+    );
   return {
     check: "transactions",
     is: "warning",

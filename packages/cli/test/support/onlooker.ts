@@ -22,8 +22,8 @@ export interface Typing {
 export class Onlooker extends Operator {
   readonly #now: number;
 
-  constructor(kind: Kind, { now }: { readonly now: number }) {
-    super(kind);
+  constructor(kind: Kind, { now, server }: { readonly now: number; readonly server?: string }) {
+    super(kind, server);
     this.#now = now;
   }
 

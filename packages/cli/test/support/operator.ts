@@ -28,8 +28,9 @@ export class Operator {
   readonly store: Store;
   readonly client: Client;
 
-  constructor(kind: Kind) {
-    const { url, store } = kind === "sqlite" ? inFile(this.cwd) : inSchema();
+  /** `server`: the database of Postgres, where it is not that of the test run. */
+  constructor(kind: Kind, server: string = inject("databaseUrl")) {
+    const { url, store } = kind === "sqlite" ? inFile(this.cwd) : inSchema(server);
     this.url = url;
     this.store = store;
     this.client = new Client({ store });
@@ -97,8 +98,7 @@ function inFile(directory: string): Place {
   return { url: `sqlite:${file}`, store: sqlite(file) };
 }
 
-function inSchema(): Place {
-  const server = inject("databaseUrl");
+function inSchema(server: string): Place {
   const schema = `cli_${randomUUID().replaceAll("-", "")}`;
   const url = new URL(server);
   url.searchParams.set("schema", schema);
