@@ -5,11 +5,11 @@ import type { Shop } from "./shop.ts";
 /**
  * What follows an order: three steps at once, none of which can hurt the order, or keep the others from being done.
  *
- * | step                 | effect                                     | at most | tried again                                     |
- * |----------------------|--------------------------------------------|---------|-------------------------------------------------|
+ * | step                 | effect                                     | at most | tried again                                      |
+ * |----------------------|--------------------------------------------|---------|--------------------------------------------------|
  * | `send-confirmation`  | a mail; sent twice, it says so             | 30 s    | twice within 10 s, then ever slower, without end |
- * | `add-loyalty-points` | the order's points, with the journal entry | 15 s    | within a second, then ever slower, without end  |
- * | `track-analytics`    | a row at Tinybird, counted once            | 10 s    | the same, or when Tinybird says                 |
+ * | `add-loyalty-points` | the order's points, with the journal entry | 15 s    | within a second, then ever slower, without end   |
+ * | `track-analytics`    | a row at Tinybird, counted once            | 10 s    | the same, or when Tinybird says                  |
  *
  * A step that fails for good, such as the mail to an address that does not exist, fails this run, once the others are done.
  */

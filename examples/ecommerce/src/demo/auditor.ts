@@ -62,7 +62,7 @@ export class Auditor {
       // Name and id of the event: it has the order's.
       event === null ? [] : [{ orderId: event.split("/")[1] ?? event, status }],
     );
-    const orders = all.filter(({ event }) => event === null);
+    const orders = all.filter(({ workflow }) => workflow === "order");
     const stands = ({ id, status }: RunSummary): boolean => status === "canceled" && this.#confirmed.has(id);
     const runs = orders.map((run) => (stands(run) ? { ...run, status: "completed" as const } : run));
     return { runs, postOrders: started };
