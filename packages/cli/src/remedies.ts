@@ -43,9 +43,11 @@ export async function remediesOf(
 
 function endedRemedies({ run }: RunDetails, line: Line): Remedy[] {
   if (run.end === "completed") return [];
-  return [
-    { command: line("retry", [run.id]), when: "the cause is mended: it goes on from the step that failed" },
-  ];
+  const when =
+    run.end === "canceled"
+      ? "it is wanted after all: it goes on from the earliest step that was undone"
+      : "the cause is mended: it goes on from the step that failed";
+  return [{ command: line("retry", [run.id]), when }];
 }
 
 function liveRemedies(details: RunDetails, line: Line): Remedy[] {

@@ -90,7 +90,8 @@ interface Read {
   readonly sealed: boolean;
 }
 
-async function readRun(client: Client, store: Store, id: string): Promise<Read> {
+/** Also without the keys that it was written with: then what is not sealed. */
+export async function readRun(client: Client, store: Store, id: string): Promise<Read> {
   try {
     return { report: await client.runs.read(id), sealed: false };
   } catch (error) {

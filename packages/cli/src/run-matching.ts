@@ -1,6 +1,11 @@
 /** `--step` and `--failed-with`: what only a look at each run can tell, since values may be sealed. */
-import type { Client, RunReport, RunStatus, RunSummary } from "@everstep/core";
+import type { RunReport, RunStatus, RunSummary } from "@everstep/core";
+import type { Session } from "./frame.ts";
+import { plural } from "./render/plural.ts";
+import { readRun } from "./run-document.ts";
 import type { SelectionOptions } from "./run-selection.ts";
+
+export type Looker = Pick<Session<unknown>, "client" | "store" | "out">;
 
 type Wanted = Pick<SelectionOptions, "step" | "failedWith">;
 
@@ -18,31 +23,42 @@ export function needsReading({ step, failedWith }: Wanted): boolean {
 
 /** Those of the runs that match, in their order. Reads each of them. */
 export async function matchingRuns(
-  client: Client,
+  looker: Looker,
   runs: readonly RunSummary[],
   wanted: Wanted,
 ): Promise<readonly RunSummary[]> {
   if (!needsReading(wanted)) return runs;
   const found: RunSummary[] = [];
+  let sealed = 0;
   for (let at = 0; at < runs.length; at += AT_ONCE) {
     const some = runs.slice(at, at + AT_ONCE);
-    const matched = await Promise.all(some.map(({ id }) => isMatch(client, id, wanted)));
-    found.push(...some.filter((_, index) => matched[index]));
+    const matches = await Promise.all(some.map(({ id }) => matchOf(looker, id, wanted)));
+    found.push(...some.filter((_, index) => matches[index] === "found"));
+    sealed += matches.filter((match) => match === "sealed").length;
   }
+  if (sealed > 0 && !looker.out.isJson)
+    looker.out.note(
+      `${plural(sealed, "run")} left out: without the codec nobody knows what they failed with`,
+    );
   return found;
 }
 
-async function isMatch(client: Client, id: string, { step, failedWith }: Wanted): Promise<boolean> {
-  const report = await client.runs.read(id).catch((thrown: unknown) => {
+async function matchOf(
+  { client, store }: Looker,
+  id: string,
+  { step, failedWith }: Wanted,
+): Promise<"found" | "other" | "sealed"> {
+  const read = await readRun(client, store, id).catch((thrown: unknown) => {
     // Purged since it was listed.
     if (thrown instanceof Error && "code" in thrown && thrown.code === "RUN_NOT_FOUND") return undefined;
     throw thrown;
   });
-  if (report === undefined) return false;
-  return (
-    (step === undefined || stepsAt(report).includes(step)) &&
-    (failedWith === undefined || errorsOf(report).toLowerCase().includes(failedWith.toLowerCase()))
-  );
+  if (read === undefined) return "other";
+  const { report, sealed } = read;
+  if (step !== undefined && !stepsAt(report).includes(step)) return "other";
+  if (failedWith === undefined || errorsOf(report).toLowerCase().includes(failedWith.toLowerCase()))
+    return "found";
+  return sealed ? "sealed" : "other";
 }
 
 /** The failed attempts of a compensation are kept under the key of its step, and this. */

@@ -171,7 +171,14 @@ test("S8: without the codec a run is shown as far as it is not sealed; with it, 
   for (const command of ["show", "why"])
     expect((await onlooker.look([command, "sealed-1"])).out).not.toContain("ada");
   expect((await onlooker.look(["list", "--ids"])).out).toBe("sealed-1\n");
-  expect((await onlooker.look(["list"])).out).toContain("\trun sealed-1: its error can't be decoded: ");
+  expect((await onlooker.look(["list"])).out).toContain("\tits error can't be decoded: ");
+
+  expect((await onlooker.look(["list", "--step", "charge", "--ids"])).out).toBe("sealed-1\n");
+  expect(await onlooker.look(["list", "--failed-with", "ada", "--ids"])).toEqual({
+    code: 0,
+    out: "",
+    err: "1 run left out: without the codec nobody knows what they failed with\n",
+  });
 
   const withKey = ["--codec", "codec.mjs"];
   expect(JSON.parse((await onlooker.look([...words, ...withKey])).out)).toMatchObject({
@@ -179,7 +186,11 @@ test("S8: without the codec a run is shown as far as it is not sealed; with it, 
     input: { secret: 1 },
   });
   expect((await onlooker.look(["why", "sealed-1", ...withKey])).out).toContain("no money of ada's");
-  expect((await onlooker.look(["list", ...withKey])).out).toContain("no money of ada's");
+  expect((await onlooker.look(["list", ...withKey])).out).toContain(
+    "\tstep charge failed: no money of ada's\n",
+  );
+  const found = await onlooker.look(["list", "--failed-with", "ada", "--ids", ...withKey]);
+  expect(found).toEqual({ code: 0, out: "sealed-1\n", err: "" });
 });
 
 test("durations and instants are read as they are written", () => {

@@ -103,6 +103,14 @@ describe.each(KINDS)("on %s", (kind) => {
     await operator.until("failing-1", "failed");
     expect(await remediesOf("failing-1")).toEqual(["everstep retry failing-1"]);
 
+    await operator.client.start(unheard, undefined, { id: "unwanted" });
+    await operator.until("unwanted", "waiting");
+    await paste("everstep cancel unwanted --yes");
+    await operator.until("unwanted", "canceled");
+    const { out } = await operator.type(["why", "unwanted"]);
+    expect(out).toContain("If it is wanted after all: it goes on from the earliest step that was undone:\n");
+    await paste((await remediesOf("unwanted"))[0]);
+
     await operator.client.start(unheard, undefined, { id: "unheard-1" });
     await operator.until("unheard-1", "waiting");
     await operator.client.get("unheard-1").signal("go", null);

@@ -1,6 +1,6 @@
 /** All runs that a filter finds, page by page: what is done to them must not change which come next, so the oldest come first. */
-import type { Client, RunSummary } from "@everstep/core";
-import { matchingRuns, needsReading } from "../run-matching.ts";
+import type { RunSummary } from "@everstep/core";
+import { type Looker, matchingRuns, needsReading } from "../run-matching.ts";
 import { filterOf, type SelectionOptions } from "../run-selection.ts";
 
 const PAGE = 500;
@@ -11,19 +11,19 @@ export function selectsNothing(options: SelectionOptions): boolean {
 }
 
 export async function* selectedRuns(
-  client: Client,
+  looker: Looker,
   options: SelectionOptions,
   now: number,
 ): AsyncGenerator<RunSummary> {
   let after: string | undefined;
   do {
-    const page = await client.runs.list({
+    const page = await looker.client.runs.list({
       ...filterOf(options, now),
       limit: PAGE,
       order: "oldest",
       ...(after === undefined ? {} : { after }),
     });
-    yield* await matchingRuns(client, page.runs, options);
+    yield* await matchingRuns(looker, page.runs, options);
     after = page.next ?? undefined;
   } while (after !== undefined);
 }

@@ -5,6 +5,7 @@ import type { Session } from "../frame.ts";
 import { parseCount } from "../human.ts";
 import type { Io } from "../io.ts";
 import { readLines } from "../input/stdin.ts";
+import type { Looker } from "../run-matching.ts";
 import type { SelectionOptions } from "../run-selection.ts";
 import type { Change } from "./change.ts";
 import { namedRun } from "./named-run.ts";
@@ -35,14 +36,15 @@ export interface Targets {
 const PAGE = 500;
 
 export async function targetsOf(
-  { client, options, io }: Pick<Session<TargetOptions>, "client" | "options" | "io">,
+  session: Pick<Session<TargetOptions>, "client" | "store" | "options" | "io" | "out">,
   ids: readonly string[],
   change: Change,
 ): Promise<Targets> {
+  const { client, options, io } = session;
   const limit = options.limit === undefined ? Number.POSITIVE_INFINITY : parseCount(options.limit, "--limit");
   if (ids.length === 0)
     return {
-      runs: await filtered(client, options, change, { limit, now: io.now() }),
+      runs: await filtered(session, options, change, { limit, now: io.now() }),
       missing: [],
       single: false,
       isGuess: false,
@@ -58,7 +60,7 @@ export async function targetsOf(
 }
 
 async function filtered(
-  client: Client,
+  looker: Looker,
   options: TargetOptions,
   { name, statuses, narrows }: Change,
   { limit, now }: { readonly limit: number; readonly now: number },
@@ -68,7 +70,7 @@ async function filtered(
       `say which runs to ${name}: ids, - for ids from standard input, or a filter such as --status or --workflow; --all means all`,
     );
   const runs: RunSummary[] = [];
-  for await (const run of selectedRuns(client, { ...options, status: options.status ?? statuses }, now)) {
+  for await (const run of selectedRuns(looker, { ...options, status: options.status ?? statuses }, now)) {
     if (runs.length >= limit) break;
     runs.push(run);
   }

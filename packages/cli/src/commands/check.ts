@@ -65,7 +65,8 @@ async function checked(session: Session<Options>): Promise<CheckDocument> {
   const names = new Set(module.workflows.map(({ name }) => name));
   const runs: RunSummary[] = [];
   let others = 0;
-  for await (const run of selectedRuns(client, { ...options, status: options.status ?? LIVE }, io.now()))
+  const filter = { ...options, status: options.status ?? LIVE };
+  for await (const run of selectedRuns({ ...session, client }, filter, io.now()))
     if (names.has(run.workflow)) runs.push(run);
     else others += 1;
   const results = await replayAll(session, client, { runs, workflows: module.workflows });

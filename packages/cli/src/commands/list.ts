@@ -68,7 +68,8 @@ const list: Work<Options> = async (session) => {
   }
 };
 
-async function pageOf({ client, options, io }: Session<Options>): Promise<ListDocument> {
+async function pageOf(session: Session<Options>): Promise<ListDocument> {
+  const { client, options, io } = session;
   const limit = parseCount(options.limit, "--limit");
   const order = options.oldest === true ? "oldest" : "newest";
   const filter = filterOf(options, io.now());
@@ -82,7 +83,7 @@ async function pageOf({ client, options, io }: Session<Options>): Promise<ListDo
       order,
       ...(next === null ? {} : { after: next }),
     });
-    found.push(...(await matchingRuns(client, page.runs, options)));
+    found.push(...(await matchingRuns(session, page.runs, options)));
     next = page.next;
     // A page ends where one of the store does, so that `next` leaves nothing out.
   } while (next !== null && found.length === 0 && !io.interrupted.aborted);

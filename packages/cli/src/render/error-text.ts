@@ -12,8 +12,13 @@ function causeText(error: ErrorDocument, said: string): string {
 }
 
 /** As `why` says it, where room is scarce: names of errors only where there is nothing else, and no cause that the message repeats. */
-export function reasonText({ name, message, code, cause }: ErrorDocument): string {
-  const own = message === "" ? (code ?? name) : message;
-  const because = cause === null ? "" : reasonText(cause);
-  return own.includes(because) ? own : `${own}, caused by ${because}`;
+export function reasonText(error: ErrorDocument): string {
+  let text = ownText(error);
+  for (let { cause } = error; cause !== null; { cause } = cause)
+    if (!text.includes(ownText(cause))) text += `, caused by ${ownText(cause)}`;
+  return text;
+}
+
+function ownText({ name, message, code }: ErrorDocument): string {
+  return message === "" ? (code ?? name) : message;
 }

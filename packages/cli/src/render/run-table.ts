@@ -29,8 +29,14 @@ function tookText({ startedAt, endedAt }: RunDocument, now: number): string {
 }
 
 /** What it is stuck at, ended with, or waits for. */
-function whereText({ stuck, error, waits }: RunDocument): string {
-  if (stuck !== null) return `${stuck.code}: ${stuck.message}`;
-  if (error !== null) return reasonText(error);
+function whereText({ id, stuck, error, waits }: RunDocument): string {
+  if (stuck !== null) return `${stuck.code}: ${withoutRun(id, stuck.message)}`;
+  if (error !== null) return withoutRun(id, reasonText(error));
   return waits.map(({ kind, key }) => `${kind} ${key}`).join(", ");
+}
+
+/** everstep's messages begin with their run, which has a column of its own. */
+function withoutRun(id: string, message: string): string {
+  const about = `run ${id}`;
+  return message.startsWith(about) ? message.slice(about.length).replace(/^:? /, "") : message;
 }

@@ -25,7 +25,10 @@ export function factsOf(run: ShowDocument, now: number): readonly (readonly [nam
     ["created", instantText(run.createdAt, now)],
     ["started", startedAt === null ? "not yet" : instantText(startedAt, now)],
     ["ended", endedAt === null ? null : instantText(endedAt, now)],
-    ["took", endedAt === null ? null : durationText(Date.parse(endedAt) - Date.parse(run.createdAt))],
+    [
+      "took",
+      endedAt === null ? null : durationText(Date.parse(endedAt) - Date.parse(startedAt ?? run.createdAt)),
+    ],
     ["taken on", run.attempts < 2 ? null : `${run.attempts} times`],
     ["paused", paused === null ? null : `since ${instantText(paused.at, now)}${orderText(paused)}`],
     ["due", endedAt === null && run.dueAt !== null ? instantText(run.dueAt, now) : null],

@@ -43,14 +43,16 @@ export function readable(thrown: unknown): unknown {
  * says ECONNREFUSED. A cause that the message repeats is left out.
  */
 export function sentenceOf(thrown: unknown): string {
-  return sentence(dataOf(thrown));
+  const data = dataOf(thrown);
+  let text = ownText(data);
+  for (let { cause } = data; cause !== undefined; { cause } = cause)
+    if (!text.includes(ownText(cause))) text += `, caused by ${ownText(cause)}`;
+  return text;
 }
 
-function sentence({ name, message, props, cause }: ErrorData): string {
+function ownText({ name, message, props }: ErrorData): string {
   const code = props?.["code"];
-  const own = message !== "" ? message : typeof code === "string" ? code : name;
-  const because = cause === undefined ? "" : sentence(cause);
-  return own.includes(because) ? own : `${own}, caused by ${because}`;
+  return message !== "" ? message : typeof code === "string" ? code : name;
 }
 
 function ofError(error: Error, depth: number): ErrorData {

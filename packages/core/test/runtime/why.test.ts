@@ -112,7 +112,7 @@ test("retrying: what caused the last error, unless its message says so", async (
   const world = new World();
   const refused = Object.assign(new AggregateError([]), { code: "ECONNREFUSED" });
   const first = new Error("fetch failed", { cause: refused });
-  const second = new Error("no: shut", { cause: new Error("shut") });
+  const second = new Error("no: shut", { cause: new Error("shut", { cause: new Error("a strike") }) });
   const definition = workflow({ name: "order" }, (ctx) =>
     ctx.step(
       "charge-payment",
@@ -124,7 +124,10 @@ test("retrying: what caused the last error, unless its message says so", async (
   );
   const process = await world.worker([definition]);
   await process.start(definition, undefined, { id: "r" });
-  for (const [index, said] of ["fetch failed, caused by ECONNREFUSED;", "no: shut;"].entries()) {
+  for (const [index, said] of [
+    "fetch failed, caused by ECONNREFUSED;",
+    "no: shut, caused by a strike;",
+  ].entries()) {
     await world.passUntil(
       () => world.run("r").retries[0]?.failures === index + 1 && world.run("r").owner === null,
     );

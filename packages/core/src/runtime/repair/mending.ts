@@ -99,7 +99,7 @@ export async function operate(
   if (outcome.is === "wrong-state") {
     const remedy =
       operation === "resume"
-        ? "only a stuck or paused run can be resumed; nothing was changed"
+        ? "only a stuck or paused run can be resumed, and a failed or canceled one retried; nothing was changed"
         : "only a run that goes on by itself can be paused; nothing was changed";
     throw new RunStateError(id, outcome.status, remedy);
   }
