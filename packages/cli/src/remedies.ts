@@ -1,5 +1,6 @@
 /** What a person can do for a run: whole command lines, each with when it is the right one. The likeliest comes first. */
 import { type Client, type RunDetails, statusOf, type Store } from "@everstep/core";
+import { bareUndos } from "./bare-undos.ts";
 import { commandLine } from "./shell-word.ts";
 
 export interface Remedy {
@@ -41,13 +42,20 @@ export async function remediesOf(
   return remedies;
 }
 
-function endedRemedies({ run }: RunDetails, line: Line): Remedy[] {
+function endedRemedies({ run, journal }: RunDetails, line: Line): Remedy[] {
   if (run.end === "completed") return [];
-  const when =
-    run.end === "canceled"
-      ? "it is wanted after all: it goes on from the earliest step that was undone"
-      : "the cause is mended: it goes on from the step that failed";
-  return [{ command: line("retry", [run.id]), when }];
+  const isCanceled = run.end === "canceled";
+  const since = isCanceled ? "it is wanted after all" : "the cause is mended";
+  const [undone] = bareUndos(journal);
+  if (undone !== undefined)
+    return [
+      {
+        command: line("rewind", [run.id], ["--to", "<step>"]),
+        when: `${since}: it does all again from <step> on (it can't be retried: ${undone} was undone, and nobody knows which steps that took back)`,
+      },
+    ];
+  const from = isCanceled ? "the earliest step that was undone" : "the step that failed";
+  return [{ command: line("retry", [run.id]), when: `${since}: it goes on from ${from}` }];
 }
 
 function liveRemedies(details: RunDetails, line: Line): Remedy[] {

@@ -65,6 +65,14 @@ const exhausted = workflow({ name: "exhausted" }, (ctx) =>
 const failing = workflow({ name: "failing" }, (ctx) =>
   ctx.step("charge", () => Promise.reject(new FatalError("declined"))),
 );
+const undone = workflow({ name: "undone" }, async (ctx) => {
+  ctx.compensate("release", () => {});
+  await ctx.step("reserve", () => "reserved");
+  await ctx.step("charge", ({ idempotencyKey }) => {
+    if (!idempotencyKey.includes("~")) throw new FatalError("declined");
+  });
+  await ctx.waitForSignal("go");
+});
 const unheard = workflow({ name: "unheard" }, async (ctx) => {
   await ctx.waitForSignal("go");
   await ctx.waitForSignal("go");
@@ -123,6 +131,39 @@ describe.each(KINDS)("on %s", (kind) => {
     expect(signal).toBe(`everstep signal unheard-1 go '"by hand"'`);
     await paste(signal);
     await operator.until("unheard-1", "completed");
+  });
+
+  test("a run that can't be retried is to be rewound", { timeout: 30_000 }, async () => {
+    const operator = new Operator(kind);
+    await operator.worker(undone);
+    await operator.client.start(undone, undefined, { id: "undone-1" });
+    await operator.until("undone-1", "failed");
+    expect(await operator.json(["why", "undone-1"])).toMatchObject({
+      remedies: [
+        {
+          command: "everstep rewind undone-1 --to '<step>'",
+          when: expect.stringContaining("it can't be retried: release was undone") as string,
+        },
+      ],
+    });
+    const { out } = await operator.type(["retry", "--status", "failed", "--dry-run"]);
+    expect(out).toMatch(/^would retry 0 runs; .*\bundone-1\b.*be refused: release was undone/s);
+    const asItStands = ["rewind", "undone-1", "--to", "<step>", "--yes"];
+    expect((await operator.type(asItStands)).err).toContain("it has reserve, charge");
+    expect((await operator.type(["retry", "undone-1"])).code).toBe(1);
+
+    // What a rewind went back to before counts no more.
+    expect((await operator.type(["rewind", "undone-1", "--to", "reserve", "--yes"])).code).toBe(0);
+    await operator.until("undone-1", "waiting");
+    expect((await operator.type(["cancel", "undone-1", "--no-compensate", "--yes"])).code).toBe(0);
+    await operator.until("undone-1", "canceled");
+    expect(await operator.json(["why", "undone-1"])).toMatchObject({
+      remedies: [{ command: "everstep retry undone-1" }],
+    });
+    expect(await operator.json(["retry", "undone-1", "--dry-run"])).toMatchObject({
+      runs: [{ refusal: null }],
+    });
+    expect((await operator.type(["retry", "undone-1"])).code).toBe(0);
   });
 
   test("what nobody will go on with says so", { timeout: 30_000 }, async () => {

@@ -1,5 +1,5 @@
 /** Something that is done to runs, one after the other: what its command knows of it. */
-import type { Client, OrderOptions, RunStatus, RunSummary } from "@everstep/core";
+import type { Client, OrderOptions, RunStatus, RunSummary, Store } from "@everstep/core";
 
 export interface Change {
   /** Its command, in the infinitive: `cancel`. */
@@ -16,6 +16,8 @@ export interface Change {
   readonly narrows?: boolean;
   /** Why the run would refuse it, as far as its summary tells; undefined when it would not. */
   readonly refusal: (run: RunSummary) => string | undefined;
+  /** Why it would refuse it all the same, as its journal tells: for `--dry-run`. */
+  readonly refusalWithin?: (store: Store, run: RunSummary) => Promise<string | undefined>;
   readonly act: (client: Client, run: RunSummary) => Promise<void>;
 }
 

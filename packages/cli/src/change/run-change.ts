@@ -167,22 +167,17 @@ function restText(unknown: readonly string[], left: number): string {
 }
 
 async function showPlan(
-  { out }: Session<ChangeOptions>,
+  { out, store }: Session<ChangeOptions>,
   { runs, missing }: Targets,
   change: Change,
 ): Promise<ExitCode> {
-  const plan: ChangePlan = {
-    operation: change.name,
-    dryRun: true,
-    runs: runs.map((run) => ({
-      id: run.id,
-      workflow: run.workflow,
-      version: run.version,
-      status: run.status,
-      refusal: change.refusal(run) ?? null,
-    })),
-    refused: missing,
-  };
+  const planned: Planned[] = [];
+  for (const run of runs) {
+    const { id, workflow, version, status } = run;
+    const refusal = change.refusal(run) ?? (await change.refusalWithin?.(store, run)) ?? null;
+    planned.push({ id, workflow, version, status, refusal });
+  }
+  const plan: ChangePlan = { operation: change.name, dryRun: true, runs: planned, refused: missing };
   const { table } = await import("../render/table.ts");
   out.show(plan, (shown, screen) => planText(shown, { change, screen, table }));
   return EXIT.done;

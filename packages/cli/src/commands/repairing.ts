@@ -1,5 +1,7 @@
 /** `retry` and `rewind`: runs go back, and do again what is to be done again. */
+import { DecodingError, type RunSummary, type Store } from "@everstep/core";
 import type { Command } from "commander";
+import { bareUndos } from "../bare-undos.ts";
 import { ALL, ENDED, onlyIn, orderOf, type WhoAndWhy } from "../change/change.ts";
 import { addChangeCommand } from "../change/change-command.ts";
 import type { Frame } from "../frame.ts";
@@ -21,6 +23,7 @@ function addRetry(program: Command, frame: Frame): void {
       done: "retried",
       statuses: ["failed", "canceled"],
       refusal: onlyIn(["failed", "canceled"]),
+      refusalWithin: notRetried,
       act: (client, { id }) =>
         client.runs.retry(id, {
           ...orderOf(options),
@@ -33,6 +36,14 @@ function addRetry(program: Command, frame: Frame): void {
       ["retry order-42 --from reserve-stock", "from an earlier step"],
     ],
   });
+}
+
+async function notRetried(store: Store, { id, error }: RunSummary): Promise<string | undefined> {
+  if (error instanceof DecodingError) return error.message;
+  const undone = bareUndos((await store.read(id))?.journal ?? []);
+  return undone.length === 0
+    ? undefined
+    : `${undone.join(", ")} was undone, and nobody knows which steps that took back: rewind it to a step`;
 }
 
 function addRewind(program: Command, frame: Frame): void {
