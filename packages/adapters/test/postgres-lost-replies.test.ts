@@ -14,8 +14,9 @@ import type { Matcher, TcpProxy } from "@everstep/postgres-server/tcp-proxy";
 
 /** The prepared statement that calls this function: its name is in each of its requests. */
 const callOf = (fn: string): Matcher => ` ${fn}\0`;
-/** A commit of one step and nothing else has a function of its own. */
-const isCommit = (request: Buffer): boolean => request.includes(" commit\0") || request.includes(" append\0");
+/** Commits of one plain write have functions of their own. */
+const COMMITS = [" commit\0", " begin_run\0", " append\0", " finish\0"];
+const isCommit = (request: Buffer): boolean => COMMITS.some((name) => request.includes(name));
 
 type Fate = "executed" | "lost";
 const FATES: readonly Fate[] = ["executed", "lost"];

@@ -150,9 +150,11 @@ describe("F47: connections on which nothing passes any more", () => {
     ];
     for (const error of await Promise.all(asked.map(rejection)))
       expect(error).toBeInstanceOf(StoreUnavailableError);
-    expect(performance.now() - since).toBeLessThan(15_000);
+    // Each has a deadline of ten seconds.
+    expect(performance.now() - since).toBeLessThan(30_000);
+    const closedAt = performance.now();
     await fresh.close();
-    expect(performance.now() - since).toBeLessThan(20_000);
+    expect(performance.now() - closedAt).toBeLessThan(15_000);
     proxy.flow();
     await orders.allWell({ claims: 2 });
   });
@@ -177,7 +179,8 @@ describe("F49: notifications that are lost", () => {
       return tookMs;
     };
     const times = await Promise.all([play(async () => {}), play((proxy) => proxy.silence(" renew\0"))]);
-    expect(Math.max(...times)).toBeLessThan(13_000);
+    // Ten seconds are the longest that a worker waits before it asks by itself.
+    expect(Math.max(...times)).toBeLessThan(25_000);
   });
 });
 

@@ -141,7 +141,8 @@ describe("F43: a pool that is exhausted", TIMEOUT, () => {
     await tx.query("BEGIN");
     const since = performance.now();
     await client.start(orders, undefined, { id: "a", tx });
-    expect(performance.now() - since).toBeLessThan(2_000);
+    // For a connection it would wait five seconds.
+    expect(performance.now() - since).toBeLessThan(4_500);
     await tx.query("COMMIT");
     tx.release();
     expect((await store.read("a"))?.run.id).toBe("a");

@@ -4,9 +4,7 @@ import { Bed } from "./postgres/bed.ts";
 import { eventually, Hand } from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
 
-const TIMEOUT = { timeout: 30_000 };
-
-describe("F46: the driver's own query_timeout", TIMEOUT, () => {
+describe("F46: the driver's own query_timeout", () => {
   test("leaves no half-open connection in the application's pool", async () => {
     const bed = new Bed();
     const proxy = await bed.proxy();
@@ -29,7 +27,7 @@ describe("F46: the driver's own query_timeout", TIMEOUT, () => {
   });
 });
 
-describe("F47: a connection that says nothing any more", TIMEOUT, () => {
+describe("F47: a connection that says nothing any more", () => {
   test("is noticed by the next heartbeat, and the worker stays alive", async () => {
     const bed = new Bed();
     const proxy = await bed.proxy();
@@ -48,11 +46,12 @@ describe("F47: a connection that says nothing any more", TIMEOUT, () => {
       );
       return beats.some(({ beat }) => Number(beat) > 0);
     });
-    // A heartbeat is given up after 400 ms.
-    expect(performance.now() - since).toBeLessThan(2_000);
+    // A heartbeat is given up after 400 ms, what is asked otherwise after ten seconds.
+    expect(performance.now() - since).toBeLessThan(8_000);
+    const beatAt = performance.now();
     await eventually("others look at it for longer than a death takes to notice", async () => {
       expect((await other.renew()).reaped).toBe(0);
-      return performance.now() - since > 2_500;
+      return performance.now() - beatAt > 2_500;
     });
     gate.open();
     await orders.allWell();

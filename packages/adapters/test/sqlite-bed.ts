@@ -9,7 +9,7 @@ import SqliteDatabase, { type Database } from "better-sqlite3";
 import type { Store } from "@everstep/core";
 import { onTestFinished } from "vitest";
 import { type SqliteOptions, sqlite } from "../src/sqlite/index.ts";
-import { eventually } from "./hand.ts";
+import { eventually, type Hand } from "./hand.ts";
 
 export function tempDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "everstep-sqlite-"));
@@ -43,6 +43,25 @@ export function thrown(call: () => unknown): Error {
     if (error instanceof Error) return error;
   }
   throw new Error("it threw no error");
+}
+
+/** Renews until some worker was taken over. */
+export async function untilReaped({ store, lease }: Hand): Promise<{
+  readonly tookMs: number;
+  /** From the end of the first look to the beginning of the last one in vain: how slow the machine is does not count. */
+  readonly inVainMs: number;
+}> {
+  const since = performance.now();
+  let firstEndedAt = Infinity;
+  let inVainMs = 0;
+  await eventually("a dead worker is taken over", async () => {
+    const beganAt = performance.now();
+    const isReaped = (await store.renew(lease)).reaped > 0;
+    if (!isReaped) inVainMs = Math.max(0, beganAt - firstEndedAt);
+    firstEndedAt = Math.min(firstEndedAt, performance.now());
+    return isReaped;
+  });
+  return { tookMs: performance.now() - since, inVainMs };
 }
 
 /** Another process with a store on the file, see sqlite-child.ts. */

@@ -37,7 +37,8 @@ describe("while another process holds the write lock", () => {
 
     expect(await written).toEqual([{ is: "done" }]);
     expect((await joined).worker).toBeGreaterThan(worker.id);
-    expect(delay.max / 1e6).toBeLessThan(200);
+    // SQLite's own wait for a lock would block for seconds.
+    expect(delay.max / 1e6).toBeLessThan(1_000);
   });
 
   test("F21: reads don't wait", async () => {

@@ -1,8 +1,9 @@
-import { type Batch, type NewEntry, StoreError, type Write } from "@everstep/core";
+import { type Batch, StoreError, type Write } from "@everstep/core";
 import { arrayLiteral } from "./array-literal.ts";
 import { ignore } from "./connections.ts";
 import type { Database } from "./database.ts";
 import { isInTheWay, isNotPlain, isOutOfOrder, isRefusal } from "./failure.ts";
+import { type PlainCall, plainCall } from "./plain-batches.ts";
 import { type Applied, decodeReply, expectedReply } from "./replies.ts";
 import {
   type AdvanceColumn,
@@ -42,31 +43,32 @@ export class Batches {
   }
 
   async #apply(batch: Batch): Promise<Applied> {
-    return (await this.#append(batch).catch(unlessRefused)) ?? this.#insist(batch, {});
+    const channel = batch.lease === undefined ? null : this.#announce(batch.lease.worker);
+    const plain = plainCall(batch);
+    const applied = plain && (await this.#applyPlain(plain, channel).catch(unlessRefused));
+    return applied ?? this.#insist(batch, channel, {});
   }
 
-  async #insist(batch: Batch, how: WavesOptions): Promise<Applied> {
+  async #insist(batch: Batch, channel: string | null, how: WavesOptions): Promise<Applied> {
     try {
-      return await this.#send(batch, how);
+      return await this.#send(batch, channel, how);
     } catch (error) {
       // A bad row sinks itself only (F57): again, each write for itself, which would cost too much as a habit.
-      if (isRefusal(error) && how.alone !== true) return this.#insist(batch, { ...how, alone: true });
+      if (isRefusal(error) && how.alone !== true)
+        return this.#insist(batch, channel, { ...how, alone: true });
       // F42: so does locking first what is seldom needed, or doing one write after the other.
-      if (isInTheWay(error) && how.ordered !== true) return this.#insist(batch, { ...how, ordered: true });
-      if (isOutOfOrder(error) && how.single !== true) return this.#insist(batch, { ...how, single: true });
+      if (isInTheWay(error) && how.ordered !== true)
+        return this.#insist(batch, channel, { ...how, ordered: true });
+      if (isOutOfOrder(error) && how.single !== true)
+        return this.#insist(batch, channel, { ...how, single: true });
       throw error;
     }
   }
 
-  /** A step of a run that is alone just now; undefined when that is not all, or not as it should be. */
-  async #append({ writes, lease }: Batch): Promise<Applied | undefined> {
-    const step = writes.length === 1 ? plainStep(writes[0]) : undefined;
-    if (step === undefined || lease === undefined) return undefined;
-    const { runId, attempt, entry } = step;
-    const { seq, kind, key, at, value = null, error = null } = entry;
-    const values = [lease.worker, lease.batch, runId, attempt, seq, kind, key, at, value, error];
+  /** Undefined when it is not as plain as it looked. */
+  async #applyPlain({ fn, values }: PlainCall, channel: string | null): Promise<Applied | undefined> {
     try {
-      const [answer] = await this.#database.ask("append", [...values, this.#announce(lease.worker)]);
+      const [answer] = await this.#database.ask(fn, [...values, channel]);
       return answer === undefined || answer === null ? undefined : decodeReply(answer);
     } catch (failure) {
       if (!isNotPlain(failure)) throw failure;
@@ -74,7 +76,7 @@ export class Batches {
     }
   }
 
-  async #send(batch: Batch, how: WavesOptions): Promise<Applied> {
+  async #send(batch: Batch, channel: string | null, how: WavesOptions): Promise<Applied> {
     const { writes, lease } = batch;
     const { alone = false, ordered = false } = how;
     const { waves, leave, locks, outbox } = wavesOf(writes, how);
@@ -91,7 +93,7 @@ export class Batches {
       leave?.wave ?? null,
       leave?.i ?? null,
       alone,
-      lease === undefined ? null : this.#announce(lease.worker),
+      channel,
     ]);
     return decodeReply(answer);
   }
@@ -100,19 +102,6 @@ export class Batches {
 /** Data that is refused is refused by itself. */
 function unlessRefused(error: unknown): undefined {
   if (!isRefusal(error)) throw error;
-}
-
-/** What `append` takes. (The driver would replace a lone surrogate without a word.) */
-function plainStep(
-  write: Write | undefined,
-): { readonly runId: string; readonly attempt: number; readonly entry: NewEntry } | undefined {
-  if (write?.kind !== "advance") return undefined;
-  const { runId, attempt, entries, kind: _, ...rest } = write;
-  const [entry, ...more] = entries;
-  if (entry === undefined || more.length > 0 || Object.values(rest).some((value) => value !== undefined))
-    return undefined;
-  const texts = [runId, entry.key, entry.value ?? "", entry.error ?? ""];
-  return texts.every((text) => text.isWellFormed()) ? { runId, attempt, entry } : undefined;
 }
 
 const ADVANCE_COLUMNS: readonly AdvanceColumn[] = ["i", "id", "attempt", "first", "seen"];

@@ -51,7 +51,7 @@ export function troubleOf(error: unknown): Trouble | undefined {
   return NO_CONNECTION.test(`${code} ${error.message}`) ? "outage" : undefined;
 }
 
-/** A batch that looked like one plain step is more than that. */
+/** A batch that looked like one plain write is more than that. */
 export function isNotPlain(error: unknown): boolean {
   return sqlStateOf(error instanceof StoreError ? error.cause : error) === NOT_PLAIN;
 }

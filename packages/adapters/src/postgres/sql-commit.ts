@@ -1,6 +1,7 @@
 import { NOW, type SqlFunction } from "./sql.ts";
 import { REFUSED } from "./sql-damage.ts";
 import { advanceFunctions, ADVANCES, ENTRIES } from "./sql-advance.ts";
+import { aloneFunctions } from "./sql-alone.ts";
 import { eventFunctions } from "./sql-events.ts";
 import { keepingFunctions } from "./sql-keeping.ts";
 import { messageFunctions } from "./sql-messages.ts";
@@ -211,36 +212,6 @@ BEGIN
 END`,
 };
 
-/**
- * A batch of one step and nothing else, as a run alone sends them: `commit` in two statements instead of a general one, with the same
- * locks in the same order. Anything unusual undoes it, and is left to `commit`: NULL, or ES006.
- */
-const append: SqlFunction = {
-  head: `append(worker bigint, batch_no bigint, run_id text, attempt_no bigint, seq_no bigint, kind text, key text, at bigint, value text,
-    error text, channel text) RETURNS text`,
-  body: `
-DECLARE
-  answer text := '{"at":' || ${NOW} || ',"letters":"d"}';
-BEGIN
-  IF current_setting('synchronous_commit') = 'off' THEN PERFORM set_config('synchronous_commit', 'on', true); END IF;
-  -- S2, S3
-  UPDATE everstep.workers w SET batch = batch_no, reply = answer, busy = true
-  WHERE w.id = worker AND w.batch = batch_no - 1 AND w.live;
-  IF NOT FOUND THEN RETURN NULL; END IF;
-  -- S4
-  INSERT INTO everstep.journal (run, seq, attempt, kind, key, at, value, error)
-  SELECT r.no, seq_no, attempt_no, append.kind, append.key, append.at, append.value, append.error
-  FROM (
-    SELECT r.no, r.owner, r.attempt FROM everstep.runs r WHERE r.id = run_id OFFSET 0 FOR NO KEY UPDATE
-  ) r
-  WHERE r.owner = worker AND r.attempt = attempt_no
-    AND (seq_no = 1 OR EXISTS (SELECT 1 FROM everstep.journal j WHERE j.run = r.no AND j.seq = seq_no - 1 OFFSET 0));
-  IF NOT FOUND THEN RAISE EXCEPTION 'not a plain step' USING ERRCODE = 'ES006'; END IF;
-  IF channel IS NOT NULL THEN PERFORM pg_notify(channel, 'busy'); END IF;
-  RETURN answer;
-END`,
-};
-
 /** Starts and messages inside a transaction of the caller's own: each answered for itself, none breaks the caller's transaction. */
 const enlist: SqlFunction = {
   lockTimeout: null,
@@ -279,6 +250,6 @@ export const commitFunctions: readonly SqlFunction[] = [
   applyWave,
   applyAlone,
   commit,
-  append,
+  ...aloneFunctions,
   enlist,
 ];

@@ -23,9 +23,12 @@ export interface Stopped {
   goBack(): void;
 }
 
-/** A commit of one step and nothing else has a function of its own. */
+/** Commits of one plain write have functions of their own. */
+const COMMITS = ["commit", "begin_run", "append", "finish"];
+
 function isCallOf(fn: string, text: string): boolean {
-  return text.includes(`.${fn}(`) || (fn === "commit" && text.includes(".append("));
+  const names = fn === "commit" ? COMMITS : [fn];
+  return names.some((name) => text.includes(`.${name}(`));
 }
 
 export class HeldPool {
@@ -63,30 +66,42 @@ export class HeldPool {
     const query: Send = (...args) => {
       const index = this.#stops.findIndex(({ fn }) => isCallOf(fn, textOf(args[0])));
       const [stop] = index < 0 ? [] : this.#stops.splice(index, 1);
-      return stop === undefined ? send(...args) : pass(stop, pid, send, args);
+      return stop === undefined ? send(...args) : this.#pass(stop, pid, send, args);
     };
     Object.assign(client, { query });
   }
+
+  async #pass(stop: Stop, pid: number, send: Send, args: readonly unknown[]): Promise<unknown> {
+    if (stop.where === "before") {
+      stop.reached(pid);
+      if ((await stop.go) === "back") throw new Error("Connection terminated by the test");
+      return send(...args);
+    }
+    await send("BEGIN");
+    const answer = await send(...args).catch(async (error: unknown) => {
+      this.#stops.unshift(stop);
+      await send("ROLLBACK");
+      throw error;
+    });
+    if (isLeftToAnother(answer)) {
+      this.#stops.unshift(stop);
+      await send("ROLLBACK");
+      return answer;
+    }
+    stop.reached(pid);
+    if ((await stop.go) === "back") {
+      await send("ROLLBACK");
+      throw new Error("Connection terminated by the test");
+    }
+    await send("COMMIT");
+    return answer;
+  }
 }
 
-async function pass(stop: Stop, pid: number, send: Send, args: readonly unknown[]): Promise<unknown> {
-  if (stop.where === "before") {
-    stop.reached(pid);
-    if ((await stop.go) === "back") throw new Error("Connection terminated by the test");
-    return send(...args);
-  }
-  await send("BEGIN");
-  const answer = await send(...args).catch(async (error: unknown) => {
-    await send("ROLLBACK");
-    throw error;
-  });
-  stop.reached(pid);
-  if ((await stop.go) === "back") {
-    await send("ROLLBACK");
-    throw new Error("Connection terminated by the test");
-  }
-  await send("COMMIT");
-  return answer;
+/** It did nothing: another function is to do it. */
+function isLeftToAnother(answer: unknown): boolean {
+  const { rows = [] } = answer as { readonly rows?: readonly { readonly answer?: unknown }[] };
+  return rows[0]?.answer === null;
 }
 
 function textOf(query: unknown): string {
