@@ -43,12 +43,12 @@ describe("values", () => {
     expect(back["self"]).toBe(back);
   });
 
-  test("what is shared again and again takes no exponential time", () => {
+  test("what is shared again and again is stored once: nothing grows exponentially", () => {
     let value: unknown = "leaf";
     for (let level = 0; level < 40; level++) value = [value, value];
-    const startedAt = performance.now();
-    expect(textToValue(valueToText(value, "x"))).toHaveLength(2);
-    expect(performance.now() - startedAt).toBeLessThan(1000);
+    const text = valueToText(value, "x");
+    expect(text.length).toBeLessThan(1000);
+    expect(textToValue(text)).toHaveLength(2);
   });
 
   test("F35: any text comes back, half characters as well, and what is stored holds none of those", () => {

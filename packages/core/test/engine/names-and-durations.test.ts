@@ -50,7 +50,8 @@ describe("durations", () => {
     const startedAt = performance.now();
     expect(() => durationMs("1".repeat(1_000_000), "x")).toThrow(/must be/);
     expect(() => durationMs(`${"1.".repeat(15)}s`, "x")).toThrow(/must be/);
-    expect(performance.now() - startedAt).toBeLessThan(100);
+    // Character by character, each time from the beginning, it would be minutes.
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
 });
 

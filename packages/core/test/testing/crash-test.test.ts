@@ -280,7 +280,7 @@ test("without a world a body may take real time, in one it may do so beside the 
 });
 
 test("what only an abort ends makes no hundred tries wait", async () => {
-  const startedAt = performance.now();
+  const waitedMs: number[] = [];
   await crashTest(
     (gate: { open: (signal: AbortSignal) => Promise<string> }) =>
       workflow({ name: "gate" }, (ctx) =>
@@ -291,16 +291,23 @@ test("what only an abort ends makes no hundred tries wait", async () => {
       world: () => {
         let calls = 0;
         return {
-          open: (signal: AbortSignal) =>
-            new Promise<string>((resolve, reject) => {
-              if (++calls > 2) resolve("open");
-              signal.addEventListener("abort", () => reject(new Error("aborted")));
-            }),
+          open: (signal: AbortSignal) => {
+            const since = performance.now();
+            return new Promise<string>((resolve, reject) => {
+              if (++calls > 2) return resolve("open");
+              signal.addEventListener("abort", () => {
+                waitedMs.push(performance.now() - since);
+                reject(new Error("aborted"));
+              });
+            });
+          },
         };
       },
     },
   );
-  expect(performance.now() - startedAt).toBeLessThan(15_000);
+  expect(waitedMs.length).toBeGreaterThan(100);
+  // A quarter of a second the first three times. How many are short depends on the machine, that there are such does not.
+  expect(Math.min(...waitedMs)).toBeLessThan(200);
 });
 
 test("the message says what a step fails with, how long it is under way, and what no crash is to blame for", async () => {
