@@ -29,7 +29,7 @@ test("the code in the docs compiles, and what does not is reported with its page
   expect(problemsOf(blocks)).toEqual([
     "docs/a.md:9: error TS2322: Type 'number' is not assignable to type 'string'.",
   ]);
-}, 60_000);
+});
 
 test("a block is compiled after those that it names, each once", () => {
   const blocks = blocksOf(

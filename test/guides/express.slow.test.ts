@@ -21,6 +21,9 @@ interface Program {
   readonly worker?: { stop(options: { grace: number }): Promise<unknown> };
 }
 
+/** Long enough for a busy machine. */
+const PATIENCE = { timeout: 60_000 };
+
 const SCHEMA = `
   CREATE TABLE stock (product_id TEXT PRIMARY KEY, quantity INTEGER NOT NULL);
   CREATE TABLE reservations (order_id TEXT, product_id TEXT, quantity INTEGER);
@@ -129,7 +132,7 @@ test("the handler: a declined card is a page with a stack trace", async () => {
 test("the order: one that goes well is answered with 200, its mail and its figure follow", async () => {
   const shop = await openShop("express-after");
   expect(await shop.order()).toMatchObject({ status: 200, body: { orderId: "o-1", status: "completed" } });
-  await vi.waitFor(() => expect(shop.figures).toEqual([{ order_id: "o-1", total_cents: 2100 }]));
+  await vi.waitFor(() => expect(shop.figures).toEqual([{ order_id: "o-1", total_cents: 2100 }]), PATIENCE);
   expect(shop.mails).toEqual(["ada@example.com"]);
   expect(shop.lamps()).toBe(1);
   expect(shop.db.prepare("SELECT id, cents FROM orders").all()).toEqual([{ id: "o-1", cents: 2100 }]);
@@ -148,17 +151,17 @@ test("the order: without a mail server it completes, and the mail is sent later"
   const shop = await openShop("express-after");
   shop.mailIsDown = true;
   expect(await shop.order()).toMatchObject({ status: 200 });
-  await vi.waitFor(() => expect(shop.figures).toHaveLength(1));
+  await vi.waitFor(() => expect(shop.figures).toHaveLength(1), PATIENCE);
   expect(shop.mails).toEqual([]);
   shop.mailIsDown = false;
-  await vi.waitFor(() => expect(shop.mails).toEqual(["ada@example.com"]), 10_000);
+  await vi.waitFor(() => expect(shop.mails).toEqual(["ada@example.com"]), PATIENCE);
 });
 
 test("the order: a slow Stripe is answered with 202, and the order completes later", async () => {
   const shop = await openShop("express-after");
   await shop.fault({ orderId: "o-1", on: "confirm", kind: "slow", ms: 600 });
   expect(await shop.order()).toMatchObject({ status: 202, body: { orderId: "o-1", status: "processing" } });
-  await vi.waitFor(async () => expect(await shop.look("o-1")).toMatchObject({ status: 200 }), 10_000);
+  await vi.waitFor(async () => expect(await shop.look("o-1")).toMatchObject({ status: 200 }), PATIENCE);
   expect(await shop.executed()).toEqual(["opened", "charged"]);
 });
 
@@ -166,7 +169,7 @@ test("the order: a charge whose answer was lost is found, not made again", async
   const shop = await openShop("express-after");
   await shop.fault({ orderId: "o-1", on: "confirm", kind: "drop-reply" });
   await shop.order();
-  await vi.waitFor(async () => expect(await shop.look("o-1")).toMatchObject({ status: 200 }), 10_000);
+  await vi.waitFor(async () => expect(await shop.look("o-1")).toMatchObject({ status: 200 }), PATIENCE);
   expect(await shop.executed()).toEqual(["opened", "charged"]);
 });
 
@@ -195,7 +198,7 @@ test("the order: a violated constraint is tried again, and goes on when it is me
   shop.db.exec("INSERT INTO orders VALUES ('o-1', 'elsewhere', 1)");
   expect(await shop.order()).toMatchObject({ status: 202 });
   shop.db.exec("DELETE FROM orders");
-  await vi.waitFor(async () => expect(await shop.look("o-1")).toMatchObject({ status: 200 }), 10_000);
+  await vi.waitFor(async () => expect(await shop.look("o-1")).toMatchObject({ status: 200 }), PATIENCE);
   expect(await shop.executed()).toEqual(["opened", "charged"]);
 });
 
@@ -235,6 +238,6 @@ test("the order: its process is killed while Stripe charges, and the next one co
   await once(first.child, "exit");
 
   const second = await open();
-  await vi.waitFor(async () => expect((await fetch(`${second.url}/o-1`)).status).toBe(200), 20_000);
+  await vi.waitFor(async () => expect((await fetch(`${second.url}/o-1`)).status).toBe(200), PATIENCE);
   expect(await simulator.executed()).toEqual(["opened", "charged"]);
 });

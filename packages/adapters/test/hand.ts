@@ -17,7 +17,7 @@ import type {
 export const ORDER = { name: "order", version: "1", on: null, priority: 0, timeoutMs: null } as const;
 
 /** Long enough for a slow machine; nothing waits so long unless it fails. */
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 90_000;
 
 export function start(
   id: string,

@@ -312,6 +312,6 @@ describe("P4: the caller's own transaction", () => {
     const tx = await begun(it);
     const run = await client.start(order, 7, { tx });
     await tx.query("COMMIT");
-    expect(await run.result({ timeout: "5s" })).toBe(7);
+    expect(await run.result({ timeout: "8s" })).toBe(7);
   });
 });

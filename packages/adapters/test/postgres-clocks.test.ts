@@ -16,9 +16,7 @@ function skewed(ms: number): Clock {
   };
 }
 
-test("F48: leases, timers and delays are those of the database, whatever a process thinks", {
-  timeout: 30_000,
-}, async () => {
+test("F48: leases, timers and delays are those of the database, whatever a process thinks", async () => {
   const bed = new Bed();
   const clocks = [-SKEW_MS, SKEW_MS].map(skewed);
   const sleeper = workflow({ name: "sleeper" }, async (ctx) => {
@@ -45,7 +43,7 @@ test("F48: leases, timers and delays are those of the database, whatever a proce
     ).flat(),
   );
   for (const [n, run] of runs.entries()) {
-    const [before = 0, after = 0] = await run.result({ timeout: "20s" });
+    const [before = 0, after = 0] = await run.result({ timeout: "100s" });
     const tookMs = performance.now() - since;
     const beganMs = before - startedAt;
     expect([n, beganMs >= (n < 10 ? 200 : 0), beganMs <= tookMs + 1]).toEqual([n, true, true]);

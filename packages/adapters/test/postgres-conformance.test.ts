@@ -135,7 +135,7 @@ for (const [name, configuration] of Object.entries(CONFIGURATIONS)) {
     afterAll(() => access.end());
     const hints = configuration.transactionPooler !== true;
     for (const conformance of storeConformance({ name, open: () => open(access, configuration), hints })) {
-      test(`${conformance.topic}: ${conformance.name}`, { timeout: 60_000 }, async ({ skip }) => {
+      test(`${conformance.topic}: ${conformance.name}`, async ({ skip }) => {
         const verdict = await conformance.run();
         if (verdict !== undefined) skip(verdict.skipped);
       });

@@ -79,4 +79,4 @@ test("P1 F16: what was acknowledged survives a crash of a server whose commits a
   });
   expect(await store.count({})).toBe(3);
   expect((await place.rows("SELECT id FROM @orders")).length).toBe(2);
-}, 60_000);
+});

@@ -225,7 +225,7 @@ describe("F39: other calls whose answer is lost", () => {
   });
 });
 
-describe("F38 F39: a worker whose connections break", { timeout: 30_000 }, () => {
+describe("F38 F39: a worker whose connections break", () => {
   const isWrite = (request: Buffer): boolean => isCommit(request) || request.includes("settle_transact");
 
   for (const fate of FATES) {

@@ -5,8 +5,6 @@ import { Bed } from "./postgres/bed.ts";
 import { advance, entry, eventually, Hand, kinds, start } from "./hand.ts";
 import { Orders } from "./postgres/orders.ts";
 
-const TIMEOUT = { timeout: 30_000 };
-
 async function setSequence(
   bed: Bed,
   table: "runs" | "workers",
@@ -35,7 +33,7 @@ test("F55 F58: the schema counts in bigint, and knows no type of date or time", 
   expect(tokens.map(typeOf)).toEqual(tokens.map(() => "bigint"));
 });
 
-describe("F58: numbers beyond 32 bits", TIMEOUT, () => {
+describe("F58: numbers beyond 32 bits", () => {
   for (const [what, from] of [
     ["2^31", 2 ** 31 - 3],
     ["2^53", 2 ** 53 - 40],

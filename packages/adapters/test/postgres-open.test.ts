@@ -102,7 +102,7 @@ describe("F60: the name of the schema", () => {
       url.searchParams.set("options", `-c search_path=${path}`);
       await everything(new Place(place.url, `under ${path}`), url.href);
     }
-  }, 40_000);
+  });
 });
 
 /** Somebody who has the lock of migrations of the schema, and does not come to an end. */
@@ -154,5 +154,5 @@ describe("on an empty database", () => {
     expect(error.message).toMatch(/another process .*migrating.*pg_stat_activity.*tries again/);
     await holder.query("ROLLBACK");
     expect(await store.count({})).toBe(0);
-  }, 30_000);
+  });
 });

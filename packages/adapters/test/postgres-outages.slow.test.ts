@@ -205,7 +205,7 @@ describe("F44: a statement of a transaction's function that always takes too lon
     onTestFinished(async () => void (await worker.stop({ grace: 0 })));
     await worker.start();
     const run = await new Client({ store }).start(slow, undefined);
-    const error = await rejection(run.result({ timeout: "60s" }));
+    const error = await rejection(run.result({ timeout: "100s" }));
     expect(String(error.cause)).toMatch(/statement timeout/);
     expect(bodies).toBeGreaterThan(10);
   });

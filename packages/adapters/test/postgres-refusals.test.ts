@@ -7,9 +7,7 @@ import { advance, entry, eventually, Hand, kinds, signal, start } from "./hand.t
 import { Orders } from "./postgres/orders.ts";
 import { Holder } from "./postgres/place.ts";
 
-const TIMEOUT = { timeout: 40_000 };
-
-describe("F41: an isolation that refuses what can't be put in order", TIMEOUT, () => {
+describe("F41: an isolation that refuses what can't be put in order", () => {
   for (const isolation of ["serializable", "repeatable read"]) {
     test(`${isolation} by default: two workers and four senders get everything done, once`, async () => {
       const bed = await Bed.ofOwnDatabase();
@@ -53,7 +51,7 @@ describe("F41: an isolation that refuses what can't be put in order", TIMEOUT, (
   });
 });
 
-describe("F42: deadlocks", TIMEOUT, () => {
+describe("F42: deadlocks", () => {
   test("of a batch with a caller's transaction: whoever is refused, nothing is lost", async () => {
     const bed = new Bed();
     const hand = await Hand.join(bed.open());
@@ -153,7 +151,7 @@ async function makeJournalSlow(bed: Bed, times: number): Promise<void> {
   );
 }
 
-describe("F44: statement_timeout", TIMEOUT, () => {
+describe("F44: statement_timeout", () => {
   test("of a write to the journal is an outage, whichever write it is", async () => {
     const bed = new Bed();
     await Orders.makeTable(bed);
@@ -164,7 +162,7 @@ describe("F44: statement_timeout", TIMEOUT, () => {
   });
 });
 
-describe("F45: a row that somebody else keeps locked", TIMEOUT, () => {
+describe("F45: a row that somebody else keeps locked", () => {
   for (const settings of [{ lock_timeout: "50ms" }, {}]) {
     test(`with ${JSON.stringify(settings)}: nothing of the batch is dropped`, async () => {
       const bed = new Bed();
@@ -211,7 +209,7 @@ describe("F45: a row that somebody else keeps locked", TIMEOUT, () => {
   });
 });
 
-describe("F51: DDL under load", TIMEOUT, () => {
+describe("F51: DDL under load", () => {
   test("columns are added to every table, and nobody notices", async () => {
     const bed = new Bed();
     const orders = await Orders.open(bed, bed.open());

@@ -138,7 +138,7 @@ describe("F61: rights that are taken away while a worker works", () => {
     await bed.place.rows(`GRANT INSERT ON @bookings TO ${escapeIdentifier(name)}`);
     await orders.allWell();
     expect(orders.complaints, "said once").toEqual([expect.stringMatching(/waits for its store.*grantsSql/)]);
-  }, 60_000);
+  });
 });
 
 describe("what is said to one that does not get in", () => {
@@ -193,7 +193,7 @@ describe("what is said to one that does not get in", () => {
       expect(error.message).toMatch(/correct the role or its password in the connection string/);
       expect(error.message).not.toContain("wrong-secret");
     }
-  }, 30_000);
+  });
 
   test("F16: on a server that forgets what it said, a warning, once", async ({ skip }) => {
     const server = await startPostgres({ settings: { fsync: "off" } });
@@ -207,5 +207,5 @@ describe("what is said to one that does not get in", () => {
     expect(await place.open().count({})).toBe(0);
     expect(await place.open().count({})).toBe(0);
     expect(heard).toEqual(["EVERSTEP_NOT_DURABLE"]);
-  }, 30_000);
+  });
 });

@@ -35,7 +35,7 @@ function beginTx(file: string, closers: (() => void)[]): OpenTx {
 
 describe("the SQLite store conforms", () => {
   for (const conformance of storeConformance({ name: "sqlite", open })) {
-    test(`${conformance.topic}: ${conformance.name}`, { timeout: 60_000 }, async ({ skip }) => {
+    test(`${conformance.topic}: ${conformance.name}`, async ({ skip }) => {
       const verdict = await conformance.run();
       if (verdict !== undefined) skip(verdict.skipped);
     });

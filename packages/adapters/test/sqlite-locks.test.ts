@@ -119,4 +119,4 @@ test("F30: a log that grew under a long reader is cut back afterwards", async ()
   reader.exec("COMMIT");
   for (let round = 0; round < 40; round++) await write();
   expect(logBytes()).toBeLessThanOrEqual(64 * 2 ** 20);
-}, 60_000);
+});

@@ -20,7 +20,7 @@ describe("the death of another process", () => {
     expect((await heir.store.read("a"))?.run).toMatchObject({ owner: null, strikes: 1, interrupted: true });
     expect(existsSync(sideFile(file, victim))).toBe(false);
     expect(await heir.claim()).toMatchObject([{ run: { id: "a", attempt: 2 } }]);
-  }, 60_000);
+  });
 
   test.skipIf(process.platform === "win32")(
     "F63: a frozen worker is noticed by its lease only, and fenced when it wakes up",
@@ -62,7 +62,7 @@ describe("the death of another process", () => {
     });
     expect(reaped).toBe(1);
     expect((await heirs[0]?.store.read("a"))?.run.strikes).toBe(1);
-  }, 60_000);
+  });
 
   test("F6 F24: processes that are killed while they work lose no run and end none twice", async () => {
     const file = tempFile();
@@ -84,7 +84,7 @@ describe("the death of another process", () => {
       400, 400,
     ]);
     expect(db.pragma("integrity_check", { simple: true })).toBe("ok");
-  }, 120_000);
+  });
 });
 
 test("F62: twenty processes that open an empty file at once migrate it once", async () => {
@@ -97,4 +97,4 @@ test("F62: twenty processes that open an empty file at once migrate it once", as
   const db = connect(file);
   expect(db.pragma("integrity_check", { simple: true })).toBe("ok");
   expect(db.prepare("SELECT * FROM everstep_meta").all()).toEqual([{ key: "schema", value: "1" }]);
-}, 60_000);
+});

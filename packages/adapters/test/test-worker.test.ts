@@ -91,7 +91,7 @@ test("a transaction whose process dies is rolled back, and done once by the next
   expect(worker.calls.map(({ step }) => step)).toEqual(["charge", "book", "book"]);
   await worker.signal(run, "approval", "yes");
   expect(await worker.result(run)).toBe("ch_1, yes");
-}, 20_000);
+});
 
 test("real time can't be skipped, and a result that needs a person says so", async () => {
   const { worker } = await shop();
@@ -102,7 +102,7 @@ test("real time can't be skipped, and a result that needs a person says so", asy
   expect((await rejection(worker.result(run))).message).toContain("waits for signal approval");
   await run.cancel({ reason: "enough" });
   expect((await rejection(run.result())).message).toContain("enough");
-}, 20_000);
+});
 
 test("on Postgres as well: a transaction that fails, dies, and is done once", async () => {
   const place = new Place();
@@ -134,4 +134,4 @@ test("on Postgres as well: a transaction that fails, dies, and is done once", as
   expect(await place.rows("SELECT run FROM @bookings")).toEqual([{ run: "a" }]);
   await worker.signal(run, "approval", "yes");
   expect(await worker.result(run)).toBe("yes");
-}, 20_000);
+});

@@ -128,7 +128,7 @@ export class Orders {
   }
 
   results(): Promise<readonly number[]> {
-    return Promise.all(this.started.map((id) => this.client.get<number>(id).result({ timeout: "40s" })));
+    return Promise.all(this.started.map((id) => this.client.get<number>(id).result({ timeout: "100s" })));
   }
 
   /**

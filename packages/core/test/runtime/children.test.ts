@@ -415,9 +415,7 @@ describe("a detached run", () => {
 });
 
 describe("many children", () => {
-  test("10,000 of one run: each once, their results in order, and their parent was replayed a few times only", {
-    timeout: 60_000,
-  }, async () => {
+  test("10,000 of one run: each once, their results in order, and their parent was replayed a few times only", async () => {
     const world = new World();
     const inc = workflow({ name: "inc" }, (_ctx, n: number) => n + 1);
     const parent = workflow({ name: "parent" }, async (ctx, n: number) => {

@@ -72,18 +72,14 @@ async function oneByOne(ctx: Context, count: number): Promise<unknown> {
   return last;
 }
 
-test("F93: 10,000 entries one after the other are replayed in a second, 20,000 in not much more than twice that", {
-  timeout: 60_000,
-}, async () => {
+test("F93: 10,000 entries one after the other are replayed in a second, 20,000 in not much more than twice that", async () => {
   const short = await best(() => replay(10_000, nth, oneByOne));
   const long = await best(() => replay(20_000, nth, oneByOne));
   expect(short).toBeLessThan(1000);
   expect(long).toBeLessThan(short * 4);
 });
 
-test("F93: 100,000 entries are replayed, in time that still grows with their number", {
-  timeout: 60_000,
-}, async () => {
+test("F93: 100,000 entries are replayed, in time that still grows with their number", async () => {
   const store = memoryStore();
   await journaled(store, 100_000, nth);
   const definition = workflow({ name: "long" }, oneByOne);
@@ -95,7 +91,7 @@ test("F93: 100,000 entries are replayed, in time that still grows with their num
   await worker.stop();
 });
 
-test("F93: 10,000 entries side by side are replayed in a second", { timeout: 60_000 }, async () => {
+test("F93: 10,000 entries side by side are replayed in a second", async () => {
   const sideBySide = async (ctx: Context, count: number): Promise<unknown> => {
     const all = Array.from({ length: count }, (_, n) => ctx.step("step", executed, { key: `${n + 1}` }));
     return (await Promise.all(all)).at(-1);

@@ -64,7 +64,7 @@ const statuses = ({ runs }: CrashTestEnd<Shop>): Readonly<Record<string, string>
   Object.fromEntries(runs.map(({ workflow: name, status, id }) => [`${name} ${id}`, status]));
 
 describe("an order with a child, a listener and a run of its own, crashed everywhere", () => {
-  test("F9, F10: has one of each, and the right result", { timeout: 120_000 }, async () => {
+  test("F9, F10: has one of each, and the right result", async () => {
     const { points, tries } = await crashTest(order, {
       input: 1999,
       world: () => new Shop(),
@@ -86,9 +86,7 @@ describe("an order with a child, a listener and a run of its own, crashed everyw
     expect(tries).toBeGreaterThan(60);
   });
 
-  test("F114: that fails has its child undone by what it said, once, and nothing else", {
-    timeout: 120_000,
-  }, async () => {
+  test("F114: that fails has its child undone by what it said, once, and nothing else", async () => {
     await crashTest(doomed, {
       input: 1999,
       world: () => new Shop(),
@@ -101,7 +99,7 @@ describe("an order with a child, a listener and a run of its own, crashed everyw
     });
   });
 
-  test("whose child fails fails with it, and undoes nothing of it", { timeout: 120_000 }, async () => {
+  test("whose child fails fails with it, and undoes nothing of it", async () => {
     await crashTest(order, {
       input: -1,
       world: () => new Shop(),
@@ -115,9 +113,7 @@ describe("an order with a child, a listener and a run of its own, crashed everyw
   });
 });
 
-test("a child that is under way when its parent is canceled is canceled first, whatever crashes", {
-  timeout: 120_000,
-}, async () => {
+test("a child that is under way when its parent is canceled is canceled first, whatever crashes", async () => {
   const stay = (shop: Shop) =>
     workflow({ name: "stay" }, async (ctx) => {
       await ctx.step("pay", (step) => shop.pay(step.idempotencyKey), {

@@ -33,7 +33,7 @@ test("each program comes to what it must, with every effect once", async () => {
     assert.deepEqual(effects.toSorted(), expected, program.join());
     await worker.stop();
   }
-}, 30_000);
+});
 
 test("each beginning of each journal goes on with the same code, and no body is called", async () => {
   const never = (): never => {
@@ -57,7 +57,7 @@ test("each beginning of each journal goes on with the same code, and no body is 
     }
   }
   expect(replays).toBeGreaterThan(PROGRAMS.length * 3);
-}, 60_000);
+});
 
 const ENDS = ["end completed"];
 

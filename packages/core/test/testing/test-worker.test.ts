@@ -369,7 +369,7 @@ describe("what can't go on", () => {
     expect((await rejection(worker.result(await worker.start(buggy, null)))).message).toContain("TypeError");
   });
 
-  test("a step that fails for ever: its result gives up, and says which", { timeout: 30_000 }, async () => {
+  test("a step that fails for ever: its result gives up, and says which", async () => {
     const stubborn = workflow({ name: "stubborn" }, (ctx) => ctx.step("send", () => null));
     const worker = await workerOf(stubborn);
     worker.fail("send", { times: Number.POSITIVE_INFINITY, error: new Error("ECONNREFUSED") });
