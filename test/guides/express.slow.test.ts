@@ -42,20 +42,31 @@ interface Shop extends SimulatedStripe {
   lamps(): unknown;
 }
 
+/** A shop in which a slow machine changes no answer. */
+const PATIENT = { '"250ms"': '"60s"' };
+
 /** The program of a block, behind HTTP, with two lamps in stock. */
-async function openShop(block: "express-before" | "express-after"): Promise<Shop> {
+async function openShop(
+  block: "express-before" | "express-after",
+  changes: Readonly<Record<string, string>> = {},
+): Promise<Shop> {
   const simulator = await simulatedStripe();
   const outside = { mails: [] as string[], figures: [] as unknown[], mailIsDown: false };
-  const { app, db, worker } = await runGuide<Program>("express", block, {
-    stripe: simulator.stripe,
-    mailer: {
-      sendMail: async ({ to }: { to: string }) => {
-        if (outside.mailIsDown) throw new Error("connect ECONNREFUSED 127.0.0.1:25");
-        outside.mails.push(to);
+  const { app, db, worker } = await runGuide<Program>(
+    "express",
+    block,
+    {
+      stripe: simulator.stripe,
+      mailer: {
+        sendMail: async ({ to }: { to: string }) => {
+          if (outside.mailIsDown) throw new Error("connect ECONNREFUSED 127.0.0.1:25");
+          outside.mails.push(to);
+        },
       },
+      figures: { append: async (row: unknown) => void outside.figures.push(row) },
     },
-    figures: { append: async (row: unknown) => void outside.figures.push(row) },
-  });
+    changes,
+  );
   db.exec(SCHEMA);
   const server = await new Promise<Server>((done) => {
     const listening = app.listen(0, () => done(listening));
@@ -130,7 +141,7 @@ test("the handler: a declined card is a page with a stack trace", async () => {
 });
 
 test("the order: one that goes well is answered with 200, its mail and its figure follow", async () => {
-  const shop = await openShop("express-after");
+  const shop = await openShop("express-after", PATIENT);
   expect(await shop.order()).toMatchObject({ status: 200, body: { orderId: "o-1", status: "completed" } });
   await vi.waitFor(() => expect(shop.figures).toEqual([{ order_id: "o-1", total_cents: 2100 }]), PATIENCE);
   expect(shop.mails).toEqual(["ada@example.com"]);
@@ -140,7 +151,7 @@ test("the order: one that goes well is answered with 200, its mail and its figur
 });
 
 test("the order: twice is one run, one charge, one answer", async () => {
-  const shop = await openShop("express-after");
+  const shop = await openShop("express-after", PATIENT);
   const answers = await Promise.all([shop.order(), shop.order()]);
   expect(answers[1]).toEqual(answers[0]);
   expect(await shop.order()).toEqual(answers[0]);
@@ -148,7 +159,7 @@ test("the order: twice is one run, one charge, one answer", async () => {
 });
 
 test("the order: without a mail server it completes, and the mail is sent later", async () => {
-  const shop = await openShop("express-after");
+  const shop = await openShop("express-after", PATIENT);
   shop.mailIsDown = true;
   expect(await shop.order()).toMatchObject({ status: 200 });
   await vi.waitFor(() => expect(shop.figures).toHaveLength(1), PATIENCE);
@@ -166,7 +177,7 @@ test("the order: a slow Stripe is answered with 202, and the order completes lat
 });
 
 test("the order: a charge whose answer was lost is found, not made again", async () => {
-  const shop = await openShop("express-after");
+  const shop = await openShop("express-after", PATIENT);
   await shop.fault({ orderId: "o-1", on: "confirm", kind: "drop-reply" });
   await shop.order();
   await vi.waitFor(async () => expect(await shop.look("o-1")).toMatchObject({ status: 200 }), PATIENCE);
@@ -174,7 +185,7 @@ test("the order: a charge whose answer was lost is found, not made again", async
 });
 
 test("the order: a declined one is answered in the bank's words, refunded nothing, its stock given back", async () => {
-  const shop = await openShop("express-after");
+  const shop = await openShop("express-after", PATIENT);
   expect(await shop.order({ paymentMethodId: "pm_card_visa_chargeDeclined" })).toMatchObject({
     status: 402,
     body: { status: "failed", reason: "Your card was declined." },
@@ -184,7 +195,7 @@ test("the order: a declined one is answered in the bank's words, refunded nothin
 });
 
 test("the order: what is sold out is not charged", async () => {
-  const shop = await openShop("express-after");
+  const shop = await openShop("express-after", PATIENT);
   expect(await shop.order({ items: [{ productId: "lamp", quantity: 3, price: 2100 }] })).toMatchObject({
     status: 402,
     body: { reason: "lamp is sold out" },
