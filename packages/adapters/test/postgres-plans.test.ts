@@ -48,6 +48,9 @@ async function everything({ store, pool }: ExplainedStore): Promise<void> {
     signal("c", "1"),
   );
   await hand.commit(advance("a", { entries: [entry(2)] }), advance("a", { entries: [entry(3)] }));
+  await hand.commit(start("alone", { claim: true }));
+  await hand.commit(advance("alone", { entries: [entry(1)] }));
+  await hand.commit({ ...end("alone"), entries: [entry(2)] });
   const resume: Write = { kind: "operate", runId: "b", operation: "resume", id: "1", value: "1" };
   await store.commit({ writes: [resume] });
   await store.commit({ writes: [start("e\0"), signal("b", "2")] });
