@@ -4,7 +4,7 @@ import { type Suspect, Suspicions } from "../src/postgres/suspicions.ts";
 
 const LONG_AGO_MS = 3_600_000;
 /** What `saw` is told by a worker that was never away and has never lost its session. */
-const STEADY = { awayMs: 0, sessionLostAt: -Infinity };
+const STEADY = { awayMs: 0, sessionChangedAt: -Infinity };
 
 const suspect = (more: Partial<Suspect> = {}): Suspect => ({
   id: 7,
@@ -70,9 +70,9 @@ describe("nobody is judged", () => {
     expect(dead(suspicions, { at: 3_000, serverUpMs: 3_000, ...over })).toEqual([7, 8]);
   });
 
-  test("in the five seconds after the loss of one's own session", () => {
+  test("in the five seconds after one's own session was lost, or was there again", () => {
     const suspicions = new Suspicions();
-    suspicions.saw({ awayMs: 0, sessionLostAt: 1_000 });
+    suspicions.saw({ awayMs: 0, sessionChangedAt: 1_000 });
     expect(dead(suspicions, { at: 1_000, ...over })).toEqual([]);
     expect(dead(suspicions, { at: 5_999, ...over })).toEqual([]);
     expect(dead(suspicions, { at: 6_000, ...over })).toEqual([7, 8]);

@@ -100,7 +100,7 @@ export class Leases {
     const now = performance.now();
     const wasAway = now - own.askedAt;
     own.askedAt = now;
-    this.#suspicions.saw({ awayMs: wasAway, sessionLostAt: this.#session?.lostAt ?? -Infinity });
+    this.#suspicions.saw({ awayMs: wasAway, sessionChangedAt: this.#session?.changedAt ?? -Infinity });
     if (now < own.nextAt && this.#isSafe(own)) return unchanged(own, now);
     return this.#renewNow(lease.worker, own);
   }

@@ -29,8 +29,8 @@ export class Session {
   #wanted = false;
   /** What is being asked over it, one question after the other. */
   #tail: Promise<void> = Promise.resolve();
-  /** By the monotonic clock: when it was last lost. */
-  lostAt: number = -Infinity;
+  /** By the monotonic clock: when it was last lost, or was there again after that. */
+  changedAt: number = -Infinity;
 
   constructor(connections: Connections, hooks: SessionHooks) {
     this.#connections = connections;
@@ -83,7 +83,7 @@ export class Session {
   #drop(client: Client): void {
     if (this.#client !== client) return;
     this.#client = undefined;
-    this.lostAt = performance.now();
+    this.changedAt = performance.now();
     endQuietly(client);
     this.#hooks.onLost();
     if (this.#wanted) void this.#reconnect().catch(ignore);
@@ -102,6 +102,7 @@ export class Session {
     }
     if (!this.#wanted) return endQuietly(client);
     this.#client = client;
+    if (this.changedAt > -Infinity) this.changedAt = performance.now();
   }
 
   async #reconnect(): Promise<void> {

@@ -4,8 +4,11 @@ const LOOKS_APART_MS = 900;
 /** After a restart of the server everybody gets so long to come back before anybody is judged. */
 const SERVER_GRACE_MS = 3_000;
 
-/** So long after losing our own session we don't know whose fault it was. */
-const OWN_LOSS_GRACE_MS = 5_000;
+/**
+ * So long after losing our own session we don't know whose fault it was; and so long after getting it back, who else was cut off and
+ * is on the way.
+ */
+const OWN_SESSION_GRACE_MS = 5_000;
 
 /** A worker that was away itself for so long, frozen or cut off, judges nobody by the clock yet. */
 const AWAY_MS = 5_000;
@@ -21,12 +24,12 @@ export interface Suspect {
 /** Decides who is dead. A wrong judgement costs a healthy worker its runs, though never a double write: they are fenced. */
 export class Suspicions {
   readonly #seen = new Map<number, Suspect & { readonly since: number }>();
-  #sessionLostAt = -Infinity;
+  #sessionChangedAt = -Infinity;
   #backSince = -Infinity;
 
   /** Before each renewal: what this worker itself was up to. All instants by the monotonic clock. */
-  saw({ awayMs, sessionLostAt }: { readonly awayMs: number; readonly sessionLostAt: number }): void {
-    this.#sessionLostAt = sessionLostAt;
+  saw({ awayMs, sessionChangedAt }: { readonly awayMs: number; readonly sessionChangedAt: number }): void {
+    this.#sessionChangedAt = sessionChangedAt;
     if (awayMs > AWAY_MS) this.#backSince = performance.now();
   }
 
@@ -37,7 +40,7 @@ export class Suspicions {
   ): readonly Suspect[] {
     const mayJudge =
       serverUpMs >= SERVER_GRACE_MS &&
-      at - this.#sessionLostAt >= OWN_LOSS_GRACE_MS &&
+      at - this.#sessionChangedAt >= OWN_SESSION_GRACE_MS &&
       at - this.#backSince >= AWAY_MS / 2;
     const dead = suspects.filter((suspect) => this.#isStill(suspect, at) || suspect.expiresAt <= now);
     const ids = new Set(suspects.map(({ id }) => id));
