@@ -1,9 +1,20 @@
 /** The time of a store under test that has a clock of its own: it passes by itself, so all there is to do is to look. */
 import { systemClock } from "../clock.ts";
 import { InvalidArgumentError } from "../errors.ts";
-import { activityOf, needsHelp, neverEnds, recordOf, type Stage, type TestTime } from "./test-time.ts";
+import type { RunRecord } from "../store.ts";
+import {
+  activityOf,
+  hasCodeOf,
+  LIVE,
+  needsHelp,
+  neverEnds,
+  recordOf,
+  type Stage,
+  type TestTime,
+} from "./test-time.ts";
 
 const LOOK_EVERY_MS = 5;
+const CHILDREN = 500;
 /** Nothing at all happened for so long: no body, no entry, no claim. */
 const STANDSTILL_MS = 30_000;
 
@@ -53,13 +64,31 @@ export class RealTime implements TestTime {
       if (run === undefined || run.end !== null) return "ended";
       const now = systemClock.monotonic();
       if (now >= until) return "late";
-      const rests = run.owner === null && run.dueAt === null;
-      restingSince = rests ? (restingSince ?? now) : undefined;
+      restingSince = (await this.#rests(run)) ? (restingSince ?? now) : undefined;
       // Whoever is to signal it may be on the way.
       const helpless = restingSince !== undefined && now - restingSince > this.#stage.patienceMs;
       if (run.stuck !== null || helpless) throw await needsHelp(this.#stage, runId);
       await pause();
     }
+  }
+
+  /** Nothing moves it: neither it nor another run is in anybody's hands, and none of its children will be by itself. */
+  async #rests({ id, owner, dueAt }: RunRecord): Promise<boolean> {
+    if (owner !== null || dueAt !== null) return false;
+    const { busy } = await activityOf(this.#stage);
+    return busy.length === 0 && !(await this.#hasChildInTime(id));
+  }
+
+  async #hasChildInTime(parent: string): Promise<boolean> {
+    const { runs } = await this.#stage.store.list(
+      { parent, status: LIVE, paused: false },
+      { limit: CHILDREN },
+    );
+    for (const child of runs) {
+      const isDue = child.dueAt !== null && hasCodeOf(this.#stage, child);
+      if (isDue || child.owner !== null || (await this.#hasChildInTime(child.id))) return true;
+    }
+    return false;
   }
 
   /** The next worker finds out by itself. */

@@ -1,6 +1,6 @@
 /** How a worker under test waits: in virtual time, which it lets pass itself, or in that of its store. */
 import type { Duration } from "../context.ts";
-import type { RunRecord, Store, WorkflowRef } from "../store.ts";
+import type { RunRecord, RunStatus, Store, WorkflowRef } from "../store.ts";
 import type { BodyCalled, TestBodies } from "./test-bodies.ts";
 
 export interface TestTime {
@@ -38,29 +38,35 @@ export interface Activity {
 }
 
 const PAGE = 500;
+/** Those of runs that neither ended nor need a person. */
+export const LIVE: readonly RunStatus[] = ["ready", "running", "waiting", "compensating"];
 
-export async function activityOf({ store, workflows }: Stage): Promise<Activity> {
-  const versions = new Set(workflows.map(({ name, version }) => `${name}\n${version}`));
+export async function activityOf(stage: Stage): Promise<Activity> {
+  const { store, workflows } = stage;
   const busy: RunRecord[] = [];
   let nextDueAt: number | null = null;
   let now = 0;
   for (const workflow of new Set(workflows.map(({ name }) => name))) {
     for (let after: string | null = ""; after !== null; ) {
-      const status = ["ready", "running", "waiting", "compensating"] as const;
       const page = await store.list(
-        { workflow, status },
+        { workflow, status: LIVE },
         { limit: PAGE, ...(after === "" ? {} : { after }) },
       );
       now = page.now;
       after = page.next;
       for (const run of page.runs) {
-        if (!versions.has(`${run.workflow}\n${run.version}`)) continue;
+        if (!hasCodeOf(stage, run)) continue;
         if (run.owner !== null || (run.dueAt !== null && run.dueAt <= now)) busy.push(run);
         else if (run.dueAt !== null) nextDueAt = Math.min(nextDueAt ?? run.dueAt, run.dueAt);
       }
     }
   }
   return { now, busy, nextDueAt };
+}
+
+/** The worker under test has the run's code. */
+export function hasCodeOf({ workflows }: Stage, run: RunRecord): boolean {
+  return workflows.some(({ name, version }) => name === run.workflow && version === run.version);
 }
 
 export async function recordOf({ store }: Stage, runId: string): Promise<RunRecord | undefined> {

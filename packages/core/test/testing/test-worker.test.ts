@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
   type AnyWorkflow,
@@ -547,5 +548,31 @@ describe("crashes", () => {
     await worker.signal(run, "go", 1);
     await crashed;
     expect(await worker.result(run)).toBe(1);
+  });
+});
+
+describe("in real time", () => {
+  const packing = workflow({ name: "packing" }, async (ctx) => {
+    await ctx.step("pack", () => wait(250));
+    await ctx.sleep("dry", "1200ms");
+    return ctx.step("label", () => "packed");
+  });
+  const shipping = workflow({ name: "shipping" }, (ctx) => ctx.call(packing, undefined));
+
+  test("a run whose child takes its time is not beyond help", async () => {
+    await using worker = await testWorker({
+      workflows: [shipping, packing],
+      store: memoryStore(),
+      patience: 50,
+    });
+    expect(await worker.result(await worker.start(shipping, undefined))).toBe("packed");
+  });
+
+  test("a run whose child nobody executes is", async () => {
+    await using worker = await testWorker({ workflows: [shipping], store: memoryStore(), patience: 50 });
+    const run = await worker.start(shipping, undefined, { id: "1" });
+    expect((await rejection(worker.result(run))).message).toMatch(
+      /can't go on by itself.*waits for child 1\/packing/,
+    );
   });
 });
