@@ -331,9 +331,18 @@ test("the message says what a step fails with, how long it is under way, and wha
     "its result is Map(1) { 'calls' => 2n } instead of Map(1) { 'calls' => 1n }",
   );
   expect(leaking.message).toContain("No crash is needed");
+  expect(leaking.message).not.toContain("repeats it alone");
   expect(
     (await failureOf(careless, { input: 1, world: () => new Bank(), invariant: once })).message,
   ).not.toContain("No crash is needed");
+});
+
+test("a child whose workflow nobody gave is named", async () => {
+  const child = workflow({ name: "child" }, () => 1);
+  const parent = workflow({ name: "parent" }, (ctx) => ctx.call(child, undefined));
+  expect((await failureOf(parent, { input: undefined })).message).toContain(
+    "run-1/child (no worker has claimed it: is child version 1 among the `workflows`?)",
+  );
 });
 
 test("a crash that meets nothing is not counted", async () => {

@@ -24,11 +24,15 @@ export async function unended({ runs, client, calls, patienceMs }: Unended): Pro
 }
 
 async function holdUp(client: Client<MemoryTx>, { id, waits }: RunAudit): Promise<string> {
-  const { retries } = await client.runs.read(id);
+  const { retries, status, workflow, version } = await client.runs.read(id);
   const isExecuted = waits.length + retries.length === 0;
+  const by =
+    status === "ready"
+      ? `no worker has claimed it: is ${workflow} version ${version} among the \`workflows\`?`
+      : "it is executed: a body, or a handler that waits for something other than ctx";
   return [
     id,
-    isExecuted ? " (it is executed: a body, or a handler that waits for something other than ctx)" : "",
+    isExecuted ? ` (${by})` : "",
     ...waits.map(({ kind, key }) => ` (it waits for ${kind} ${key})`),
     ...retries.map(({ step, failures, error }) =>
       error === undefined
