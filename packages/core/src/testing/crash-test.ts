@@ -79,6 +79,10 @@ const TRACE_TAIL = 30;
 /** Each second in which a process waits has calls to be crashed, which find nothing after the first ones. */
 const REST_MS = 10_000;
 
+const UNSTEADY =
+  "Something is drawn anew in each try, such as by Math.random(), waits for real time, or is left over from the one before.";
+const OWN_WORLD = "State belongs into `world`, which is made for each.";
+
 const MEANING: Readonly<Record<Fault["how"], string>> = {
   before: "the process dies before it",
   after: "the process dies after it, and nobody hears of it",
@@ -183,27 +187,33 @@ class CrashTest<I, O, W> {
       const where = plan.flatMap((fault, index) =>
         fault === undefined ? [] : [this.#explain(index, fault)],
       );
-      const withoutCause = await this.#withoutCause();
       const text = [
         `${this.#name} does not survive ${crashes}: ${wordsOf(error)}`,
         ...where.map((line) => `  ${line}`),
-        ...(withoutCause.length > 0 ? withoutCause : [`EVERSTEP_CRASH="${crashes}" repeats it alone.`]),
+        ...(await this.#repeated(plan)),
         ...traceOf(error),
       ].join("\n");
       throw new CrashTestError(text, crashes, error);
     }
   }
 
-  /** What fails a second time without any crash is no crash's fault. */
-  async #withoutCause(): Promise<readonly string[]> {
+  /** How to see it again. What fails without any crash is no crash's fault, and what then survives is no matter of crashes alone. */
+  async #repeated(plan: FaultPlan): Promise<readonly string[]> {
+    const plain = await this.#failureOf([]);
+    if (plain !== undefined)
+      return [`No crash is needed: tried once more without any, ${plain}.`, `${UNSTEADY} ${OWN_WORLD}`];
+    const crashes = planToText(plan);
+    if ((await this.#failureOf(plan)) === undefined)
+      return [`EVERSTEP_CRASH="${crashes}" may repeat it, but tried once more it survived.`, UNSTEADY];
+    return [`EVERSTEP_CRASH="${crashes}" repeats it alone.`];
+  }
+
+  async #failureOf(plan: FaultPlan): Promise<string | undefined> {
     try {
-      this.#compare(await this.#once([]));
-      return [];
+      this.#compare(await this.#once(plan));
+      return undefined;
     } catch (error) {
-      return [
-        `No crash is needed: tried once more without any, ${wordsOf(error)}.`,
-        "Something is drawn anew in each try, waits for real time, or is left over from the one before: state belongs into `world`, which is made for each.",
-      ];
+      return wordsOf(error);
     }
   }
 

@@ -337,6 +337,23 @@ test("the message says what a step fails with, how long it is under way, and wha
   ).not.toContain("No crash is needed");
 });
 
+test("crashes that break it only now and then are said to", async () => {
+  let worlds = 0;
+  const world = (): Bank => {
+    worlds += 1;
+    return new Bank();
+  };
+  // The third try is the first whose charge nobody hears of.
+  const fickle = (bank: Bank) =>
+    workflow({ name: "fickle" }, (ctx) =>
+      ctx.step("charge", (step) => bank.charge(1, worlds === 3 ? undefined : step.idempotencyKey)),
+    );
+  const error = await failureOf(fickle, { input: undefined, world, invariant: once });
+  expect(error.message).toContain(
+    'EVERSTEP_CRASH="effect 1 after" may repeat it, but tried once more it survived',
+  );
+});
+
 test("a child whose workflow nobody gave is named", async () => {
   const child = workflow({ name: "child" }, () => 1);
   const parent = workflow({ name: "parent" }, (ctx) => ctx.call(child, undefined));
