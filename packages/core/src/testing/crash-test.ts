@@ -29,6 +29,8 @@ export interface CrashTestOptions<I, W> {
   readonly signals?: Readonly<Record<string, unknown>>;
   /** What else the outside does while the run is under way, e.g. cancel it. */
   readonly drive?: (outside: Outside<W>, runId: string) => Promise<void>;
+  /** What a person does about a run that is stuck, such as resolve a step that is in doubt. Default: a stuck run is a failure. */
+  readonly mend?: (outside: Outside<W>, runId: string) => Promise<void>;
   /** Other workflows that it needs. */
   readonly workflows?: (world: W) => readonly AnyWorkflow[];
   /** Pairs of crashes are tried when there are at most so many points; default 12. 0: never. */
@@ -219,7 +221,7 @@ class CrashTest<I, O, W> {
 
   async #once(plan: FaultPlan): Promise<Try<W>> {
     this.#tries += 1;
-    const { input, world, signals = {}, drive, invariant, workflows } = this.#options;
+    const { input, world, signals = {}, drive, mend, invariant, workflows } = this.#options;
     let store: MemoryStore | undefined;
     const report = await simulateWith<W>(
       { patience: this.#patience, restMs: REST_MS },
@@ -227,6 +229,7 @@ class CrashTest<I, O, W> {
       {
         ...(world === undefined ? {} : { world }),
         signals,
+        ...(mend === undefined ? {} : { mend }),
         faults: plan,
         workers: 1,
         seed: "crash test",

@@ -29,6 +29,8 @@ export interface SimulateOptions<W> {
   readonly patience?: Duration;
   /** Payloads of signals that are sent to each run that waits for them, by name. */
   readonly signals?: Readonly<Record<string, unknown>>;
+  /** What a person does about a run that is stuck, such as resolve a step that is in doubt. Default: a stuck run is a failure. */
+  readonly mend?: (outside: Outside<W>, runId: string) => Promise<void>;
   /** Of the workers; default 2 s. */
   readonly lease?: Duration;
   /** Of the workers. */
@@ -125,6 +127,7 @@ export async function simulateWith<W>(
     drive: options.drive,
     world: options.world,
     signals: options.signals ?? {},
+    mend: options.mend,
     workers: options.workers ?? 3,
     healAfterMs: durationMs(options.healAfter ?? "1m", "healAfter"),
     patience,

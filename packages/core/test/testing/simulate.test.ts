@@ -137,6 +137,32 @@ test("what does not survive is found, with its seed and what happened last", asy
   }
 });
 
+test("answers of the world take time: runs that read, count and write lose each other's updates", async () => {
+  class Shelf {
+    left = 100;
+    readonly read = async (): Promise<number> => this.left;
+    readonly write = async (left: number): Promise<void> => {
+      this.left = left;
+    };
+  }
+  const take = (shelf: Shelf) =>
+    workflow({ name: "take" }, (ctx) =>
+      ctx.step("take", async () => {
+        await shelf.write((await shelf.read()) - 1);
+      }),
+    );
+  const { world } = await simulate((shelf: Shelf) => [take(shelf)], {
+    seed: 1,
+    faults: false,
+    world: () => new Shelf(),
+    drive: async ({ start, world: shelf }) => {
+      const ids = Array.from({ length: 10 }, (_, no) => `take-${no}`);
+      await Promise.all(ids.map((id) => start(take(shelf), undefined, { id })));
+    },
+  });
+  expect(world.left).toBeGreaterThan(90);
+});
+
 test("a run that never ends is found", async () => {
   const waits = workflow({ name: "waits" }, (ctx) => ctx.waitForSignal("never"));
   const error = await rejection(

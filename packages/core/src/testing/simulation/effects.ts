@@ -22,6 +22,8 @@ export interface Caller {
   thawed(): Promise<void> | undefined;
   /** Told of each effect; true when the process dies before it. */
   begins(effect: string): { readonly dies: boolean; readonly diesAfter: () => boolean };
+  /** Settles when an answer of the world has arrived; undefined: at once. */
+  answerArrives(): Promise<void> | undefined;
   /** Time stands still until this has settled. */
   pending(effect: string, call: PromiseLike<unknown>): void;
 }
@@ -173,6 +175,7 @@ class WorldView {
     this.#caller.pending(name, result);
     const settle = async <T>(act: () => T): Promise<T> => {
       if (this.#caller.isDead || diesAfter()) return never();
+      await this.#caller.answerArrives();
       await this.#caller.thawed();
       return this.#caller.isDead ? never() : act();
     };

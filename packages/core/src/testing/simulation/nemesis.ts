@@ -32,7 +32,7 @@ export interface FaultRates {
   readonly clockJump?: number;
   /** A hint is lost. Default 0.2. */
   readonly lostHint?: number;
-  /** A call or its answer takes up to two leases instead of some milliseconds. Default 0.005. */
+  /** A call of the store or its answer, or an answer of the world, takes up to two leases instead of some milliseconds. Default 0.005. */
   readonly delay?: number;
 }
 

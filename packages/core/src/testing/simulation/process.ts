@@ -42,6 +42,8 @@ export interface ProcessSetup {
   readonly logger: Logger;
   /** Without one, the bodies are the effects. */
   readonly hasWorld: boolean;
+  /** How long an answer of the world is under way; undefined: no time. */
+  readonly answerMs: (() => number) | undefined;
   /** In a world too. */
   readonly waitsForBodies: boolean;
   /** What happened, for the trace. */
@@ -155,6 +157,14 @@ export class SimulatedProcess implements Caller, ProcessView {
 
   thawed(): Promise<void> | undefined {
     return this.isFrozen ? new Promise((resolve) => this.#freezer.run(resolve)) : undefined;
+  }
+
+  answerArrives(): Promise<void> | undefined {
+    const ms = this.#setup.answerMs?.();
+    if (ms === undefined) return undefined;
+    return new Promise((resolve) => {
+      this.clock.after(ms, resolve);
+    });
   }
 
   begins(effect: string): { readonly dies: boolean; readonly diesAfter: () => boolean } {

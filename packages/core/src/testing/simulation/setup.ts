@@ -51,6 +51,8 @@ export interface SimulationSetup<W> {
   readonly workflows: (world: W, process: ProcessView) => readonly AnyWorkflow[];
   readonly world: ((setup: WorldSetup) => W) | undefined;
   readonly drive: (outside: Outside<W>) => Promise<void>;
+  /** What a person does about a stuck run. */
+  readonly mend: ((outside: Outside<W>, runId: string) => Promise<void>) | undefined;
   /** Payloads of the signals that the outside sends once a run waits for them, by name. */
   readonly signals: Readonly<Record<string, unknown>>;
   readonly workers: number;

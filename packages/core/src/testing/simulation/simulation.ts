@@ -23,6 +23,7 @@ import { SimulatedProcess } from "./process.ts";
 import { PendingCalls } from "./pending-calls.ts";
 import type { Outside, SimulationSetup } from "./setup.ts";
 import { compareStored } from "./stored.ts";
+import { StuckRuns } from "./stuck-runs.ts";
 import { Trace } from "./trace.ts";
 import { unended } from "./unended.ts";
 
@@ -36,9 +37,6 @@ const BIRTH_MAX_MS = 2000;
 /** What workers keep back of their lease; and how long, in leases, the answer to a renewal may be under way that tells them. */
 const LEASE_MARGIN = 0.2;
 const EXCUSED_LEASES = 4;
-const RESUMES_MAX = 20;
-/** Nobody is given up for fewer. */
-const POISON_DEATHS = 5;
 /** So many in a row, and nothing achieved: what is tried once a day takes no other time. */
 const RESTS_MAX = 1000;
 
@@ -53,9 +51,9 @@ export class Simulation<W> {
   readonly trace: Trace;
   readonly #setup: SimulationSetup<W>;
   readonly #calls: PendingCalls;
+  readonly #stuckRuns: StuckRuns;
   readonly #told = new Set<string>();
   #births = 0;
-  #resumes = 0;
   /** Callers who wait for an answer. */
   #calling = 0;
   #ids = 0;
@@ -80,6 +78,11 @@ export class Simulation<W> {
     this.store = memoryStore({ clock: this.clock, hints: setup.hints });
     this.client = new Client<MemoryTx>({ store: this.store.reopen(), clock: this.clock });
     this.trace = new Trace(this.clock, setup.trace);
+    const { mend } = setup;
+    this.#stuckRuns = new StuckRuns({
+      resume: (id) => this.client.runs.resume(id),
+      mend: mend === undefined ? undefined : (id) => mend(this.#outside(), id),
+    });
     const clock = this.#calls.watched(this.clock);
     this.world = setup.world?.({
       clock,
@@ -266,6 +269,7 @@ export class Simulation<W> {
       concurrency,
       logger,
       hasWorld: world !== undefined,
+      answerMs: chaos === undefined ? undefined : () => chaos.delayMs(),
       waitsForBodies: patience.isForBodies,
       happened: (what) => this.trace.add(what),
       bodyBegins: (no, call) => this.#bodyBegins(no, call),
@@ -343,22 +347,19 @@ export class Simulation<W> {
     if (this.#failure !== undefined) throw this.#failure.error;
     const problem = this.audit.problems[0] ?? this.bodies.problems[0];
     if (problem !== undefined) throw new Error(problem);
-    for (const run of this.audit.runs.values()) if (run.stuck !== null) this.#stuck(run, run.stuck);
+    for (const run of this.audit.runs.values()) if (run.stuck !== null) this.#attend(run, run.stuck);
   }
 
-  /** A run whose processes died too often is resumed by the operator; any other reason is one too many. */
-  #stuck(run: RunAudit, { code, message }: NonNullable<RunAudit["stuck"]>): void {
-    this.#resumes += 1;
+  #attend(run: RunAudit, stuck: NonNullable<RunAudit["stuck"]>): void {
     // Of a worker that was taken over while it lived, the others know no better than that it died.
     const deaths = this.processes.reduce(
       (sum, { isDead, lapses }) => sum + (isDead ? 1 : 0) + lapses,
       -this.#rested,
     );
-    if (code !== "POISON" || deaths < POISON_DEATHS || this.#resumes > RESUMES_MAX)
-      throw new Error(`L1: run ${run.id} is stuck: ${message}`);
-    this.trace.add(`run ${run.id} is resumed`);
+    const attended = this.#stuckRuns.attend(run, stuck, deaths);
+    this.trace.add(`run ${run.id} was stuck (${stuck.code}), and is attended to`);
     run.stuck = null;
-    this.client.runs.resume(run.id).catch((error: unknown) => {
+    attended.catch((error: unknown) => {
       this.#failure = { error };
     });
   }
