@@ -3,11 +3,12 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Context, Duration, RetryPolicy } from "./context.ts";
 import type { EndStatus } from "./store.ts";
 
-export interface WorkflowOptions<I, O> {
+/** `I` is what a start takes, `H` what the handler gets: the same, unless the input schema makes something else of it. */
+export interface WorkflowOptions<I, O, H = I> {
   /** Identifies the workflow in the store: at most 200 characters. */
   readonly name: string;
-  /** Validates the input at `start`; the handler gets the schema's output. */
-  readonly input?: StandardSchemaV1<unknown, I>;
+  /** Validates the input at `start`, which takes the schema's input; the handler gets its output. */
+  readonly input?: StandardSchemaV1<I, H>;
   /** Validates the handler's result; the run's result is the schema's output. */
   readonly output?: StandardSchemaV1<unknown, O>;
   /** A run stays on the version that it was started with; default `"1"`. */
@@ -31,8 +32,11 @@ export interface WorkflowOptions<I, O> {
 export interface Workflow<I = unknown, O = unknown> {
   readonly name: string;
   readonly version: string;
-  readonly options: WorkflowOptions<I, O>;
-  readonly handler: (ctx: Context, input: I) => O | Promise<O>;
+  readonly options: WorkflowOptions<unknown, O>;
+  /** It takes what the input schema makes of an `I`. */
+  readonly handler: (ctx: Context, input: never) => O | Promise<O>;
+  /** For the compiler alone: what a start takes. */
+  readonly accepts?: (input: I) => void;
 }
 
 /** A workflow of whatever input and result. */

@@ -8,9 +8,17 @@ import { InvalidArgumentError } from "./errors.ts";
  * Defines a workflow: an ordinary async function whose steps survive crashes. Without an input schema, annotate the
  * handler's parameter. Throws `InvalidArgumentError` for a bad name or option.
  */
+export function workflow<I, H, O>(
+  options: WorkflowOptions<I, O, H> & Required<Pick<WorkflowOptions<I, O, H>, "input">>,
+  handler: (ctx: Context, input: H) => O | Promise<O>,
+): Workflow<I, O>;
 export function workflow<I, O>(
   options: WorkflowOptions<I, O>,
   handler: (ctx: Context, input: I) => O | Promise<O>,
+): Workflow<I, O>;
+export function workflow<I, O>(
+  options: WorkflowOptions<unknown, O>,
+  handler: (ctx: Context, input: never) => O | Promise<O>,
 ): Workflow<I, O> {
   checkName("workflow", options.name);
   if (options.version !== undefined) checkName("version", options.version);

@@ -10,7 +10,7 @@ import { validate } from "./validate.ts";
 export function runHandler(run: Activation): void {
   const context = new RunContext(run);
   const input = inputOf(run);
-  const call = async (): Promise<unknown> => run.workflow.handler(context, input());
+  const call = async (): Promise<unknown> => run.workflow.handler(context, input() as never);
   scope.run({ run }, call).then(
     (value) => returned(run, value),
     (error: unknown) => threw(run, readable(error)),

@@ -137,9 +137,21 @@ describe("start", () => {
       return n;
     });
     const process = await world.worker([definition]);
-    const start = { n: "21" } as unknown as { n: number };
-    expect(await process.execute(definition, start)).toBe(21);
+    expect(await process.execute(definition, { n: "21" })).toBe(21);
     expect(validations).toBe(1);
+  });
+
+  test("a start and a call take what the schema takes, and the handler gets what it makes of it", async () => {
+    const input = z.object({ day: z.string().transform((day) => new Date(day)), copies: z.int().default(1) });
+    const print = workflow({ name: "print", input }, (_ctx, { day, copies }) => `${day.getTime()} ${copies}`);
+    const order = workflow({ name: "order" }, (ctx, day: string) => ctx.call(print, { day }));
+    const process = await new World().worker([print, order]);
+    const result: string = await process.execute(print, { day: "1970-01-01" });
+    expect(result).toBe("0 1");
+    expect(await process.execute(order, "1970-01-02")).toBe("86400000 1");
+    // @ts-expect-error -- what the handler gets is not what a start takes
+    const refused = process.client.start(print, { day: new Date(0), copies: 1 });
+    expect(await rejection(refused)).toMatchObject({ code: "VALIDATION" });
   });
 
   test("an invalid input is refused, and no run exists", async () => {

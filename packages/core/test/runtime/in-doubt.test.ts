@@ -281,7 +281,7 @@ test("P3: a person who resumes a run for another reason has not decided about a 
   let isBroken = true;
   const deploy = workflow({ name: "w" }, (ctx) => {
     if (isBroken) throw new TypeError("a bug in the first deploy");
-    return scene.definition.handler(ctx, undefined);
+    return scene.definition.handler(ctx, undefined as never);
   });
   const second = await world.worker([deploy]);
   await world.passUntil(() => world.run("r").stuck !== null);
