@@ -16,7 +16,7 @@ describe("POST /orders", () => {
     const processing = { orderId: "o-1", status: "processing", statusUrl: "/orders/o-1" };
     expect(await send("POST", "/orders", lampOrder("o-1"))).toEqual({ status: 202, body: processing });
     await expect
-      .poll(() => send("GET", "/orders/o-1"), { timeout: 4_000 })
+      .poll(() => send("GET", "/orders/o-1"))
       .toMatchObject({ status: 200, body: { status: "completed" } });
   });
 
@@ -109,7 +109,7 @@ describe("POST /orders/:id/cancel", () => {
     expect(await send("POST", "/orders", lampOrder("o-1"))).toMatchObject({ status: 202 });
     expect(await send("POST", "/orders/o-1/cancel")).toMatchObject({ status: 202 });
     await expect
-      .poll(() => send("GET", "/orders/o-1"), { timeout: 4_000 })
+      .poll(() => send("GET", "/orders/o-1"))
       .toEqual({ status: 200, body: { orderId: "o-1", status: "canceled" } });
     expect(await simulator.executed()).toEqual(["opened", "canceled"]);
     expect(await database.stock()).toMatchObject([{ available: 3 }]);

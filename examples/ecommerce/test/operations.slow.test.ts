@@ -12,8 +12,6 @@ import { orderFigure, Tinybird } from "../src/tinybird.ts";
 import { hasEngine, type LocalTinybird, localTinybird } from "./local-tinybird.ts";
 import { madeUpDay, stuckFigure } from "./operations-day.ts";
 
-/** The first question to a new ClickHouse takes its time. */
-const POLL = { timeout: 20_000 };
 const ANIMATION = "getComputedStyle(document.querySelector('.dot')).animationName";
 const PICTURE = fileURLToPath(new URL("../../../docs/images/operations.png", import.meta.url));
 const DESK = { width: 1280, height: 800 };
@@ -90,13 +88,13 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
   }
 
   test("figures change on it as rows come, without a reload, and a row that comes twice is one order", async () => {
-    await expect.poll(tile("Orders"), POLL).toBe("0");
+    await expect.poll(tile("Orders")).toBe("0");
     await page.evaluate("window.isSamePage = true");
     await order("o-1", 4_900);
     await order("o-1", 4_900);
-    await expect.poll(tile("Revenue"), POLL).toBe("$49.00");
+    await expect.poll(tile("Revenue")).toBe("$49.00");
     await order("o-2", 10_100);
-    await expect.poll(tile("Revenue"), POLL).toBe("$150.00");
+    await expect.poll(tile("Revenue")).toBe("$150.00");
     expect([await tile("Orders")(), await tile("Average order")()]).toEqual(["2", "$75.00"]);
     expect(await page.locator(".reading").first().textContent()).toMatch(/\d orders?$/);
     expect(await page.evaluate("window.isSamePage")).toBe(true);
@@ -105,10 +103,10 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
 
   test("a run that needs a person is on it with the command that explains it, until it is mended", async () => {
     const mend = await stickRun("order-42");
-    await expect.poll(() => stuck().count(), POLL).toBe(1);
+    await expect.poll(() => stuck().count()).toBe(1);
     expect(await stuck().textContent()).toMatch(/order-42.*order.*BUG.*everstep why order-42/s);
     expect(await page.title()).toMatch(/^\(1\) /);
-    await expect.poll(() => page.locator(".latency tbody tr").allTextContents(), POLL).toHaveLength(1);
+    await expect.poll(() => page.locator(".latency tbody tr").allTextContents()).toHaveLength(1);
 
     const { origin } = new URL(page.url());
     await page.context().grantPermissions(["clipboard-read", "clipboard-write"], { origin });
@@ -120,7 +118,7 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
     expect(await page.evaluate("document.activeElement.textContent")).toContain("Copied");
 
     await mend();
-    await expect.poll(() => stuck().count(), POLL).toBe(0);
+    await expect.poll(() => stuck().count()).toBe(0);
     await expect.poll(tile("Need a person")).toBe("0");
     expect(complaints).toEqual([]);
   });
@@ -128,7 +126,7 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
   test("a hundred of them are listed, and that there are more is said", async () => {
     const rows = Array.from({ length: 102 }, (_, place) => stuckFigure(`order-${place}`));
     await tinybird.writer.append("run_events", rows);
-    await expect.poll(tile("Need a person"), POLL).toBe("100+");
+    await expect.poll(tile("Need a person")).toBe("100+");
     expect(await stuck().count()).toBe(100);
     expect(await page.getByText("everstep list --status stuck").count()).toBe(1);
   });
@@ -136,7 +134,7 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
   test("an id is text, whatever it holds", async () => {
     const id = `<img src=x onerror="document.title='owned'">\u{202e}'"\${7*7}</code><script>alert(1)</script>`;
     await stickRun(id);
-    await expect.poll(() => stuck().count(), POLL).toBe(1);
+    await expect.poll(() => stuck().count()).toBe(1);
     expect(await stuck().locator(".id").textContent()).toBe(id.replace("\u{202e}", String.raw`\u{202e}`));
     expect(await page.locator("main img, main script").count()).toBe(0);
     expect(await page.title()).not.toContain("owned");
@@ -145,7 +143,7 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
 
   test("it says when the pipes don't answer and how old its figures are, and goes on once they do", async () => {
     await order("o-1", 4_900);
-    await expect.poll(tile("Orders"), POLL).toBe("1");
+    await expect.poll(tile("Orders")).toBe("1");
     await proxy.refuse();
     proxy.cut();
     const said = page.getByRole("status").filter({ hasText: "The figures don’t answer" });
@@ -156,7 +154,7 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
 
     await order("o-2", 4_900);
     await proxy.accept();
-    await expect.poll(tile("Orders"), POLL).toBe("2");
+    await expect.poll(tile("Orders")).toBe("2");
     await said.waitFor({ state: "detached" });
     expect(await page.locator(".pill").textContent()).toContain("live");
     expect(complaints).toEqual([]);
@@ -164,14 +162,14 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
 
   test("it says when its own server is gone, and finds it again", async () => {
     await order("o-1", 4_900);
-    await expect.poll(tile("Orders"), POLL).toBe("1");
+    await expect.poll(tile("Orders")).toBe("1");
     await operations.stop();
     const said = page.getByRole("status").filter({ hasText: "This page has lost its server" });
     await said.waitFor();
     expect(await tile("Orders")()).toBe("1");
     await order("o-2", 4_900);
     operations = await startOperations({ tinybird: tinybird.reader, port: operations.port, everyMs: 200 });
-    await expect.poll(tile("Orders"), POLL).toBe("2");
+    await expect.poll(tile("Orders")).toBe("2");
     await said.waitFor({ state: "detached" });
   });
 
@@ -181,8 +179,8 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await order("o-1", 4_900);
       await stickRun("order-with-a-long-id-that-some-other-system-made-up-0123456789-0123456789");
-      await expect.poll(() => stuck().count(), POLL).toBe(1);
-      await expect.poll(tile("Orders"), POLL).toBe("1");
+      await expect.poll(() => stuck().count()).toBe(1);
+      await expect.poll(tile("Orders")).toBe("1");
       expect(await page.evaluate(ANIMATION)).toBe("none");
       for (const size of [DESK, PHONE]) {
         await page.setViewportSize(size);
@@ -202,9 +200,9 @@ describe.skipIf(!isPossible)(`${why}the page for operations, in Chromium, on Cli
     await page.goto(`http://127.0.0.1:${operations.port}`);
     await tinybird.writer.append("orders", orders);
     await tinybird.writer.append("run_events", events);
-    await expect.poll(() => stuck().count(), POLL).toBe(2);
-    await expect.poll(() => page.locator(".latency tbody tr").count(), POLL).toBe(7);
-    await expect.poll(tile("Failed steps"), POLL).not.toBe("–");
+    await expect.poll(() => stuck().count()).toBe(2);
+    await expect.poll(() => page.locator(".latency tbody tr").count()).toBe(7);
+    await expect.poll(tile("Failed steps")).not.toBe("–");
     const end = await page.locator("footer").boundingBox();
     const clip = { x: 0, y: 0, width: DESK.width, height: Math.ceil(end?.y ?? 0) };
     await page.screenshot({ path: PICTURE, fullPage: true, clip });

@@ -207,7 +207,7 @@ describe("giving back (F108, F127)", () => {
         () => "given back",
         () => "busy",
       );
-    await expect.poll(giveBack, { timeout: 4_000 }).toBe("given back");
+    await expect.poll(giveBack).toBe("given back");
     await charge.catch(() => undefined);
     expect(["opened,charged,refunded", "opened,canceled"]).toContain((await executed()).join());
   });

@@ -41,10 +41,10 @@ describe.for(ENGINES)("on %s an order that completes", (engine) => {
       lampOrder("o-1", { items: [{ productId: "lamp", quantity: 2, price: 1_999 }] }),
     );
     const points = { orderId: "o-1", userId: "user-1", points: 39, at: expect.any(Number) as number };
-    await expect.poll(() => database.points(), { timeout: 4_000 }).toEqual([points]);
-    await expect.poll(() => mails, { timeout: 4_000 }).toMatchObject([{ orderId: "o-1", itemCount: 2 }]);
+    await expect.poll(() => database.points()).toEqual([points]);
+    await expect.poll(() => mails).toMatchObject([{ orderId: "o-1", itemCount: 2 }]);
     await expect
-      .poll(() => figures, { timeout: 4_000 })
+      .poll(() => figures)
       .toMatchObject([{ order_id: "o-1", user_id: "user-1", total_cents: 3_998, item_count: 2 }]);
   });
 

@@ -44,7 +44,7 @@ describe.for(ENGINES)("on %s a refund that fails after its order has ended (F127
     expect(body).toMatchObject({ status: "failed", reason: "The warehouse burnt down." });
 
     const needsPerson = [{ id: expect.stringMatching(/^o-1:re_\w+$/) as string, status: "stuck" }];
-    await expect.poll(() => refundRuns(shop), { timeout: 4_000 }).toEqual(needsPerson);
+    await expect.poll(() => refundRuns(shop)).toEqual(needsPerson);
     const id = (await refundRuns(shop))[0]?.id ?? "";
     expect(await shop.simulator.executed()).toEqual(["opened", "charged", "refunded", "refund-failed"]);
     const why = await shop.client.runs.why(id);
@@ -52,9 +52,7 @@ describe.for(ENGINES)("on %s a refund that fails after its order has ended (F127
       /refund re_\w+ of \$49\.00 for the order o-1, payment pi_\w+ \(expired_or_canceled_card\)/,
     );
     const listed = { type: "run.stuck", run: id, workflow: "refund-failed", step: "give-back-otherwise" };
-    await expect
-      .poll(() => events.map(runFigure), { timeout: 4_000 })
-      .toContainEqual(expect.objectContaining(listed));
+    await expect.poll(() => events.map(runFigure)).toContainEqual(expect.objectContaining(listed));
 
     await shop.client.runs.resolve(id, "give-back-otherwise", { result: "bank transfer of 3 May" });
     await shop.client.get(id).result({ timeout: "5s" });
@@ -68,9 +66,7 @@ test("a refund is said to have failed as often as Stripe likes, and is one run (
   expect(await postWebhook(shop.url, refundEvent({ metadata }))).toBe(200);
   expect(await postWebhook(shop.url, refundEvent({ metadata }))).toBe(200);
   expect(await postWebhook(shop.url, refundEvent({ metadata, id: "evt_2", reason: "unknown" }))).toBe(200);
-  await expect
-    .poll(() => refundRuns(shop), { timeout: 4_000 })
-    .toEqual([{ id: "o-1:re_1", status: "stuck" }]);
+  await expect.poll(() => refundRuns(shop)).toEqual([{ id: "o-1:re_1", status: "stuck" }]);
   const { runs } = await shop.client.runs.list({ tag: { order: "o-1" } });
   expect(runs.map(({ id }) => id)).toEqual(["o-1:re_1"]);
 });

@@ -42,13 +42,13 @@ describe.skipIf(!hasEngine)("the figures of runs", () => {
 
     const stuck = (): Promise<readonly object[]> => reader.pipe("stuck_runs");
     await expect
-      .poll(stuck, { timeout: 20_000 })
+      .poll(stuck)
       .toMatchObject([{ run: "order-1", workflow: "order", code: "EXHAUSTED", step: "look-up-stock" }]);
 
     stockKnown = true;
     await client.runs.resume("order-1");
     await run.result();
-    await expect.poll(stuck, { timeout: 20_000 }).toEqual([]);
+    await expect.poll(stuck).toEqual([]);
     await worker.stop();
     expect(shipped.length).toBeGreaterThan(new Set(shipped).size);
     const intervals = await reader.pipe<Interval>("failed_steps");

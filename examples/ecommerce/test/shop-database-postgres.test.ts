@@ -29,7 +29,7 @@ async function openedRivals(): Promise<Rivals> {
     ...opened,
     first: { client, tables: new PostgresShopTables(client) },
     waiting: (connections) =>
-      expect.poll(async () => (await observer.query(locked)).rowCount, { timeout: 4_000 }).toBe(connections),
+      expect.poll(async () => (await observer.query(locked)).rowCount).toBe(connections),
   };
 }
 

@@ -51,7 +51,7 @@ test("each change of an intent is told twice, signed, under one id", async () =>
   await sendWebhooks({ url: inbox.url, secret });
   const { id } = await stripe.paymentIntents.create({ ...params, confirm: true });
   const told = ["payment_intent.created", "payment_intent.succeeded"].flatMap((type) => [type, type]);
-  await expect.poll(() => types(inbox.events), { timeout: 4_000 }).toEqual(told);
+  await expect.poll(() => types(inbox.events)).toEqual(told);
   expect(new Set(inbox.events.map((event) => event.id)).size).toBe(2);
   const succeeded = inbox.events.find(({ type }) => type === "payment_intent.succeeded");
   expect(succeeded?.data.object).toMatchObject({ id, status: "succeeded", metadata: { order_id: "o-1" } });
@@ -62,7 +62,7 @@ test("what is not answered with 2xx is sent again", async () => {
   const inbox = await openedInbox({ refusals: 3 });
   await sendWebhooks({ url: inbox.url, secret });
   await stripe.paymentIntents.create(params);
-  await expect.poll(() => inbox.events.length, { timeout: 4_000 }).toBe(2);
+  await expect.poll(() => inbox.events.length).toBe(2);
   expect(inbox.attempts()).toBe(5);
 });
 
@@ -76,11 +76,9 @@ test.for([
   const { id } = await stripe.paymentIntents.create({ ...params, payment_method: method });
   await fault({ orderId: "o-1", on: "confirm", kind: "process", ms: 50 });
   expect(await stripe.paymentIntents.confirm(id)).toMatchObject({ status: "processing" });
-  await expect
-    .poll(async () => (await stripe.paymentIntents.retrieve(id)).status, { timeout: 4_000 })
-    .toBe(status);
+  await expect.poll(async () => (await stripe.paymentIntents.retrieve(id)).status).toBe(status);
   const names = told.map((name) => `payment_intent.${name}`);
-  await expect.poll(() => [...new Set(types(inbox.events))], { timeout: 4_000 }).toEqual(names);
+  await expect.poll(() => [...new Set(types(inbox.events))]).toEqual(names);
 });
 
 test("a payment that is under way can't be confirmed again, nor canceled", async () => {
@@ -103,7 +101,7 @@ test("a refund of pm_card_refundFail is accepted, told to have failed later, and
   const refund = await stripe.refunds.create({ payment_intent, metadata: { order_id: "o-1" } });
   expect(refund.status).toBe("succeeded");
   const failures = () => inbox.events.filter(({ type }) => type === "refund.failed");
-  await expect.poll(() => failures().length, { timeout: 4_000 }).toBe(2);
+  await expect.poll(() => failures().length).toBe(2);
   const failed = {
     status: "failed",
     failure_reason: "expired_or_canceled_card",
@@ -125,7 +123,7 @@ test("a slow Stripe answers late, whatever it is asked, and executes all the sam
   await expect(stripe.paymentIntents.create(params, { timeout: 20 })).rejects.toThrow(
     Stripe.errors.StripeConnectionError,
   );
-  await expect.poll(executed, { timeout: 4_000 }).toEqual(["opened"]);
+  await expect.poll(executed).toEqual(["opened"]);
   await slowDown(0);
   await expect(stripe.paymentIntents.create(params)).resolves.toMatchObject({ amount: 4200 });
 });

@@ -63,11 +63,9 @@ describe.for(ENGINES)("on %s a payment that takes its time (F127)", (engine) => 
     const shop = await openedShop({ engine, lookAgainAfter: never, waitMs: 0 });
     await shop.simulator.fault({ orderId: "o-1", on: "confirm", kind: "process", ms: 300 });
     await shop.send("POST", "/orders", lampOrder("o-1"));
-    await expect.poll(() => steps(shop, "o-1"), { timeout: 4_000 }).toContain("charge-payment");
+    await expect.poll(() => steps(shop, "o-1")).toContain("charge-payment");
     await shop.send("POST", "/orders/o-1/cancel");
-    await expect
-      .poll(() => shop.send("GET", "/orders/o-1"), { timeout: 10_000 })
-      .toMatchObject({ body: { status: "canceled" } });
+    await expect.poll(() => shop.send("GET", "/orders/o-1")).toMatchObject({ body: { status: "canceled" } });
     expect(await shop.simulator.executed()).toEqual(["opened", "charged", "refunded"]);
   }, 15_000);
 });
@@ -82,9 +80,9 @@ test("the same event twice is one hint, and any number of hints charges once (F1
     (await steps(shop, "o-1")).filter((key) => key.startsWith("look-at-payment"));
   for (const id of ["evt_1", "evt_1", "evt_2", "evt_1"])
     expect(await sendWebhook(shop, { id, orderId: "o-1" })).toBe(200);
-  await expect.poll(looks, { timeout: 4_000 }).toEqual(["look-at-payment", "look-at-payment#2"]);
+  await expect.poll(looks).toEqual(["look-at-payment", "look-at-payment#2"]);
   expect(await sendWebhook(shop, { id: "evt_3", orderId: "o-1" })).toBe(200);
-  await expect.poll(looks, { timeout: 4_000 }).toHaveLength(3);
+  await expect.poll(looks).toHaveLength(3);
   expect(await shop.simulator.executed()).toEqual(["opened"]);
 });
 

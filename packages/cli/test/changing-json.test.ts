@@ -73,7 +73,7 @@ function steady({ out, err }: Answer, { cwd, url }: Operator): string {
 }
 
 describe.each(KINDS)("on %s", (kind) => {
-  test("the JSON is the documented one", { timeout: 60_000 }, async () => {
+  test("the JSON is the documented one", async () => {
     const operator = await withRuns(kind);
     for (const [name, code, words, input = ""] of TYPED) {
       const answer = await operator.type([...words, "--json"], { input });

@@ -236,7 +236,7 @@ function started(words: readonly string[], options: { readonly cwd: string }): P
   });
 }
 
-describe("as a process", { timeout: 30_000 }, () => {
+describe("as a process", () => {
   test("it answers, and ends by itself with its exit code", async () => {
     const { cwd, client } = looker();
     await importShownRuns(client);

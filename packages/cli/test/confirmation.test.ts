@@ -19,9 +19,7 @@ function at(operator: Operator, ...words: readonly string[]): Terminal {
   return new Terminal(words, { store: operator.url, cwd: operator.cwd });
 }
 
-const OPTIONS = { timeout: 20_000 };
-
-test.skipIf(!hasTerminals)("it says how many and of what, and no changes nothing", OPTIONS, async () => {
+test.skipIf(!hasTerminals)("it says how many and of what, and no changes nothing", async () => {
   const operator = await threeRuns();
   for (const keys of ["n", "\r", "\u0003"]) {
     const terminal = at(operator, "pause", "--workflow", "waiting", "--status", "ready");
@@ -34,7 +32,7 @@ test.skipIf(!hasTerminals)("it says how many and of what, and no changes nothing
   }
 });
 
-test.skipIf(!hasTerminals)("yes does it", OPTIONS, async () => {
+test.skipIf(!hasTerminals)("yes does it", async () => {
   const operator = await threeRuns();
   const terminal = at(operator, "pause", "--workflow", "waiting", "--status", "ready");
   await terminal.until("Pause 3 runs?");
@@ -44,7 +42,7 @@ test.skipIf(!hasTerminals)("yes does it", OPTIONS, async () => {
   expect(await operator.client.runs.count({ paused: true })).toBe(3);
 });
 
-test.skipIf(!hasTerminals)("a shortened id is asked about by the whole one", OPTIONS, async () => {
+test.skipIf(!hasTerminals)("a shortened id is asked about by the whole one", async () => {
   const operator = await threeRuns();
   await operator.client.start(waiting, null, { id: "other-4" });
   const terminal = at(operator, "pause", "oth");
@@ -56,7 +54,6 @@ test.skipIf(!hasTerminals)("a shortened id is asked about by the whole one", OPT
 
 test.skipIf(!hasTerminals)(
   "what one run loses nothing by is not asked about; --yes asks nothing",
-  OPTIONS,
   async () => {
     const operator = await threeRuns();
     const one = at(operator, "pause", "run-1");
@@ -68,7 +65,7 @@ test.skipIf(!hasTerminals)(
   },
 );
 
-test.skipIf(!hasTerminals)("it says what is meant by it, and not to how many alone", OPTIONS, async () => {
+test.skipIf(!hasTerminals)("it says what is meant by it, and not to how many alone", async () => {
   const operator = await threeRuns();
   const terminal = at(operator, "signal", "--name", "go", "--all", "--id", "monday");
   await terminal.until("Signal 3 runs?");
@@ -78,7 +75,7 @@ test.skipIf(!hasTerminals)("it says what is meant by it, and not to how many alo
   expect(terminal.text).toContain("sent go to 3 runs");
 });
 
-test.skipIf(!hasTerminals)("a terminal that draws nothing is asked in plain lines", OPTIONS, async () => {
+test.skipIf(!hasTerminals)("a terminal that draws nothing is asked in plain lines", async () => {
   const operator = await threeRuns();
   for (const [keys, code, paused] of [
     ["n\n", 1, 0],
@@ -98,7 +95,7 @@ test.skipIf(!hasTerminals)("a terminal that draws nothing is asked in plain line
   }
 });
 
-test.skipIf(!hasTerminals)("long work shows how far it is", OPTIONS, async () => {
+test.skipIf(!hasTerminals)("long work shows how far it is", async () => {
   const operator = new Operator("sqlite");
   const ids = Array.from({ length: 120 }, (_, at) => `run-${at}`);
   await Promise.all(ids.map((id) => operator.client.start(waiting, null, { id })));
@@ -108,7 +105,7 @@ test.skipIf(!hasTerminals)("long work shows how far it is", OPTIONS, async () =>
   expect(terminal.text).toContain("paused 120 runs");
 });
 
-test.skipIf(!hasTerminals)("Ctrl-C ends long work between two runs, and it says so", OPTIONS, async () => {
+test.skipIf(!hasTerminals)("Ctrl-C ends long work between two runs, and it says so", async () => {
   const operator = new Operator("sqlite");
   const ids = Array.from({ length: 120 }, (_, at) => `run-${at}`);
   await Promise.all(ids.map((id) => operator.client.start(waiting, null, { id })));

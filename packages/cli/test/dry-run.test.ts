@@ -46,7 +46,7 @@ async function contentOf({ url }: Operator): Promise<string> {
 }
 
 describe.each(KINDS)("on %s", (kind) => {
-  test("nothing is changed", { timeout: 30_000 }, async () => {
+  test("nothing is changed", async () => {
     const operator = new Operator(kind);
     await importShownRuns(operator.client);
     const worker = await operator.worker(kept);

@@ -93,7 +93,7 @@ async function stuckShop(kind: (typeof KINDS)[number]): Promise<Shop> {
 }
 
 describe.each(KINDS)("on %s", (kind) => {
-  test("six ways to be stuck, and out of each with one command", { timeout: 120_000 }, async () => {
+  test("six ways to be stuck, and out of each with one command", async () => {
     const shop = await stuckShop(kind);
 
     expect(await shop.listed("--status", "stuck")).toEqual(["declining", "diverged", "doubtful", "poison"]);

@@ -17,7 +17,7 @@ function membersOf(value: unknown): unknown {
 }
 
 describe.each(KINDS)("on %s", (kind) => {
-  test("it has the documented members", { timeout: 30_000 }, async () => {
+  test("it has the documented members", async () => {
     const operator = new Operator(kind);
     await operator.worker(order);
     await operator.client.emit("cart:checked-out", {}, { id: "7" });

@@ -123,7 +123,7 @@ describe.each(KINDS)("on %s", (kind) => {
     expect(out).not.toContain("before");
   });
 
-  test("doctor says what is wrong, and what to do", { timeout: 30_000 }, async () => {
+  test("doctor says what is wrong, and what to do", async () => {
     const onlooker = open(kind);
     const is = async (check: string): Promise<readonly string[]> =>
       (await json<Findings>(onlooker, "doctor")).findings.flatMap((one) =>

@@ -9,7 +9,6 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { eventually, Operator } from "./support/operator.ts";
 
 const MAIN = join(import.meta.dirname, "../src/main.ts");
-const OPTIONS = { timeout: 120_000 };
 
 const waiting = workflow({ name: "waiting" }, async (ctx) => {
   await ctx.waitForSignal("go");
@@ -53,7 +52,7 @@ async function answerOf(
   return { code, out, err };
 }
 
-test("whoever reads the answer may go away", OPTIONS, async () => {
+test("whoever reads the answer may go away", async () => {
   const { operator } = await withRuns(2000);
   const child = everstep(operator, ["list", "-n", "2000", "--json"]);
   child.stdout?.once("data", () => child.stdout?.destroy());
@@ -63,7 +62,7 @@ test("whoever reads the answer may go away", OPTIONS, async () => {
 });
 
 describe.skipIf(!existsSync("/dev/full"))("where a device is always full", () => {
-  test("an answer that can't be written is a failure, and says so", OPTIONS, async () => {
+  test("an answer that can't be written is a failure, and says so", async () => {
     const { operator } = await withRuns(1);
     const full = openSync("/dev/full", "w");
     onTestFinished(() => closeSync(full));
@@ -73,38 +72,34 @@ describe.skipIf(!existsSync("/dev/full"))("where a device is always full", () =>
   });
 });
 
-test(
-  "Ctrl-C in the middle of much: what was done is told, and the same command again does the rest",
-  OPTIONS,
-  async () => {
-    const { operator, ids } = await withRuns(3000);
-    const { client } = operator;
-    const pause = (): ChildProcess => {
-      const child = everstep(operator, ["pause", "-", "--yes", "--json"], ["pipe", "pipe"]);
-      child.stdin?.end(ids.join("\n"));
-      return child;
-    };
-    const child = pause();
-    const answer = answerOf(child);
-    await eventually("some are paused", async () => (await client.runs.count({ paused: true })) > 0);
-    child.kill("SIGINT");
-    const { code, out, err } = await answer;
-    expect([code, err]).toEqual([1, ""]);
-    const { done, refused, left } = JSON.parse(out) as {
-      readonly done: readonly string[];
-      readonly refused: readonly unknown[];
-      readonly left: number;
-    };
-    expect(refused).toEqual([]);
-    expect(left).toBeGreaterThan(0);
-    expect(done.length + left).toBe(ids.length);
-    expect(await client.runs.count({ paused: true })).toBe(done.length);
-    expect(await answerOf(pause())).toMatchObject({ code: 0, err: "" });
-    expect(await client.runs.count({ paused: true })).toBe(ids.length);
-  },
-);
+test("Ctrl-C in the middle of much: what was done is told, and the same command again does the rest", async () => {
+  const { operator, ids } = await withRuns(3000);
+  const { client } = operator;
+  const pause = (): ChildProcess => {
+    const child = everstep(operator, ["pause", "-", "--yes", "--json"], ["pipe", "pipe"]);
+    child.stdin?.end(ids.join("\n"));
+    return child;
+  };
+  const child = pause();
+  const answer = answerOf(child);
+  await eventually("some are paused", async () => (await client.runs.count({ paused: true })) > 0);
+  child.kill("SIGINT");
+  const { code, out, err } = await answer;
+  expect([code, err]).toEqual([1, ""]);
+  const { done, refused, left } = JSON.parse(out) as {
+    readonly done: readonly string[];
+    readonly refused: readonly unknown[];
+    readonly left: number;
+  };
+  expect(refused).toEqual([]);
+  expect(left).toBeGreaterThan(0);
+  expect(done.length + left).toBe(ids.length);
+  expect(await client.runs.count({ paused: true })).toBe(done.length);
+  expect(await answerOf(pause())).toMatchObject({ code: 0, err: "" });
+  expect(await client.runs.count({ paused: true })).toBe(ids.length);
+});
 
-test("a hundred thousand ids on standard input, and none", OPTIONS, async () => {
+test("a hundred thousand ids on standard input, and none", async () => {
   const { operator } = await withRuns(1);
   const child = everstep(operator, ["pause", "-", "--dry-run", "--json"], ["pipe", "pipe"]);
   child.stdin?.end(Array.from({ length: 100_000 }, (_, at) => `run-${at}\n`).join(""));

@@ -10,7 +10,6 @@ import { eventually, Operator } from "./support/operator.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../../..");
 const MAIN = join(import.meta.dirname, "../src/main.ts");
-const OPTIONS = { timeout: 120_000 };
 
 class Project {
   readonly directory: string;
@@ -74,7 +73,7 @@ function outputOf(child: ChildProcess): () => string {
   return () => text;
 }
 
-test("it has what it says, and type-checks", OPTIONS, async () => {
+test("it has what it says, and type-checks", async () => {
   const project = await Project.init();
   expect(project.files).toEqual([
     ".gitignore",
@@ -95,7 +94,7 @@ test("it has what it says, and type-checks", OPTIONS, async () => {
   expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
 });
 
-test("its worker executes what its README says, by itself and as a command", OPTIONS, async () => {
+test("its worker executes what its README says, by itself and as a command", async () => {
   const project = await Project.init();
   const own = project.spawn("worker.ts");
   const ownText = outputOf(own);
@@ -118,7 +117,7 @@ test("its worker executes what its README says, by itself and as a command", OPT
   expect(JSON.parse(first)).toMatchObject({ level: "info", fields: {} });
 });
 
-test("dev starts its worker again when the workflows change, and ends with Ctrl-C", OPTIONS, async () => {
+test("dev starts its worker again when the workflows change, and ends with Ctrl-C", async () => {
   const project = await Project.init();
   const dev = project.spawn(MAIN, "dev", "--workflows", "./workflows.ts");
   const text = outputOf(dev);

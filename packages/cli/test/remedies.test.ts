@@ -83,7 +83,7 @@ interface WhyDocument {
 }
 
 describe.each(KINDS)("on %s", (kind) => {
-  test("each is accepted", { timeout: 30_000 }, async () => {
+  test("each is accepted", async () => {
     const operator = new Operator(kind);
     await operator.worker(exhausted, failing, unheard);
     const remediesOf = async (id: string): Promise<readonly string[]> => {
@@ -133,7 +133,7 @@ describe.each(KINDS)("on %s", (kind) => {
     await operator.until("unheard-1", "completed");
   });
 
-  test("a run that can't be retried is to be rewound", { timeout: 30_000 }, async () => {
+  test("a run that can't be retried is to be rewound", async () => {
     const operator = new Operator(kind);
     await operator.worker(undone);
     await operator.client.start(undone, undefined, { id: "undone-1" });
@@ -166,7 +166,7 @@ describe.each(KINDS)("on %s", (kind) => {
     expect((await operator.type(["retry", "undone-1"])).code).toBe(0);
   });
 
-  test("what nobody will go on with says so", { timeout: 30_000 }, async () => {
+  test("what nobody will go on with says so", async () => {
     const operator = new Operator(kind);
     await operator.client.start(unheard, undefined, { id: "orphan" });
     const { remedies } = (await operator.json(["why", "orphan"])) as WhyDocument;
