@@ -273,10 +273,16 @@ function executionFindings(known: Case): string[] {
       ...(execution.thawed === true ? [] : beginProblems(known, execution)),
       ...(execution.kind === "transaction" ? [] : contextProblems(known, execution, failures)),
     ];
-    if (execution.ended === "threw") threw.set(name, failures + 1);
+    if (execution.ended === "threw" || mayHaveTimedOut(known, execution)) threw.set(name, failures + 1);
     for (const problem of wrong) if (problem !== false) findings.push(`${problem}: ${name}`);
   }
   return findings;
+}
+
+/** The timeout of a step is that of its undo as well: whatever that came to, it may have been too late. */
+function mayHaveTimedOut({ deeds }: Case, { key }: Execution): boolean {
+  const deed = deeds.get(`step ${key}`);
+  return deed !== undefined && doesOf(deed) === "timeout";
 }
 
 function askProblems({ deeds }: Case, { kind, key }: Execution): (string | false)[] {
