@@ -131,11 +131,7 @@ export class Children<H> {
   #settleRefused(ask: Ask<H>, now: number): boolean {
     this.#refused.delete(ask);
     const child = this.#started.get(ask);
-    const [why = "", ...rest] = (child?.refusal ?? "").split(" ");
-    const error =
-      why === "conflict"
-        ? new RunConflictError(child?.id ?? "", rest.join(" "))
-        : new Error(`child ${child?.id} was not started: ${child?.refusal}`);
+    const error = refusedCall(ask.name, child?.id ?? "", child?.refusal ?? "");
     this.#journal.append(
       { kind: "child", key: ask.key, error: this.#values.errorToText(error, ask.key) },
       now,
@@ -191,4 +187,14 @@ export class Children<H> {
     const message = { type: "cancel", id: `${this.#runId}/${key}`, name: "", payload } as const;
     this.#journal.send({ kind: "message", seq: null, runId: childId, message });
   }
+}
+
+const WAS_PURGED =
+  "it was purged, and what it came to is forgotten; its id stays taken for 90 days: choose another id";
+
+function refusedCall(name: string, id: string, refusal: string): Error {
+  const [why = "", ...rest] = refusal.split(" ");
+  if (why === "conflict") return new RunConflictError(id, rest.join(" "));
+  if (why === "not-found") return new RunConflictError(id, name, WAS_PURGED);
+  return new Error(`child ${id} was not started: ${refusal}`);
 }

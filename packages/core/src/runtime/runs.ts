@@ -3,7 +3,7 @@ import { InvalidArgumentError } from "../errors.ts";
 import { checkRunId } from "../engine/names.ts";
 import type { Resolution } from "../engine/resolution.ts";
 import { valuesOf } from "../engine/values.ts";
-import type { RunDetails, RunFilter, RunRecord } from "../store.ts";
+import type { RunDetails, RunFilter } from "../store.ts";
 import { orderCancel } from "./cancel-order.ts";
 import { type ClientCore, detailsOf } from "./client-core.ts";
 import { checkFilter, checkLimit } from "./filters.ts";
@@ -17,7 +17,7 @@ import { exportRun, type ExportedRun, importRun } from "./repair/transfer.ts";
 import type { Replay } from "./replay-stage.ts";
 import { RunHandle } from "./run-handle.ts";
 import { reportOf, type RunReport, type RunSummary, summaryOf } from "./run-report.ts";
-import { calledBy, whyOf } from "./why.ts";
+import { type Called, calledBy, whyOf } from "./why.ts";
 
 export interface ListOptions extends RunFilter {
   /** Default 100. */
@@ -214,11 +214,15 @@ export class Runs {
   }
 
   /** Those that it waits for. */
-  async #children(details: RunDetails): Promise<readonly RunRecord[]> {
-    const ids = calledBy(details, valuesOf(details.run.id, this.#core.codec));
-    if (ids.length === 0) return [];
-    const { runs } = await this.#core.store.list({ ids }, { limit: ids.length });
-    return runs;
+  async #children(details: RunDetails): Promise<Called> {
+    const { store, codec } = this.#core;
+    const ids = calledBy(details, valuesOf(details.run.id, codec));
+    if (ids.length === 0) return { runs: [], workflows: [] };
+    const [{ runs }, workflows] = await Promise.all([
+      store.list({ ids }, { limit: ids.length }),
+      store.workflows(),
+    ]);
+    return { runs, workflows };
   }
 }
 

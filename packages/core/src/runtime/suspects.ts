@@ -17,5 +17,5 @@ export function isPoison({ strikesAlone }: RunRecord, cancelOrdered: boolean): b
 }
 
 export function poisonText({ id, strikesAlone }: RunRecord): string {
-  return `run ${id}: its worker died ${strikesAlone} times while nothing but this run was executing. Find what ends the process (out of memory, process.exit, an endless loop), deploy a fix, and resume the run.`;
+  return `run ${id}: its worker died ${strikesAlone} times while nothing but this run was executing. Find what ends the process (out of memory, process.exit, an endless loop) or keeps it from answering for longer than its lease, deploy a fix, and resume the run.`;
 }

@@ -2,12 +2,26 @@
 import { sentenceOf } from "../engine/error-data.ts";
 import { statusOf } from "../engine/status.ts";
 import type { Values } from "../engine/values.ts";
-import type { Entry, PauseNote, RetryState, RunDetails, RunRecord, RunStatus, WaitNote } from "../store.ts";
+import type {
+  Entry,
+  PauseNote,
+  RetryState,
+  RunDetails,
+  RunRecord,
+  RunStatus,
+  WaitNote,
+  WorkflowRecord,
+} from "../store.ts";
 import type { CancelOrder } from "./cancel-order.ts";
 import { pauseReport, workflowNoteId } from "./notes.ts";
 
-/** `children`: those of `calledBy`, as far as they are there. */
-export function whyOf(details: RunDetails, values: Values, children: readonly RunRecord[] = []): string {
+/** What a run waits for: those of `calledBy` that are there, and who could go on with them. */
+export interface Called {
+  readonly runs: readonly RunRecord[];
+  readonly workflows: readonly WorkflowRecord[];
+}
+
+export function whyOf(details: RunDetails, values: Values, children: Called): string {
   const { run, now } = details;
   const status = statusOf(run, now);
   const about = `Run ${run.id} of ${run.workflow} version ${run.version}${originOf(run)} `;
@@ -52,12 +66,7 @@ function workflowPausedText({ run, workflowPaused, now }: RunDetails, values: Va
   return ` Its workflow is paused${note}: none of its runs is taken on before client.workflows.resume("${run.workflow}").`;
 }
 
-function liveText(
-  details: RunDetails,
-  values: Values,
-  children: readonly RunRecord[],
-  status: RunStatus,
-): string {
+function liveText(details: RunDetails, values: Values, children: Called, status: RunStatus): string {
   const { run, now } = details;
   switch (status) {
     case "stuck": {
@@ -69,8 +78,9 @@ function liveText(
     case "running":
       return runningText(details, values);
     default: {
-      const what = status === "compensating" ? "is being undone" : "waits";
-      return what + restText(details, values, children);
+      const waits = restText(details, values, children);
+      if (status !== "compensating") return `waits${waits}`;
+      return `is being undone${waits.startsWith(" for ") ? " and waits" : ""}${waits}`;
     }
   }
 }
@@ -143,7 +153,7 @@ function runningText(details: RunDetails, values: Values): string {
   return `runs on worker ${owner.id} (${owner.host}, process ${owner.pid}); ${progress}.${retryTexts(retries, values, now)}`;
 }
 
-function restText(details: RunDetails, values: Values, children: readonly RunRecord[]): string {
+function restText(details: RunDetails, values: Values, children: Called): string {
   const { run, journal, now, retries, capable } = details;
   const waits = run.waits
     .filter(({ kind }) => kind !== "retry" && kind !== "child")
@@ -158,14 +168,9 @@ function restText(details: RunDetails, values: Values, children: readonly RunRec
   return `${waits.length === 0 ? "" : ` ${waits.join("; ")}`}.${retryTexts(retries, values, now)}${nobody}`;
 }
 
-function childText(
-  id: string | undefined,
-  children: readonly RunRecord[],
-  values: Values,
-  now: number,
-): string {
+function childText(id: string | undefined, children: Called, values: Values, now: number): string {
   if (id === undefined) return "for a child that is about to be started";
-  const child = children.find((run) => run.id === id);
+  const child = children.runs.find((run) => run.id === id);
   if (child === undefined) return `for child ${id}, which is not in this store`;
   const own = values.of(id);
   const { stuck } = child;
@@ -173,7 +178,20 @@ function childText(
     return `for child ${id}, which is stuck (${stuck.code}): ${stuckText(stuck.message, own)}`;
   if (child.paused !== null)
     return `for child ${id}, which is paused${pauseNoteText(child.paused, own, now)}`;
-  return `for child ${id} of ${child.workflow}, which is ${statusOf(child, now)}`;
+  const nobody = nobodyText(child, children.workflows);
+  return `for child ${id} of ${child.workflow}, which is ${statusOf(child, now)}${nobody}`;
+}
+
+/** Why no worker takes a run on, whatever it waits for. */
+function nobodyText(
+  { workflow, version, owner, end }: RunRecord,
+  workflows: readonly WorkflowRecord[],
+): string {
+  if (owner !== null || end !== null) return "";
+  const versions = workflows.filter(({ name }) => name === workflow);
+  if (versions.some(({ paused }) => paused !== null)) return "; its workflow is paused";
+  const live = versions.find((one) => one.version === version)?.liveWorkers ?? 0;
+  return live > 0 ? "" : `, but no live worker has workflow ${workflow} in version ${version}`;
 }
 
 function waitText(wait: WaitNote, now: number): string {

@@ -106,3 +106,15 @@ test("only ended runs can be purged", async () => {
     code: "INVALID_ARGUMENT",
   });
 });
+
+test("a call of a run that was purged says so", async () => {
+  const { world, runs, process } = await office();
+  await process.execute(child, "done", { id: "c" });
+  await world.settle(runs.purge("c"));
+  const caller = workflow({ name: "caller" }, (ctx) => rejection(ctx.call(child, "done", { id: "c" })));
+  const second = await world.worker([caller]);
+  expect(await second.execute(caller, undefined, { id: "r" })).toMatchObject({
+    code: "RUN_CONFLICT",
+    message: expect.stringContaining("it was purged") as string,
+  });
+});

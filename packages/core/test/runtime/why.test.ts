@@ -225,6 +225,38 @@ describe("waiting for a child", () => {
   });
 });
 
+describe("waiting for a child that nobody goes on with", () => {
+  async function abandoned() {
+    const world = new World();
+    const child = workflow<number, unknown>({ name: "mail" }, (ctx) => ctx.waitForSignal("go"));
+    const parent = workflow({ name: "order" }, (ctx) => ctx.call(child, 1));
+    const process = await world.worker([parent]);
+    const other = world.process();
+    const worker = await other.startWorker([child]);
+    await process.start(parent, undefined, { id: "r" });
+    await world.passUntil(() => world.run("r").waits.some(({ kind }) => kind === "child"));
+    return { world, client: process.client, worker };
+  }
+
+  test("says that no live worker has its version, also while the parent is to be undone", async () => {
+    const { world, client, worker } = await abandoned();
+    await world.settle(worker.stop());
+    const nobody = "but no live worker has workflow mail in version 1";
+    expect(await why(world)).toContain(`waits for child r/mail of mail, which is waiting, ${nobody}.`);
+    await world.settle(client.get("r").cancel());
+    await world.passUntil(() => world.run("r").phase !== "forward" && world.run("r").waits.length > 0);
+    expect(await why(world)).toMatch(
+      new RegExp(`is being undone and waits for child r/mail of mail, which is \\w+, ${nobody}\\.`),
+    );
+  });
+
+  test("says that its workflow is paused", async () => {
+    const { world, client } = await abandoned();
+    await world.settle(client.workflows.pause("mail"));
+    expect(await why(world)).toContain("child r/mail of mail, which is waiting; its workflow is paused.");
+  });
+});
+
 test("of many children only some are named", async () => {
   const world = new World();
   const child = workflow<number, unknown>({ name: "mail" }, (ctx) => ctx.waitForSignal("go"));
