@@ -199,7 +199,10 @@ export class Runs {
     return exportRun(this.#core, id);
   }
 
-  /** Puts an exported run (or its JSON text) into this store, under its own id. Throws `RunConflictError` when that is taken. */
+  /**
+   * Puts an exported run (or its JSON text) into this store, under its own id. Throws `RunConflictError` when that is taken, and
+   * `RunStateError` when it waits for a child that is not here: import that one first.
+   */
   async import<O = unknown>(data: unknown): Promise<RunHandle<O>> {
     return new RunHandle<O>(this.#core, await importRun(this.#core, data));
   }

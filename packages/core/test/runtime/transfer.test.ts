@@ -124,6 +124,10 @@ test("a run that waits for a child waits for it there as well", async () => {
   expect(whole.awaits).toEqual([{ runId: "p/c", key: "c" }]);
   const other = new World();
   const { client } = await other.worker([parent, child]);
+  expect(await rejection(other.settle(client.runs.import(whole)))).toMatchObject({
+    code: "RUN_STATE",
+    message: expect.stringContaining("p/c") as string,
+  });
   await other.settle(client.runs.import(part));
   const run = await other.settle(client.runs.import(whole));
   await other.settle(client.get("p/c").signal("go", "there"));

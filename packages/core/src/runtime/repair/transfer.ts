@@ -3,7 +3,7 @@ import { doubtsOf } from "../../engine/bodies.ts";
 import { effectiveJournal } from "../../engine/effective-journal.ts";
 import { openCalls } from "../../engine/fork.ts";
 import { valuesOf } from "../../engine/values.ts";
-import { InvalidArgumentError, RunConflictError } from "../../errors.ts";
+import { InvalidArgumentError, RunConflictError, RunStateError } from "../../errors.ts";
 import type { RetryState, RunDetails } from "../../store.ts";
 import { type ClientCore, detailsOf } from "../client-core.ts";
 import { checkExported, type ExportedRun } from "./exported-run.ts";
@@ -56,10 +56,33 @@ const IS_THERE = "a run is imported under its own id, and one that is there is l
 export async function importRun(core: ClientCore, data: unknown): Promise<string> {
   const { everstep: _, ...run } = checkExported(typeof data === "string" ? parsed(data) : data);
   const { id } = run.run;
+  await checkAwaited(core, run);
   const outcome = await core.write({ kind: "import", ...run });
   if (outcome.is === "conflict") throw new RunConflictError(id, outcome.workflow, IS_THERE);
   checkDone(id, outcome, "to import it");
   return id;
+}
+
+const ASKED_AT_ONCE = 500;
+
+/** Who waits for a run that is not there yet would never hear of its end. */
+async function checkAwaited(
+  { store }: ClientCore,
+  { run, awaits }: Omit<ExportedRun, "everstep">,
+): Promise<void> {
+  const ids = [...new Set(awaits.map(({ runId }) => runId))];
+  for (let at = 0; at < ids.length; at += ASKED_AT_ONCE) {
+    const asked = ids.slice(at, at + ASKED_AT_ONCE);
+    const { runs } = await store.list({ ids: asked }, { limit: asked.length });
+    const here = new Set(runs.map(({ id }) => id));
+    const missing = asked.find((id) => !here.has(id));
+    if (missing !== undefined)
+      throw new RunStateError(
+        run.id,
+        "waiting",
+        `it called ${missing}, which is not in this store, so that it would never hear of its end: import that one first; nothing was changed`,
+      );
+  }
 }
 
 function parsed(data: string): unknown {
