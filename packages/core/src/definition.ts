@@ -36,7 +36,7 @@ export interface Workflow<I = unknown, O = unknown> {
   /** It takes what the input schema makes of an `I`. */
   readonly handler: (ctx: Context, input: never) => O | Promise<O>;
   /** For the compiler alone: what a start takes. */
-  readonly accepts?: (input: I) => void;
+  readonly accepts?: ((input: I) => void) | undefined;
 }
 
 /** A workflow of whatever input and result. */
