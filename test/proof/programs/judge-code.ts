@@ -35,7 +35,8 @@ export function watch(
   deeds: readonly Deed[],
 ): Watching {
   const expected = expectedOf(journal, deeds);
-  const passes = all.map((watched) => passOf(watched, expected));
+  const patches = new Set(journal.filter(({ kind }) => kind === "patched").map(({ key }) => key));
+  const passes = all.map((watched) => passOf(watched, expected, patches));
   const none: Pass = { watched: { pass: 0, durable: 0, lines: [] }, positions: [], got: 0 };
   const longest = passes.reduce(
     (best, pass) => (pass.positions.length > best.positions.length ? pass : best),
@@ -70,11 +71,14 @@ function lineOf(entry: Entry): string {
   return `got ${entry.key} ${entry.at} ${text}`;
 }
 
-function passOf(watched: Watched, expected: readonly Expected[]): Pass {
+function passOf(watched: Watched, expected: readonly Expected[], patches: ReadonlySet<string>): Pass {
   const positions: number[] = [];
   let got = 0;
   for (const line of watched.lines) {
     if (line.startsWith("got ") && line !== expected[got]?.line) break;
+    // Nothing begins before that it was told so is durable; a later pass may be told otherwise until then.
+    const patch = /^patched (\S+?)(?:#\d+)? true$/.exec(line)?.[1];
+    if (patch !== undefined && !patches.has(patch)) break;
     if (line.startsWith("got ")) got += 1;
     positions.push(expected[got - 1]?.seq ?? 0);
   }
