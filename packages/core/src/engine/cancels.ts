@@ -28,10 +28,11 @@ export class Cancels {
     return payload === undefined ? undefined : this.#undoesNothing(payload);
   }
 
-  /** Queues the entry of the oldest. */
-  takeOne(closed: boolean, now: number): boolean {
+  /** Queues the entry of the oldest, and answers that order. */
+  takeOne(closed: boolean, now: number): Message | undefined {
     const cancel = this.#inbox.takeCancel();
-    return cancel !== undefined && this.#record(cancel, closed, now);
+    if (cancel !== undefined) this.#record(cancel, closed, now);
+    return cancel;
   }
 
   /** Queues the entry of the oldest that undoes nothing, whatever else is in the journal or was ordered before. */
@@ -45,14 +46,14 @@ export class Cancels {
     });
     if (cancel === undefined) return false;
     this.#journal.skip();
-    return this.#record(cancel, false, now);
+    this.#record(cancel, false, now);
+    return true;
   }
 
-  #record(cancel: Message, closed: boolean, now: number): boolean {
+  #record(cancel: Message, closed: boolean, now: number): void {
     const entry = this.#journal.append({ kind: "cancel", key: "", value: cancel.payload }, now);
     this.#journal.consume(cancel.no, entry.seq);
     if (!closed) this.#journal.setPhase("closing");
-    return true;
   }
 
   #undoesNothing(payload: string): boolean {

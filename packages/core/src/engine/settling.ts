@@ -39,8 +39,8 @@ export class Settling<H> {
   /** Outcomes that a person's retry keeps, by key; and the asks that get them, in order. */
   readonly #carried: ReadonlyMap<string, NewEntry>;
   #toCarry: Set<Ask<H>> | undefined;
-  /** A person paused the run while it is executed here: nothing more begins. */
-  pausing: boolean = false;
+  /** The number of the order by which a person paused the run while it is executed here. */
+  #pausedBy: number | undefined;
 
   constructor({ run, effective, asks, journal, inbox, unwinding, values, accept }: Parts<H>) {
     this.#run = run;
@@ -55,6 +55,11 @@ export class Settling<H> {
     this.cancels = new Cancels(inbox, journal, values, isCanceled);
     for (const entry of effective.givenBack.toReversed())
       inbox.giveBack(entryCodecKey(entry), entry.value ?? "", entry.at);
+  }
+
+  /** Nothing more begins: a person paused the run while it is executed here. */
+  get pausing(): boolean {
+    return this.#pausedBy !== undefined;
   }
 
   /** Most runs have none: nothing is made for those, nor is it for what they don't send or carry over. */
@@ -110,7 +115,7 @@ export class Settling<H> {
     if (this.#journal.undelivered > 0) return !closed && !this.pausing && this.#outgoing.queueOne(now);
     // Nothing comes between the point of no return and what the code then tells others of it: both are in one commit.
     if (!closed && this.#journal.lastKind === "pivot" && this.#outgoing.queueOne(now)) return true;
-    if (this.#takeOperator(now) || this.cancels.takeOne(closed, now)) return true;
+    if (this.#takeOperator(now) || this.#takeCancel(closed, now)) return true;
     if (closed) return this.#oneOfClosing(now);
     if (hasTimedOut(now)) return true;
     if (this.#carryOne(now) || this.#children?.settleOne(now) === true) return true;
@@ -157,8 +162,17 @@ export class Settling<H> {
     const kind = order.name === "pause" ? "pause" : "resume";
     const entry = this.#journal.append({ kind, key: order.id, value: order.payload }, now);
     this.#journal.consume(order.no, entry.seq);
+    if (kind === "resume") this.#pausedBy = undefined;
     // One that was there when the run was claimed is over: a paused run is not claimed.
-    if (kind === "pause" && order.no > this.#run.inbox) this.pausing = true;
+    else if (order.no > this.#run.inbox) this.#pausedBy = order.no;
+    return true;
+  }
+
+  #takeCancel(closed: boolean, now: number): boolean {
+    const order = this.cancels.takeOne(closed, now);
+    if (order === undefined) return false;
+    // It ends a pause, unless somebody paused the run after it.
+    if (this.#pausedBy !== undefined && this.#pausedBy < order.no) this.#pausedBy = undefined;
     return true;
   }
 }

@@ -167,6 +167,10 @@ export class Activation {
     }
   }
 
+  get #beginsNothing(): boolean {
+    return this.#draining || this.machine.pausing;
+  }
+
   #work(mayDeliver: boolean): void {
     const now = this.host.now();
     for (;;) {
@@ -182,9 +186,8 @@ export class Activation {
         continue;
       }
       if (this.machine.settleDue(now)) continue;
-      this.#draining ||= this.machine.pausing;
       if (this.machine.closing) this.#runner.abortSteps("the run is being undone", this.host.abortGraceMs);
-      if (!this.#draining && this.machine.queueStarts(now)) continue;
+      if (!this.#beginsNothing && this.machine.queueStarts(now)) continue;
       const conclusion = this.machine.conclude(now);
       if (conclusion === "queued") continue;
       if (conclusion !== undefined) this.#conclude(conclusion);
@@ -241,7 +244,7 @@ export class Activation {
 
   #goOn(now: number): void {
     const { steps, undo, unregistered } =
-      this.#draining || !this.host.mayBegin() || !this.host.gate.mayBegin(this)
+      this.#beginsNothing || !this.host.mayBegin() || !this.host.gate.mayBegin(this)
         ? { steps: [] }
         : this.machine.begins(now);
     const cleared = this.#strikes > 0 && this.#runner.progressed;
@@ -262,7 +265,7 @@ export class Activation {
   /** Nothing executes: let go of the run, or wait here for what is due soon. */
   #rest(now: number): void {
     if (this.#considerPark(now)) return;
-    if (this.#draining && this.#runner.living === 0) this.#letGo({ do: "release" }, { how: "released" });
+    if (this.#beginsNothing && this.#runner.living === 0) this.#letGo({ do: "release" }, { how: "released" });
   }
 
   #considerPark(now: number): boolean {
@@ -270,7 +273,7 @@ export class Activation {
     const waiting = this.machine.waiting(now);
     if (waiting === undefined) return false;
     // A suspect that waits keeps all others from executing.
-    if (!this.#draining && !this.#solitude.alone && this.linger.stays(waiting)) return false;
+    if (!this.#beginsNothing && !this.#solitude.alone && this.linger.stays(waiting)) return false;
     const { dueAt, waits } = waiting;
     this.#letGo({ do: "park", dueAt, inbox: this.machine.inbox.seen, waits }, { how: "parked", dueAt });
     return true;

@@ -152,3 +152,57 @@ test("one that has returned while it was paused ends when all that it wanted to 
   expect(await world.settle(run.result())).toBe("returned");
   expect(world.journal("r").slice(3)).toEqual(["emit emit done", "end completed"]);
 });
+
+/** Executes a body that heeds nothing, beside a branch that waits for a signal. */
+async function stubborn() {
+  const world = new World();
+  const body = gate();
+  const definition = workflow({ name: "w" }, async (ctx) => {
+    ctx.compensate("undo", (step) => world.effect(step, "undo"));
+    const other = async (): Promise<void> => {
+      await ctx.waitForSignal("go");
+      await ctx.step("beside", (step) => world.effect(step, "beside"));
+    };
+    await Promise.all([ctx.step("stubborn", () => body.promise), other()]);
+  });
+  const process = await world.worker([definition]);
+  const run = await process.start(definition, undefined, { id: "r" });
+  await world.pass(1000);
+  await operate(process, "r", "pause", "p1");
+  await world.pass(1000);
+  return { world, process, run, body };
+}
+
+test("a cancel ends the pause of a run whose body ignores its signal: it is undone beside it", async () => {
+  const { world, run, body } = await stubborn();
+  await world.settle(run.cancel());
+  await world.pass(60_000);
+  expect(world.effectNames).toEqual(["undo"]);
+  expect(world.run("r").end).toBe("canceled");
+  body.open();
+});
+
+test("one that is paused after the order to cancel it is not undone before it is resumed", async () => {
+  const { world, process, run, body } = await stubborn();
+  await world.settle(run.cancel());
+  await operate(process, "r", "pause", "p2");
+  await world.pass(60_000);
+  expect(world.effectNames).toEqual([]);
+  body.open();
+  await operate(process, "r", "resume", "p3");
+  await world.pass(60_000);
+  expect(world.run("r").end).toBe("canceled");
+  expect(world.effectNames).toEqual(["undo"]);
+});
+
+test("one that is resumed while a body executes goes on beside it", async () => {
+  const { world, process, run, body } = await stubborn();
+  await world.settle(run.signal("go"));
+  await world.pass(5000);
+  expect(world.effectNames).toEqual([]);
+  await operate(process, "r", "resume", "p2");
+  await world.pass(5000);
+  expect(world.effectNames).toEqual(["beside"]);
+  body.open();
+  await world.settle(run.result());
+});
