@@ -81,7 +81,7 @@ export const OF_ENGINE: readonly Mutant[] = [
       "never carries out a cancel",
       "simulations",
       "L1",
-      "if (this.#takeOperator(now) || this.cancels.takeOne(closed, now)) return true;",
+      "if (this.#takeOperator(now) || this.#takeCancel(closed, now)) return true;",
       "if (this.#takeOperator(now)) return true;",
     ],
   ]),

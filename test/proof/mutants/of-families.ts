@@ -179,7 +179,13 @@ const OF_REPAIRS: readonly Mutant[] = [
     ],
   ]),
   ...inFile("engine/settling.ts", [
-    ["goes on with a run that is paused", "repairs", "I18", "this.pausing = true;", ""],
+    [
+      "goes on with a run that is paused",
+      "repairs",
+      "I18",
+      "this.#pausedBy = order.no;",
+      "this.#pausedBy = undefined;",
+    ],
   ]),
 ];
 

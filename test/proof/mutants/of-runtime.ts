@@ -14,8 +14,8 @@ export const OF_RUNTIME: readonly Mutant[] = [
       "begins bodies without a look at its lease",
       "simulations",
       "I4",
-      "this.#draining || !this.host.mayBegin() || ",
-      "this.#draining || ",
+      "this.#beginsNothing || !this.host.mayBegin() || ",
+      "this.#beginsNothing || ",
     ],
     [
       "parks over messages that it has not seen",
