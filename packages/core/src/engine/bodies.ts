@@ -186,7 +186,7 @@ export class Bodies<H> {
     this.#keep(ask, row);
     return {
       code: "EXHAUSTED",
-      message: `run ${this.#run.id}: step ${ask.key} failed ${failures} times, at last with: ${end.message}. Mend the cause and resume the run: its attempts begin anew.`,
+      message: `run ${this.#run.id}: step ${ask.key} ${failures === 1 ? "failed" : `failed ${failures} times, at last`} with: ${end.message}. Mend the cause and resume the run: its attempts begin anew.`,
     };
   }
 
@@ -233,7 +233,7 @@ export class Bodies<H> {
     } catch {
       // Written with a key that nobody has any more: that it failed is known all the same.
     }
-    return `failed ${failures} times`;
+    return failures === 1 ? "failed once" : `failed ${failures} times`;
   }
 
   #row(ask: Ask<H>, now: number): RetryState {
