@@ -660,7 +660,7 @@ export const MUTANTS: readonly Mutant[] = [
       "keeps what was committed to itself",
       "list, count, read",
       "return new InMemory(this.#data, this.#options);",
-      "return new InMemory(structuredClone({ ...this.#data, listeners: new Set<never>() }), this.#options);",
+      "return new InMemory(copyOf({ ...this.#data, listeners: new Set<never>() }), this.#options);",
     ],
     [
       "writes beside the caller's transaction",
@@ -700,11 +700,11 @@ export const MUTANTS: readonly Mutant[] = [
       'if (outcome?.is === "refused") throw',
       'if (outcome?.is === "exists") throw',
     ],
-    ["hands out what it keeps", "values", "return structuredClone(read(", "return (read("],
+    ["hands out what it keeps", "values", "return copyOf(read(", "return (read("],
     [
       "keeps what it was handed",
       "values",
-      "const batch = structuredClone({ writes, ...(lease === undefined ? {} : { lease }) });",
+      "const batch = copyOf({ writes, ...(lease === undefined ? {} : { lease }) });",
       "const batch = { writes, ...(lease === undefined ? {} : { lease }) };",
     ],
     ["forgets who stopped watching", "hints", "return () => this.#forget(own);", "return () => {};"],
