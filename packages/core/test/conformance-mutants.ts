@@ -660,7 +660,7 @@ export const MUTANTS: readonly Mutant[] = [
       "keeps what was committed to itself",
       "list, count, read",
       "return new InMemory(this.#data, this.#options);",
-      "return new InMemory(copyOf({ ...this.#data, listeners: new Set<never>() }), this.#options);",
+      "return new InMemory(structuredClone({ ...this.#data, listeners: new Set<never>() }), this.#options);",
     ],
     [
       "writes beside the caller's transaction",
