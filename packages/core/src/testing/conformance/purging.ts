@@ -66,6 +66,11 @@ export const purging: Cases = {
       { is: "conflict", workflow: "order" },
       { is: "conflict", workflow: "order" },
     ]);
+    // Each a batch by itself, for which a store may have a shorter way.
+    assert.deepEqual(await worker.commit(start("a", { claim: true })), [{ is: "exists" }]);
+    assert.deepEqual(await worker.commit(start("a", { claim: true, input: "2" })), [
+      { is: "conflict", workflow: "order" },
+    ]);
     assert.deepEqual(await idsLeft(bench), []);
   },
 
