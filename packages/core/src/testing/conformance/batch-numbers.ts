@@ -92,8 +92,18 @@ export const batchNumbers: Cases = {
     await worker.bear("a");
     await worker.commit(start("b"));
     await assert.rejects(worker.send(1, [start("x")]), isStoreError);
-    await assert.rejects(worker.send(4, [start("x")]), isStoreError);
+    // Each of them is one that a store may have a shorter way for.
+    const run = { runId: "a", attempt: 1 };
+    for (const write of [
+      start("x"),
+      start("x", { claim: true }),
+      advance(run, { entries: [entry(1)] }),
+      advance(run, { entries: [entry(1)], then: end() }),
+    ])
+      await assert.rejects(worker.send(4, [write]), isStoreError);
     assert.equal(await bench.store.read("x"), undefined);
+    const { journal, run: unended } = await bench.read("a");
+    assert.deepEqual([journal, unended.end], [[], null]);
     assert.deepEqual(kinds(await worker.send(3, [start("x")])), ["created"]);
   },
 

@@ -189,7 +189,7 @@ export const journal: Cases = {
 
   "S8: a run that fails has its error, one that is canceled may have neither": async (bench) => {
     const worker = await bench.join();
-    await worker.bear("a", "b");
+    await worker.bear("a", "b", "c");
     await worker.commit(
       advance({ runId: "a", attempt: 1 }, { then: end("failed", { error: '"declined"' }) }),
       advance({ runId: "b", attempt: 1 }, { then: end("canceled") }),
@@ -197,6 +197,14 @@ export const journal: Cases = {
     const [a, b] = [await bench.read("a"), await bench.read("b")];
     assert.deepEqual([a.run.end, a.run.error, a.run.result], ["failed", '"declined"', null]);
     assert.deepEqual([b.run.end, b.run.error, b.run.result], ["canceled", null, null]);
+    // By itself, for which a store may have a shorter way.
+    const alone = advance(
+      { runId: "c", attempt: 1 },
+      { entries: [entry(1)], then: end("failed", { error: '"out of tea"' }) },
+    );
+    await worker.commit(alone);
+    const { run: c } = await bench.read("c");
+    assert.deepEqual([c.end, c.error, c.result], ["failed", '"out of tea"', null]);
   },
 
   "S8: an ended run never changes": async (bench) => {
