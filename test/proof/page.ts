@@ -24,7 +24,7 @@ export function pageOf(proof: Proof): string {
   return `${[
     "# Proof",
     `What the campaigns against everstep have shown. This page and \`proof.json\` beside it are written by \`npm run proof\` (minutes) and
-\`npm run proof -- --long\` (an hour); every part is repeated by its seed. What the invariants mean is in
+\`npm run proof -- --long\` (an hour and a half); every part is repeated by its seed. What the invariants mean is in
 [guarantees](guarantees.md#what-the-crash-tests-check); how to crash workflows of your own, in [testing](testing.md#crash-tests).`,
     `The ${form} form, ${at.slice(0, 10)}, ${machine}. Each part names the commit that it tried, and its seed.`,
     `**Violations: ${violations.length}**`,
