@@ -1,6 +1,5 @@
 /** What a person can do for a run: whole command lines, each with when it is the right one. The likeliest comes first. */
-import { type Client, type RunDetails, statusOf, type Store } from "@everstep/core";
-import { bareUndos } from "./bare-undos.ts";
+import { bareUndos, type Client, type RunDetails, statusOf, type Store } from "@everstep/core";
 import { commandLine } from "./shell-word.ts";
 
 export interface Remedy {

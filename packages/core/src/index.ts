@@ -2,6 +2,7 @@ export * from "./context.ts";
 export * from "./errors.ts";
 export type { Clock } from "./clock.ts";
 export { systemClock } from "./clock.ts";
+export { bareUndos } from "./engine/repair.ts";
 export { statusOf } from "./engine/status.ts";
 export type { Codec, CodecContext } from "./engine/values.ts";
 export type { ClientOptions, StartOptions } from "./runtime/client.ts";

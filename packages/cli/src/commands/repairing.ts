@@ -1,7 +1,6 @@
 /** `retry` and `rewind`: runs go back, and do again what is to be done again. */
-import { DecodingError, type RunSummary, type Store } from "@everstep/core";
+import { bareUndos, DecodingError, type RunSummary, type Store } from "@everstep/core";
 import type { Command } from "commander";
-import { bareUndos } from "../bare-undos.ts";
 import { ALL, ENDED, onlyIn, orderOf, type WhoAndWhy } from "../change/change.ts";
 import { addChangeCommand } from "../change/change-command.ts";
 import type { Frame } from "../frame.ts";

@@ -53,7 +53,7 @@ export function retryMend(given: RepairCase, from?: string): Mend {
   const { run } = given.details;
   if (run.end !== "failed" && run.end !== "canceled") throw notToBeRetried(given);
   const journal = effectiveOf(given);
-  const bare = bareUndos(journal.entries);
+  const bare = bareUndos(given.details.journal);
   if (bare.length > 0)
     throw new RunStateError(
       run.id,
@@ -272,8 +272,12 @@ function firstUndone(entries: readonly NewEntry[]): NewEntry | undefined {
   return firsts.toSorted((a, b) => a.seq - b.seq)[0];
 }
 
-/** Those of `ctx.compensate`: nothing says where in the journal they were registered. */
-function bareUndos(entries: readonly NewEntry[]): string[] {
+/**
+ * The compensations of `ctx.compensate` that were carried out when a run with this journal ended. Nothing says which steps they took
+ * back: so a run that has any can't be retried, but rewound to a step that a person names.
+ */
+export function bareUndos(journal: readonly NewEntry[]): readonly string[] {
+  const { entries } = effectiveJournal(journal);
   return entries.flatMap(({ kind, key }) =>
     kind === "undo" && firstOf(entries, key) === undefined ? [key] : [],
   );
